@@ -1,0 +1,1 @@
+"""Recordings to batches: corpora -> Manifest -> Shards -> stream. Knows neither models nor MLflow."""

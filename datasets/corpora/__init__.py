@@ -1,0 +1,32 @@
+"""A corpus is a reader that turns a folder of recordings into a Manifest; this is the list of them."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from datasets.corpora import utd_mhad
+from datasets.manifest import BadRecordings, Manifest
+
+# The synthetic corpus is written in UTD-MHAD's layout, so UTD-MHAD's reader takes it.
+READERS = {"utd-mhad": utd_mhad, "synthetic": utd_mhad}
+
+
+def read(corpus: str, folder: Path, cache: Path, *, skip_bad: bool = False) -> Manifest:
+    """The Manifest of `folder`, remembered in `cache` for as long as no file's size or time changes.
+
+    Raises BadRecordings, naming every bad file, unless `skip_bad`: then they are left out and listed in the Manifest.
+    """
+    reader = READERS[corpus]
+    seen = hashlib.sha256(f"{corpus} {folder.resolve()}".encode())
+    for file in reader.listing(folder):
+        stat = file.stat()
+        seen.update(f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    remembered = cache / f"{seen.hexdigest()[:16]}.parquet"
+    manifest = Manifest.read(remembered) if remembered.exists() else reader.read(folder)
+    if not remembered.exists():
+        manifest.write(remembered)
+    if manifest.bad and not skip_bad:
+        raise BadRecordings(folder, manifest.bad)
+    if manifest.clips.num_rows == 0:
+        raise ValueError(f"{folder}: no whole recording is left; {len(manifest.bad)} files are bad.")
+    return replace(manifest, root=folder.resolve())

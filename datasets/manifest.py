@@ -1,0 +1,95 @@
+"""Manifest: all clips of a corpus and its class names, as columns, with a digest."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# `row` of a clip is its place in this table; `content` is a digest of its files.
+SCHEMA = pa.schema(
+    [
+        ("clip", pa.string()),
+        ("subject", pa.int32()),
+        ("trial", pa.int32()),
+        ("label", pa.int32()),
+        ("video", pa.string()),
+        ("imu", pa.string()),
+        ("frames", pa.int32()),
+        ("samples", pa.int32()),
+        ("content", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class BadFile:
+    file: str
+    reason: str
+
+
+class BadRecordings(ValueError):
+    """Every bad file of a corpus in one message."""
+
+    def __init__(self, folder: Path, bad: tuple[BadFile, ...]):
+        self.bad = bad
+        lines = "\n".join(f"  {b.file}: {b.reason}" for b in bad)
+        super().__init__(
+            f"{len(bad)} bad file(s) in {folder}:\n{lines}\nMend or remove them, or go on without them with --skip-bad."
+        )
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`root` is where the recordings lie; it is no part of the digest, so a copy of a corpus is the same corpus."""
+
+    corpus: str
+    video: str  # what the video shows: "RGB", "depth", "drawn figure"
+    layout: str  # which reader understands it: "utd-mhad"
+    classes: tuple[str, ...]
+    clips: pa.Table
+    root: Path
+    bad: tuple[BadFile, ...] = field(default=())
+
+    @property
+    def digest(self) -> str:
+        h = hashlib.sha256()
+        h.update(json.dumps([self.layout, self.video, self.classes]).encode())
+        for name in ("clip", "subject", "label", "content"):
+            h.update(json.dumps(self.clips.column(name).to_pylist()).encode())
+        return h.hexdigest()[:16]
+
+    @property
+    def max_samples(self) -> int:
+        return max(self.clips.column("samples").to_pylist())
+
+    def write(self, file: Path) -> None:
+        about = {
+            "corpus": self.corpus,
+            "video": self.video,
+            "layout": self.layout,
+            "classes": self.classes,
+            "root": str(self.root),
+            "bad": [[b.file, b.reason] for b in self.bad],
+        }
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}.part")
+        pq.write_table(self.clips.replace_schema_metadata({"manifest": json.dumps(about)}), part)
+        os.replace(part, file)
+
+    @staticmethod
+    def read(file: Path) -> "Manifest":
+        clips = pq.read_table(file)
+        about = json.loads(clips.schema.metadata[b"manifest"])
+        return Manifest(
+            corpus=about["corpus"],
+            video=about["video"],
+            layout=about["layout"],
+            classes=tuple(about["classes"]),
+            clips=clips.replace_schema_metadata(None),
+            root=Path(about["root"]),
+            bad=tuple(BadFile(*b) for b in about["bad"]),
+        )

@@ -1,0 +1,101 @@
+"""Stream: shards to batches, in an order that only (rows, batch size, workers, seed, epoch) decide.
+
+A global batch is divided over the workers, unevenly where it must be (18 over 4 is 5, 5, 4, 4). Each worker owns the
+clips it trains on, so no split is made while training and every resumed epoch sees the same order.
+Shapes: B clips, T frames, H, W pixels, S samples, C channels.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+from ray.data.expressions import col
+
+from datasets.shards import Shards
+from datasets.spec import Sampling
+
+Batch = dict[str, torch.Tensor]
+
+# Clips a worker shuffles through: all of UTD-MHAD's, a window of a larger corpus. At 16x64x64 they take 800 MB.
+SHUFFLE_CLIPS = 4096
+
+COLUMNS = {
+    "imu": ("row", "label", "imu", "imu_length"),
+    "video": ("row", "label", "video", "video_length"),
+}
+COLUMNS["fusion"] = COLUMNS["imu"] + COLUMNS["video"][2:]
+
+
+def slices(batch: int, workers: int) -> list[int]:
+    """How many clips of a batch each worker takes."""
+    return [batch // workers + (rank < batch % workers) for rank in range(workers)]
+
+
+def batch_sizes(clips: int, batch: int, workers: int) -> list[int]:
+    """The global batches of one epoch.
+
+    A last batch with fewer than two clips a worker is left out: BatchNorm has no statistics of one clip. Which
+    clips these are changes from epoch to epoch.
+    """
+    sizes = [batch] * (clips // batch) + [clips % batch]
+    if sizes[-1] < 2 * workers:
+        sizes.pop()
+    if not sizes or batch < 2 * workers:
+        raise ValueError(f"{clips} training clips in batches of {batch} are too few for {workers} worker(s).")
+    return sizes
+
+
+def deal(rows: np.ndarray, batch: int, workers: int, seed: int) -> list[np.ndarray]:
+    """Which rows each worker trains on: its share of each global batch of a shuffled epoch."""
+    shuffled = np.random.default_rng([seed, 18]).permutation(rows)
+    owned: list[list[np.ndarray]] = [[] for _ in range(workers)]
+    for start in range(0, len(rows), batch):
+        part = shuffled[start : start + batch]
+        for rank, share in enumerate(np.split(part, np.cumsum(slices(len(part), workers))[:-1])):
+            owned[rank].append(share)
+    return [np.sort(np.concatenate(parts)) for parts in owned]
+
+
+def dataset(shards: Shards, rows: np.ndarray, modality: str) -> ray.data.Dataset:
+    """A lazy Dataset of these manifest rows, in manifest order, with the columns the modality needs."""
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    # A quarter of a CPU a task: reading must find room beside the workers (two runs of it on two cores).
+    read = ray.data.read_parquet(shards.holding(rows), columns=list(COLUMNS[modality]), num_cpus=0.25)
+    return read.filter(expr=col("row").is_in(rows.tolist()), num_cpus=0.25)
+
+
+def batches(shard: Any, size: int, sampling: Sampling, order: int | None = None) -> Iterator[Batch]:
+    """Batches of at most `size` clips from a Dataset or DataIterator, shuffled by the seed `order`.
+
+    video_BTHWC uint8, imu_BSC float32, their true lengths, label and row as int64.
+    """
+    found = shard.iter_batches(
+        batch_size=size,
+        batch_format="pyarrow",
+        prefetch_batches=2,
+        local_shuffle_buffer_size=None if order is None else max(SHUFFLE_CLIPS, size),
+        local_shuffle_seed=order,
+    )
+    for table in found:
+        yield {name: _tensor(table, name, sampling) for name in table.column_names}
+
+
+def from_memory(clips: Batch, size: int, order: int | None = None) -> Iterator[Batch]:
+    """The same batches, in the same order, from clips that were read before (up to SHUFFLE_CLIPS of them)."""
+    count = len(clips["row"])
+    rows = np.arange(count) if order is None else np.random.default_rng(order).permutation(count)
+    for part in torch.from_numpy(rows).split(size):
+        yield {name: values[part] for name, values in clips.items()}
+
+
+def _tensor(table: Any, name: str, sampling: Sampling) -> torch.Tensor:
+    column = table.column(name).combine_chunks()
+    if name not in ("video", "imu"):
+        return torch.from_numpy(column.to_numpy(zero_copy_only=False).copy())
+    flat = torch.from_numpy(column.flatten().to_numpy(zero_copy_only=False).copy())
+    shape = (sampling.frames, sampling.size, sampling.size, 3) if name == "video" else (sampling.samples, -1)
+    return flat.reshape(len(table), *shape)

@@ -1,0 +1,53 @@
+"""Stage 2 (paper section 3.3): both embeddings concatenated, a two-layer MLP. B clips, K classes."""
+
+import torch
+from torch import Tensor, nn
+
+from models.imu import ImuEncoder
+from models.spec import S3D_BLOCKS, FusionModel
+from models.video import VideoEncoder
+
+
+class Fusion(nn.Module):
+    """A batch with imu, video (or `trunk`, the frozen trunk's output for it) and their lengths -> logits_BK.
+
+    Of S3D only the fine-tuned blocks train; the rest is frozen, BatchNorm statistics included, in every mode.
+    """
+
+    def __init__(self, spec: FusionModel, imu: ImuEncoder, video: VideoEncoder, classes: int):
+        super().__init__()
+        self.imu = imu
+        self.video = video
+        width = imu.width + video.width
+        self.head = nn.Sequential(nn.Linear(width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, classes))
+        self.finetuned = [S3D_BLOCKS[name] for name in spec.finetuned]
+        self.trunk_end = min(self.finetuned, default=len(video.features))
+        self.video.requires_grad_(False)
+        for i in self.finetuned:
+            self.video.features[i].requires_grad_(True)
+
+    def train(self, mode: bool = True) -> "Fusion":
+        super().train(mode)
+        self.video.eval()
+        for i in self.finetuned:
+            self.video.features[i].train(mode)
+        return self
+
+    def trunk_bytes(self, frames: int, size: int) -> int:
+        """Size of the trunk's output for one clip."""
+        device = self.video.mean.device
+        video = torch.zeros(1, frames, size, size, 3, dtype=torch.uint8, device=device)
+        return self.trunk({"video": video, "video_length": torch.tensor([frames], device=device)}).nbytes
+
+    @torch.no_grad()
+    def trunk(self, batch: dict[str, Tensor]) -> Tensor:
+        """What the frozen layers make of a batch's video: a constant of each clip."""
+        return self.video.trunk(batch["video"], batch["video_length"], self.trunk_end)
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        features = batch["trunk"] if "trunk" in batch else self.trunk(batch)
+        embeddings = (
+            self.imu(batch["imu"], batch["imu_length"]),
+            self.video.top(features, self.trunk_end),
+        )
+        return self.head(torch.cat(embeddings, dim=1))

@@ -1,0 +1,44 @@
+"""The IMU encoder and its classifier (paper section 3.1, figure 1 right). B clips, S samples, C channels, K classes."""
+
+import torch
+from torch import Tensor, nn
+
+from models.spec import ImuModel
+
+
+def mask_after(x: Tensor, length_B: Tensor) -> Tensor:
+    """Zero in the second dimension from each clip's length on."""
+    inside = torch.arange(x.shape[1], device=x.device)[None] < length_B[:, None]
+    return x * inside.reshape(*inside.shape, *[1] * (x.dim() - 2))
+
+
+class ImuEncoder(nn.Module):
+    """imu_BSC float32 -> embedding (B, 96). Padding is zero after normalisation, so zero is the mean."""
+
+    def __init__(self, spec: ImuModel):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(spec.channels))
+        self.register_buffer("std", torch.ones(spec.channels))
+        layers: list[nn.Module] = []
+        width = spec.channels
+        for filters, kernel in zip(spec.filters, spec.kernels, strict=True):
+            layers += [nn.Conv1d(width, filters, kernel), nn.Dropout(spec.dropout), nn.ReLU()]
+            width = filters
+        self.blocks = nn.Sequential(*layers)
+        self.width = width
+
+    def forward(self, imu_BSC: Tensor, length_B: Tensor) -> Tensor:
+        x = mask_after((imu_BSC - self.mean) / self.std, length_B)
+        return self.blocks(x.transpose(1, 2)).amax(dim=2)
+
+
+class ImuClassifier(nn.Module):
+    """Stage 1 of the inertial side: a batch with imu and imu_length -> logits_BK."""
+
+    def __init__(self, spec: ImuModel, classes: int):
+        super().__init__()
+        self.encoder = ImuEncoder(spec)
+        self.head = nn.Sequential(nn.Linear(self.encoder.width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, classes))
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        return self.head(self.encoder(batch["imu"], batch["imu_length"]))

@@ -1,0 +1,26 @@
+"""Test metrics as the paper reports them (section 4.3): top-1, top-5, macro F1; also k of n, seen and hidden classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import f1_score
+
+
+def score(labels: np.ndarray, probabilities: np.ndarray, hidden: Sequence[int] = ()) -> dict[str, Any]:
+    """labels (N,), probabilities (N, K) -> fractions of 1; k of n are right. `hidden` are classes hidden in training.
+
+    F1 is the mean over the classes among the test labels. Ties rank by class number.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    right = order[:, 0] == labels
+    found = (order[:, :5] == labels[:, None]).any(axis=1)
+    f1 = f1_score(labels, order[:, 0], labels=np.unique(labels), average="macro", zero_division=0)
+    result: dict[str, Any] = {"top1": float(right.mean()), "top5": float(found.mean()), "f1": float(f1)}
+    result |= {"k": int(right.sum()), "n": len(labels)}
+    is_hidden = np.isin(labels, list(hidden))
+    for name, part in (("seen", ~is_hidden), ("hidden", is_hidden)):
+        if hidden and part.any():
+            result |= {f"top1_{name}": float(right[part].mean())}
+            result |= {f"k_{name}": int(right[part].sum()), f"n_{name}": int(part.sum())}
+    return result

@@ -1,0 +1,50 @@
+"""Options: what to run on and where. Nothing here but corpus, scale, recipe and seeds decides a result."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Only = Literal["modalities", "ratio", "zero_shot", "imu", "video", "fusion"]
+
+
+@dataclass(frozen=True)
+class Options:
+    corpus: Literal["synthetic", "utd-mhad"] = "synthetic"
+    """Which corpus; the synthetic one is written on first use."""
+    recordings: Path | None = None
+    """Folder of the recordings (utd-mhad: the one that holds RGB/ and Inertial/)."""
+    scale: Literal["demo", "laptop", "paper"] = "demo"
+    """Frames, frame size, epochs and weights."""
+    recipe: Literal["paper"] = "paper"
+    """Optimizer, rates, batch and widths: Table 1's."""
+    seeds: int = 1
+    """How many seeds, counted from 0."""
+    only: Annotated[tuple[Only, ...], tyro.conf.arg(metavar="WORD")] = ()
+    """Cells of these experiments (modalities, ratio, zero_shot) and models (imu, video, fusion), with what they need."""
+    storage: Path = Path("output")
+    """Where shards, runs and reports go; the same storage again goes on where the last start ended."""
+    tracking_uri: str | None = None
+    """MLflow's address; default: a sqlite file in the storage."""
+    address: str | None = None
+    """A running Ray to join; default: RAY_ADDRESS, else one is started here."""
+    weights: Path | None = None
+    """A file of S3D weights in torchvision's naming, instead of the scale's."""
+    concurrency: int | None = None
+    """At most so many runs at once; default: what the CPUs and GPUs hold."""
+    skip_bad: bool = False
+    """Leave bad recordings out, and say so in the report, instead of ending."""
+    dry_run: bool = False
+    """Print the plan and end."""
+
+    def check(self) -> None:
+        """Raises ValueError for what can't be meant."""
+        if self.seeds < 1:
+            raise ValueError(f"--seeds {self.seeds}: at least 1.")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ValueError(f"--concurrency {self.concurrency}: at least 1.")
+        if self.corpus != "synthetic" and self.recordings is None:
+            raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
+        if self.storage.exists() and not self.storage.is_dir():
+            raise ValueError(f"--storage {self.storage}: is a file, not a folder.")

@@ -1,0 +1,110 @@
+"""What the terminal shows while a plan runs: a live view, or plain lines where it isn't a terminal."""
+
+import threading
+import time
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.plan import Plan
+from orchestrator.scale import SCALES
+from orchestrator.search import Schedule
+from orchestrator.store import Store
+
+# Relative cost of one clip in one epoch, until this start has measured its own.
+COST = {"imu": 1.0, "video": 40.0, "fusion": 6.0}
+# Work that every run has besides its epochs: its processes, in the same unit (about 10 s at laptop scale).
+FIXED = 5000.0
+PLAIN_SECONDS = 30.0
+
+
+class Progress:
+    """A thread that reads the run folders of what is in flight."""
+
+    def __init__(self, console: Console, plan: Plan, schedule: Schedule, store: Store, scale: str):
+        self.console, self.plan, self.schedule, self.store = console, plan, schedule, store
+        area = SCALES[scale].frames * (SCALES[scale].size / 64) ** 2 / 16
+        self.cost = COST | {"video": COST["video"] * area, "fusion": COST["fusion"] * area}
+        self.started, self.before = time.monotonic(), set(schedule.done)
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._show, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join(timeout=5)
+
+    def _show(self) -> None:
+        if not self.console.is_terminal:
+            return self._show_plain()
+        with Live(console=self.console, refresh_per_second=2, transient=True) as live:
+            while not self.stop.wait(0.5):
+                live.update(self._view())
+
+    def _show_plain(self) -> None:
+        """A line when something starts or ends, and every half minute."""
+        last, shown = (-1, frozenset()), 0.0
+        while not self.stop.wait(0.5):
+            now = (len(self.schedule.done), frozenset(self.schedule.running))
+            if now != last or time.monotonic() - shown > PLAIN_SECONDS:
+                last, shown = now, time.monotonic()
+                self.console.print(" | ".join([self.summary(), *(self.line(key) for key in now[1])]), highlight=False)
+
+    def _view(self) -> Group:
+        table = Table("running", "epoch", "loss", "train top-1", box=None, pad_edge=False)
+        for key in list(self.schedule.running):
+            rows = self.store.run(key).history()
+            epochs = self.plan.runs[key].optimization.epochs
+            last = rows[-1] if rows else {"epoch": 0}
+            numbers = [f"{last[n]:.3f}" if n in last else "" for n in ("loss", "train_top1")]
+            table.add_row(self.plan.runs[key].name, f"{last['epoch']}/{epochs}", *numbers)
+        return Group(Text(self.summary()), table)
+
+    def line(self, key: str) -> str:
+        rows, spec = self.store.run(key).history(), self.plan.runs[key]
+        if not rows:
+            return f"{spec.name} starting"
+        last = rows[-1]
+        return (
+            f"{spec.name} epoch {last['epoch']}/{spec.optimization.epochs}"
+            f" loss {last['loss']:.3f} train top-1 {last['train_top1']:.3f}"
+        )
+
+    def summary(self) -> str:
+        s = self.schedule
+        words = [f"{len(s.done)} of {len(self.plan.runs)} runs done"]
+        words += [f"{len(s.failed)} failed"] * bool(s.failed) + [f"{len(s.skipped)} skipped"] * bool(s.skipped)
+        left = self.seconds_left()
+        words.append(f"about {duration(left)} left" if left is not None else "time left not known yet")
+        return f"[{time.strftime('%H:%M:%S')}] " + ", ".join(words)
+
+    def seconds_left(self) -> float | None:
+        """From the work done in this start, by the relative cost of each kind's epochs."""
+        done = sum(self._work(key) for key in self.schedule.done - self.before)
+        begun = sum(self._work(key, self._epochs(key)) for key in list(self.schedule.running))
+        total = sum(self._work(k) for k in self.plan.runs if k not in self.before | self.schedule.failed)
+        total -= sum(self._work(k) for k in self.schedule.skipped)
+        elapsed = time.monotonic() - self.started
+        return None if done + begun <= 0 else (total - done - begun) * elapsed / (done + begun)
+
+    def _epochs(self, key: str) -> int:
+        rows = self.store.run(key).history()
+        return rows[-1]["epoch"] if rows else 0
+
+    def _work(self, key: str, epochs: int | None = None) -> float:
+        spec = self.plan.runs[key]
+        epochs = spec.optimization.epochs if epochs is None else epochs
+        clips = 431 * spec.data.ratio
+        return (FIXED if epochs else 0.0) + self.cost[spec.kind] * clips * epochs
+
+
+def duration(seconds: float) -> str:
+    seconds = int(seconds)
+    if seconds < 90:
+        return f"{seconds} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,230 @@
+"""results.json and the run folders in; one self-contained page, its plots, and tables for the terminal out."""
+
+import base64
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pyarrow.parquet as pq
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator import claims, figures, paper, scores
+from orchestrator.scores import BARS, MODELS, Results
+
+Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, predicted
+Predictions = dict[str, list[Clips]]  # of each model, one a seed
+
+
+def write(results: Results, runs: Path, folder: Path) -> Path:
+    """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal."""
+    folder.mkdir(parents=True, exist_ok=True)
+    predictions = {model: _predictions(results, runs, model) for model in MODELS}
+    images = _draw(results, runs, predictions)
+    for name, png in images.items():
+        (folder / f"{name}.png").write_bytes(png)
+    content = _content(results, predictions)
+    content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
+    path = folder / "report.html"
+    path.write_text(_environment().get_template("report.html.j2").render(content), encoding="utf-8")
+    return path
+
+
+def _environment() -> jinja2.Environment:
+    # Class, corpus and file names come from outside, so all is escaped; jinja2's own choice by name misses ".html.j2".
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.filters["duration"] = _duration
+    return environment
+
+
+def _predictions(results: Results, runs: Path, model: str) -> list[Clips]:
+    done = [cell for cell in scores.modality(results, model) if cell["status"] == "done"]  # others may be half written
+    paths = [runs / cell["key"] / "predictions.parquet" for cell in done]
+    columns = ["subject", "label", "predicted"]
+    return [pq.read_table(path, columns=columns).to_pydict() for path in paths if path.exists()]
+
+
+def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[dict[str, float]]]]:
+    out = {}
+    for model in MODELS:
+        paths = [runs / str(cell.get("key")) / "history.jsonl" for cell in scores.modality(results, model)]
+        if seeds := [epochs for path in paths if path.exists() and (epochs := _epochs(path))]:
+            out[model, scores.model_label(results, model)] = seeds
+    return out
+
+
+def _epochs(path: Path) -> list[dict[str, float]]:
+    lines = path.read_text().split("\n")
+    return [json.loads(line) for line in lines[:-1]]  # a run that was killed may leave half a last line
+
+
+# Plots
+
+
+def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, bytes]:
+    """PNGs by the name of their file; a plot without a single value is left out."""
+    images = {}
+    lines = _lines(results)
+    if any(line.points()[0] for line in lines):
+        images["figure2"] = figures.ratio_lines(lines)
+    accuracy, f1 = _bars(results, "top1"), _bars(results, "f1")
+    if any(bars.points()[0] for bars in accuracy):
+        images["figure3"] = figures.hidden_bars(accuracy, f1)
+    for model, seeds in predictions.items():
+        if seeds:
+            title = f"{scores.model_label(results, model)}: per cent of each class's test clips"
+            images[f"confusion_{model}"] = figures.confusion(_confusion(results, seeds), results["classes"], title)
+    if histories := _histories(results, runs):
+        images["curves"] = figures.curves(histories)
+    return images
+
+
+def _lines(results: Results) -> list[figures.Series]:
+    out = []
+    for model in MODELS:
+        points = {100 * r: scores.values(scores.at_ratio(results, model, r), "top1") for r in scores.ratios(results)}
+        printed = paper.printed(results["corpus"], model) if scores.comparable(results) else None
+        reference = 100 * printed["top1"] if printed else None
+        out.append(figures.Series(scores.model_label(results, model), model, points, reference))
+    return out
+
+
+def _bars(results: Results, metric: str) -> list[figures.Series]:
+    out = []
+    for model, star in BARS:
+        counts = scores.hidden_counts(results)
+        points = {float(x): scores.values(scores.zero_shot(results, model, star, x), metric) for x in counts}
+        out.append(figures.Series(scores.bar_label(results, model, star), model, points))
+    return out
+
+
+def _confusion(results: Results, seeds: list[Clips]) -> np.ndarray:
+    count_KK = np.zeros((len(results["classes"]),) * 2, dtype=int)  # K classes: (class, predicted), over all seeds
+    for run in seeds:
+        np.add.at(count_KK, (run["label"], run["predicted"]), 1)
+    return count_KK
+
+
+# Tables
+
+
+def _content(results: Results, predictions: Predictions) -> dict[str, Any]:
+    """All the template prints."""
+    corpus = paper.corpus_of(results["corpus"])
+    return {
+        "results": results,
+        "video": scores.video_label(results),
+        "comparable": scores.comparable(results),
+        "paper_corpus": corpus,
+        "paper_rows": [{**row, **row[corpus]} for row in paper.TABLE2] if corpus else [],
+        "labels": {model: scores.model_label(results, model) for model in MODELS},
+        "statuses": Counter(cell["status"] for cell in results["cells"]),
+        "missing": [cell for cell in results["cells"] if cell["status"] != "done"],
+        "cell_label": lambda cell: scores.cell_label(results, cell),
+        "table2": scores.table2(results),
+        "sampling": scores.sampling(results),
+        "ratios": scores.ratios(results),
+        "figure2": scores.figure2(results),
+        "figure3": scores.figure3(results),
+        "hidden_classes": scores.hidden_classes(results),
+        "ratio_claims": claims.ratio(results),
+        "zero_shot_claims": claims.hiding(results),
+        "subjects": _by_subject(results, predictions),
+        "run_rows": _run_rows(results),
+    }
+
+
+def _by_subject(results: Results, predictions: Predictions) -> dict[str, Any]:
+    """Clips right of all, by test subject, over seeds."""
+    rows = []
+    for model, seeds in predictions.items():
+        right, total = Counter(), Counter()
+        for run in seeds:
+            total.update(run["subject"])
+            right.update(s for s, y, p in zip(run["subject"], run["label"], run["predicted"], strict=True) if y == p)
+        rows.append({"label": scores.model_label(results, model), "right": right, "total": total})
+    return {"names": sorted(set().union(*(row["total"] for row in rows))), "rows": rows}
+
+
+def _run_rows(results: Results) -> list[dict[str, Any]]:
+    """Every run, done or not; the reason of one that failed stands in its cells."""
+    empty = {"name": "", "kind": "", "parents": {}, "seconds": None, "status": "", "reason": None}
+    rows = {key: {**empty, **run, "key": key} for key, run in results["runs"].items()}
+    for cell in results["cells"]:
+        if cell.get("key"):
+            named = {"name": scores.cell_label(results, cell), "kind": cell["model"], "status": cell["status"]}
+            row = rows.setdefault(cell["key"], {**empty, **named, "key": cell["key"]})
+            row["reason"] = row["reason"] or cell.get("reason")
+    return list(rows.values())
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None or seconds < 120:
+        return "–" if seconds is None else f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+# The terminal
+
+
+def tables(results: Results) -> list[Table]:
+    """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless the video is RGB."""
+    out = [_terminal_table2(results)]
+    if not scores.comparable(results):
+        out.append(_terminal_paper(results))
+    if shares := scores.ratios(results):
+        out.append(_rich(results, "Figure 2: top-1 by share of the training data", [f"{100 * r:g} %" for r in shares]))
+        for row in scores.figure2(results):
+            _add(out[-1], row["label"], *(_with_counts(score) for score in row["scores"]))
+    if counts := scores.hidden_counts(results):
+        out.append(_rich(results, "Figure 3: top-1, F1 by classes hidden", [f"{x} hidden" for x in counts]))
+        for model, star in BARS:
+            cells = [scores.zero_shot(results, model, star, x) for x in counts]
+            text = [f"{_with_counts(scores.score(at, 'top1'))}, {scores.score(at, 'f1').text}" for at in cells]
+            _add(out[-1], scores.bar_label(results, model, star), *text)
+    return [table for table in out if table.row_count]
+
+
+def _terminal_table2(results: Results) -> Table:
+    beside = scores.comparable(results)
+    table = _rich(results, "Table 2", ["top-1", "top-5", "F1", *(["paper: top-1", "top-5", "F1"] if beside else [])])
+    for row in scores.table2(results):
+        printed = (paper.printed(results["corpus"], row["model"]) or {}) if beside else {}
+        theirs = [f"{100 * value:.2f}" for value in printed.values()]
+        _add(table, row["label"], _with_counts(row["top1"]), row["top5"].text, row["f1"].text, *theirs)
+    return table
+
+
+def _terminal_paper(results: Results) -> Table:
+    table = Table(title="The paper's RGB numbers, a distant reference", min_width=48)
+    for name in ("", "top-1", "top-5", "F1"):
+        table.add_column(name, justify="right" if name else "left")
+    for row in paper.TABLE2:
+        if row["model"] and (printed := paper.printed(results["corpus"], row["model"])):
+            _add(table, row["method"], *(f"{100 * value:.2f}" for value in printed.values()))
+    return table
+
+
+def _rich(results: Results, title: str, columns: list[str]) -> Table:
+    caption = f"per cent; {results['protocol_text']}; {results['scale_text']}"
+    table = Table(title=Text(f"{title}, {results['corpus']}"), caption=Text(caption), min_width=60)
+    table.add_column("")
+    for name in columns:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _add(table: Table, *entries: str) -> None:
+    table.add_row(*(Text(entry) for entry in entries))  # a plain string would be read as markup: "[depth]" vanishes
+
+
+def _with_counts(score: scores.Score) -> str:
+    """With one seed its k/n; with several they would fill the screen, and the page lists them."""
+    beside = score.parts[0][0] if len(score.parts) == 1 else score.note
+    return f"{score.text} ({beside})" if beside else score.text

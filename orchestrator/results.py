@@ -1,0 +1,85 @@
+"""results.json: a plan's cells with what their runs gave, read from the run folders."""
+
+from dataclasses import asdict
+from typing import Any
+
+from datasets import splits
+from orchestrator import paper
+from orchestrator.plan import Cell, Plan
+from orchestrator.scale import SCALES
+from orchestrator.store import Store
+from orchestrator.study import Study
+
+METRICS = ("top1", "top5", "f1", "k", "n")
+PARTS = ("top1_seen", "k_seen", "n_seen", "top1_hidden", "k_hidden", "n_hidden")
+
+
+def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:
+    """The content of results.json; metrics are fractions of 1, unrounded. `about` adds seeds, command and date."""
+    manifest = study.manifest
+    protocol = splits.PROTOCOLS[study.protocol]
+    runs = {key: _run(plan, key, store, skipped) for key in plan.runs}
+    return {
+        "plan": plan.name,
+        "corpus": manifest.corpus,
+        "video": manifest.video,
+        "scale": study.scale,
+        "scale_text": SCALES[study.scale].describe(),
+        "recipe": study.recipe,
+        "protocol": study.protocol,
+        "protocol_text": f"{protocol.describe(manifest)}; last epoch, no selection",
+        **about,
+        "classes": list(manifest.classes),
+        "bad_clips": [asdict(bad) for bad in manifest.bad],
+        "sharing": _sharing(plan, runs),
+        "cells": [_cell(cell, study, store, runs[cell.key]) for cell in plan.cells],
+        "runs": runs,
+    }
+
+
+def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[str, Any]:
+    spec, folder = plan.runs[key], store.run(key)
+    status = folder.status
+    reason = folder.record("failed").get("reason") if status == "failed" else None
+    if status == "pending" and key in skipped:
+        status, reason = "skipped", skipped[key]
+    return {
+        "kind": spec.kind,
+        "name": spec.name,
+        "parents": dict(spec.parents),
+        "seconds": folder.record("done").get("seconds"),
+        "status": status,
+        "reason": reason,
+    }
+
+
+def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[str, Any]:
+    metrics = store.run(cell.key).record("metrics") if run["status"] == "done" else {}
+    printed = None
+    if cell.experiment == "modalities" and study.manifest.video == "RGB":
+        printed = paper.printed(study.manifest.layout, cell.model)
+    return {
+        "experiment": cell.experiment,
+        "model": cell.model,
+        "ratio": cell.ratio,
+        "hidden": {"imu": list(cell.hidden_imu), "video": list(cell.hidden_video)},
+        "seed": cell.seed,
+        "key": cell.key,
+        "status": run["status"],
+        "reason": run["reason"],
+        **{name: metrics.get(name) for name in (*METRICS, *PARTS)},
+        "paper": printed,
+    }
+
+
+def _sharing(plan: Plan, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What sharing saved: trainings and seconds of a script for each distinct result, against the runs here."""
+    seconds = {key: run["seconds"] or 0.0 for key, run in runs.items()}
+    results = {cell.key for cell in plan.cells}
+    return {
+        "cells": len(plan.cells),
+        "runs": len(plan.runs),
+        "stages_without": plan.stages_without_sharing(),
+        "seconds": round(sum(seconds.values()), 1),
+        "seconds_without": round(sum(seconds[k] + sum(seconds[p] for p in plan.parents(k)) for k in results), 1),
+    }

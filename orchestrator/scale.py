@@ -1,0 +1,59 @@
+"""The two words that pick what is trained: a scale (how much) and a recipe (how)."""
+
+from dataclasses import dataclass
+
+from models.spec import FusionModel, ImuModel, VideoModel
+from orchestrator.spec import Modality, Optimization
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes and epochs. Per modality: epochs, workers, threads and GPUs of a worker."""
+
+    frames: int
+    size: int
+    weights: str
+    epochs: dict[Modality, int]
+    workers: dict[Modality, int]
+    threads: dict[Modality, int]
+    gpus: dict[Modality, float]
+
+    def describe(self) -> str:
+        start = {"none": "S3D from scratch", "kinetics400": "S3D from Kinetics-400"}.get(self.weights, "S3D from a file")
+        epochs = ", ".join(f"{m} {e}" for m, e in self.epochs.items())
+        return f"{self.frames} frames of {self.size}x{self.size}, {start}, epochs: {epochs}"
+
+
+def _per(imu, video, fusion) -> dict:
+    return {"imu": imu, "video": video, "fusion": fusion}
+
+
+SCALES = {
+    # To see the whole grid at work in minutes on two cores; its video scores mean nothing.
+    "demo": Scale(8, 32, "none", _per(120, 8, 8), _per(1, 1, 1), _per(1, 2, 2), _per(0, 0, 0)),
+    # Real recordings on two cores in an hour or two.
+    "laptop": Scale(16, 64, "none", _per(200, 12, 10), _per(1, 1, 1), _per(1, 2, 2), _per(0, 0, 0)),
+    # The paper's, on A40s: 64 frames at UTD-MHAD's 15 Hz hold all but the longest clips. Only GPUs can show it.
+    "paper": Scale(64, 224, "kinetics400", _per(300, 50, 50), _per(1, 1, 1), _per(1, 4, 4), _per(0.25, 1, 1)),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How each modality is trained; epochs come from the scale, so they are left at 1 here."""
+
+    models: dict[Modality, ImuModel | VideoModel | FusionModel]
+    optimization: dict[Modality, Optimization]
+
+
+RECIPES = {
+    # Table 1, UTD-MHAD; Adam at a constant rate, last epoch.
+    "paper": Recipe(
+        models=_per(ImuModel(), VideoModel(), FusionModel()),
+        optimization=_per(
+            Optimization(lr=1e-4, weight_decay=1e-6, batch=128, epochs=1),
+            Optimization(lr=1e-3, weight_decay=1e-5, batch=16, epochs=1),
+            Optimization(lr=5e-4, weight_decay=5e-6, batch=16, epochs=1),
+        ),
+    ),
+}

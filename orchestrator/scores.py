@@ -1,0 +1,196 @@
+"""Cells of results.json, picked and labelled as rows of Table 2 and Figures 2 and 3, over seeds.
+
+Nothing is computed but means, sample standard deviations and differences. The word RGB names a result of ours only
+where the video is RGB.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from orchestrator import paper
+
+Cell = dict[str, Any]
+Results = dict[str, Any]
+MODELS = ("imu", "video", "fusion")
+METRICS = ("top1", "top5", "f1")
+BARS = (("imu", "imu"), ("video", "video"), ("fusion", "imu"), ("fusion", "video"))  # model, modality with the star
+WRIST = 21  # UTD-MHAD's one sensor is on the wrist for actions 1-21, on the thigh for 22-27 (dataset page)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A table's entry, per cent: the mean (and deviation) over seeds, and for each seed a text and its run's key."""
+
+    text: str
+    parts: list[tuple[str, str | None]]
+    note: str = ""  # how many of the seeds the mean is over, where not all
+
+
+# Labels
+
+
+def video_label(results: Results) -> str:
+    """What stands where the paper's figures say RGB: "RGB", "Depth", "Drawn figure"."""
+    return results["video"][:1].upper() + results["video"][1:]
+
+
+def model_label(results: Results, model: str) -> str:
+    """A row of Table 2 or a line of Figure 2."""
+    video = video_label(results)
+    return {"imu": "IMU only", "video": f"{video} only", "fusion": f"IMU + {video}"}[model]
+
+
+def bar_label(results: Results, model: str, star: str) -> str:
+    """A bar of Figure 3: the star marks the modality from which classes were hidden."""
+    names = {"imu": "IMU", "video": video_label(results)}
+    other = {"imu": "video", "video": "imu"}[star]
+    return f"{names[star]}* + {names[other]}" if model == "fusion" else f"{names[star]}*"
+
+
+def cell_label(results: Results, cell: Cell) -> str:
+    """Where a cell belongs, in words: "Figure 3: IMU* + Depth, 3 hidden, seed 0"."""
+    label = model_label(results, cell["model"])
+    if cell["experiment"] == "modalities":
+        where = f"Table 2: {label}"
+    elif cell["experiment"] == "ratio":
+        where = f"Figure 2: {label}, {100 * cell['ratio']:g} % of the training data"
+    else:
+        star, count = starred(cell)
+        where = f"Figure 3: {bar_label(results, cell['model'], star)}, {count} hidden"
+    return f"{where}, seed {cell['seed']}"
+
+
+def comparable(results: Results) -> bool:
+    """Whether the paper's scores may stand beside ours: the same corpus, and colour video as there."""
+    return results["video"] == "RGB" and paper.corpus_of(results["corpus"]) is not None
+
+
+# Which cells
+
+
+def starred(cell: Cell) -> tuple[str, int]:
+    """The modality whose classes were hidden, and how many were."""
+    star = "imu" if cell["hidden"]["imu"] else "video"
+    return star, len(cell["hidden"][star])
+
+
+def modality(results: Results, model: str) -> list[Cell]:
+    """All the training data and nothing hidden, one cell a seed; from Figure 2 in a plan without Table 2."""
+    for experiment in ("modalities", "ratio"):
+        found = _pick(results, experiment, lambda cell: cell["model"] == model and cell["ratio"] == 1)
+        if found:
+            return found
+    return []
+
+
+def at_ratio(results: Results, model: str, ratio: float) -> list[Cell]:
+    return _pick(results, "ratio", lambda cell: cell["model"] == model and cell["ratio"] == ratio)
+
+
+def zero_shot(results: Results, model: str, star: str, count: int) -> list[Cell]:
+    return _pick(results, "zero_shot", lambda cell: cell["model"] == model and starred(cell) == (star, count))
+
+
+def ratios(results: Results) -> list[float]:
+    return sorted({cell["ratio"] for cell in _pick(results, "ratio")})
+
+
+def hidden_counts(results: Results) -> list[int]:
+    return sorted({starred(cell)[1] for cell in _pick(results, "zero_shot")})
+
+
+def _pick(results: Results, experiment: str, wanted: Callable[[Cell], bool] = lambda _: True) -> list[Cell]:
+    found = [cell for cell in results["cells"] if cell["experiment"] == experiment and wanted(cell)]
+    return sorted(found, key=lambda cell: cell["seed"])
+
+
+# Numbers
+
+
+def values(cells: list[Cell], name: str) -> list[float]:
+    """Per cent, one a seed that has the score."""
+    return [100 * cell[name] for cell in cells if cell.get(name) is not None]
+
+
+def score(cells: list[Cell], metric: str, part: str = "") -> Score:
+    """`part` is "", "_seen" or "_hidden". A seed's text is k/n for top-1, else its value; its status where missing."""
+    found = values(cells, metric + part)
+    text = f"{fmean(found):.2f}" if found else "–"
+    if len(found) > 1:
+        text += f" ± {stdev(found):.2f}"
+    note = f"{len(found)} of {len(cells)} seeds" if 0 < len(found) < len(cells) else ""
+    return Score(text, [(_part(cell, metric, part, alone=len(cells) == 1), cell.get("key")) for cell in cells], note)
+
+
+def _part(cell: Cell, metric: str, part: str, alone: bool) -> str:
+    value = cell.get(metric + part)
+    if value is None:
+        return "" if cell["status"] == "done" else cell["status"]
+    if metric == "top1" and cell.get("k" + part) is not None:
+        return f"{cell['k' + part]}/{cell['n' + part]}"
+    return "" if alone else f"{100 * value:.2f}"
+
+
+# Rows
+
+
+def table2(results: Results) -> list[dict[str, Any]]:
+    out = []
+    for model in MODELS:
+        if cells := modality(results, model):
+            entries = {metric: score(cells, metric) for metric in METRICS}
+            out.append({"model": model, "label": model_label(results, model), **entries})
+    return out
+
+
+def sampling(results: Results) -> str:
+    """What one clip weighs and the binomial 95 % interval, as a sentence: nearer scores are not told apart."""
+    for model in reversed(MODELS):
+        for cell in modality(results, model):
+            if cell.get("top1") is not None and cell.get("n"):
+                share, clips = cell["top1"], cell["n"]
+                half = 196 * (share * (1 - share) / clips) ** 0.5
+                chance = f"drawing other clips alone would move {100 * share:.0f} % by ± {half:.1f} points (95 %)"
+                return f"One test clip of {clips} is {100 / clips:.2f} points; {chance}, drawing other subjects by more"
+    return ""
+
+
+def figure2(results: Results) -> list[dict[str, Any]]:
+    shares = ratios(results)
+    cells = {model: [at_ratio(results, model, share) for share in shares] for model in MODELS}
+    labelled = [(model_label(results, model), rows) for model, rows in cells.items() if any(rows)]
+    return [{"label": label, "scores": [score(seeds, "top1") for seeds in rows]} for label, rows in labelled]
+
+
+def figure3(results: Results) -> list[dict[str, Any]]:
+    """Nothing hidden first, for reference, then the four bars of each count."""
+    rows = [(0, model_label(results, model), modality(results, model)) for model in MODELS]
+    for count in hidden_counts(results):
+        for model, star in BARS:
+            label = bar_label(results, model, star)
+            rows.append((count, label, zero_shot(results, model, star, count)))
+    parts = (("top1", "top1", ""), ("f1", "f1", ""), ("seen", "top1", "_seen"), ("hidden", "top1", "_hidden"))
+    return [
+        {"count": count, "label": label, **{name: score(cells, *which) for name, *which in parts}}
+        for count, label, cells in rows
+        if cells
+    ]
+
+
+def hidden_classes(results: Results) -> list[dict[str, Any]]:
+    """Which classes were hidden, by name, and where the sensor was worn; bars and seeds that share a draw together."""
+    draws: dict[tuple[int, ...], dict[str, Any]] = {}
+    for count in hidden_counts(results):
+        for model, star in BARS:
+            for cell in zero_shot(results, model, star, count):
+                draw = draws.setdefault(tuple(sorted(cell["hidden"][star])), {"count": count, "bars": [], "seeds": []})
+                label = bar_label(results, model, star)
+                draw["bars"] += [label] if label not in draw["bars"] else []
+                draw["seeds"] += [cell["seed"]] if cell["seed"] not in draw["seeds"] else []
+    worn = paper.corpus_of(results["corpus"]) == "UTD-MHAD"
+    for indices, draw in draws.items():
+        where = [("wrist" if index < WRIST else "thigh") if worn else "" for index in indices]
+        draw["classes"] = list(zip((results["classes"][index] for index in indices), where, strict=True))
+    return list(draws.values())

@@ -1,0 +1,73 @@
+"""Study: what all runs of a plan share (corpus, protocol, scale, recipe), and the cells and runs one can ask of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from datasets import splits
+from datasets.manifest import Manifest
+from datasets.spec import Sampling
+from models.spec import VideoModel
+from orchestrator.plan import Cell
+from orchestrator.scale import RECIPES, SCALES
+from orchestrator.spec import DataSpec, Modality, RunSpec
+
+
+@dataclass
+class Study:
+    """`runs` collects the specs behind every cell asked for, each once."""
+
+    manifest: Manifest
+    scale: str
+    recipe: str
+    protocol: str = "odd-even"
+    weights: str | None = None
+    runs: dict[str, RunSpec] = field(default_factory=dict)
+
+    @property
+    def sampling(self) -> Sampling:
+        s = SCALES[self.scale]
+        return Sampling(s.frames, s.size, self.manifest.max_samples)
+
+    def hidden(self, count: int, seed: int) -> tuple[int, ...]:
+        """`count` classes of the training clips, nested draws (facts on figure 3)."""
+        train, _ = splits.split(self.manifest, self.protocol)
+        return splits.hidden_classes(splits.labels(self.manifest)[train], count, seed)
+
+    def cell(
+        self, experiment: str, modality: Modality, seed: int, *, ratio: float = 1.0,
+        hidden_imu: Sequence[int] = (), hidden_video: Sequence[int] = (),
+    ) -> Cell:  # fmt: skip
+        """One number of a table or figure, with the runs behind it."""
+        hide: dict[Modality, tuple[int, ...]] = {"imu": tuple(hidden_imu), "video": tuple(hidden_video)}
+        if modality == "fusion":
+            parents = {m: self._run(m, seed, ratio, {m: hide[m]}) for m in ("imu", "video")}
+            run = self._run("fusion", seed, ratio, hide, parents)
+        else:
+            run = self._run(modality, seed, ratio, {modality: hide[modality]})
+        return Cell(experiment, modality, ratio, hide["imu"], hide["video"], seed, run.key)
+
+    def _run(self, modality: Modality, seed: int, ratio: float, hide: dict, parents: dict | None = None) -> RunSpec:
+        scale, recipe = SCALES[self.scale], RECIPES[self.recipe]
+        model = recipe.models[modality]
+        if isinstance(model, VideoModel):
+            model = replace(model, weights=self.weights or scale.weights)
+        reads_imu, reads_video = modality != "video", modality != "imu"
+        spec = RunSpec(
+            model=model,
+            data=DataSpec(
+                manifest=self.manifest.digest,
+                protocol=self.protocol,
+                ratio=ratio,
+                samples=self.sampling.samples if reads_imu else None,
+                frames=scale.frames if reads_video else None,
+                size=scale.size if reads_video else None,
+                hidden_imu=hide.get("imu", ()),
+                hidden_video=hide.get("video", ()),
+            ),
+            optimization=replace(recipe.optimization[modality], epochs=scale.epochs[modality]),
+            seed=seed,
+            workers=scale.workers[modality],
+            threads=scale.threads[modality],
+            parents=tuple((m, p.key) for m, p in (parents or {}).items()),
+        )
+        return self.runs.setdefault(spec.key, spec)

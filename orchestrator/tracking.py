@@ -1,0 +1,167 @@
+"""MLflow as a view of the run folders: whatever stands there and isn't in MLflow yet is logged. Only mlflow importer.
+
+One writer (the driver), outside of training: a slow or dead server holds up nothing, and what it missed is logged by
+the next `sync`. Plan = MLflow experiment, invocation = parent run, Run = nested run, found again by its key.
+"""
+
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Read by mlflow when it is imported: minutes of retries by default.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINTS", "1")
+
+import pyarrow.parquet as pq  # noqa: E402
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import Metric, Param, RunTag  # noqa: E402
+from sklearn.metrics import confusion_matrix  # noqa: E402
+
+from orchestrator import figures  # noqa: E402
+from orchestrator.spec import RunSpec  # noqa: E402
+from orchestrator.store import RunFolder, Store  # noqa: E402
+
+FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "k", "n")
+
+
+class Tracker:
+    """Keeps one plan's experiment in MLflow up to date with a storage."""
+
+    def __init__(self, uri: str, plan: str, store: Store, about: dict[str, str]):
+        self.client, self.store, self.about = MlflowClient(uri), store, about
+        found = self.client.get_experiment_by_name(plan)
+        self.experiment = found.experiment_id if found else self.client.create_experiment(plan)
+        tags = {k: v for k, v in about.items() if k != "classes"}
+        parent = self.client.create_run(self.experiment, run_name=f"{plan} {about['corpus']} {about['scale']}", tags=tags)
+        self.parent = parent.info.run_id
+        self.runs: dict[str, str] = {}
+        self.logged: dict[str, int] = {}
+        self.closed: set[str] = set()
+
+    def sync(self, key: str) -> None:
+        """Log what the run's folder holds beyond what MLflow has."""
+        folder = self.store.run(key)
+        if key in self.closed or not (folder.path / "spec.json").exists():
+            return
+        run_id = self.runs.get(key) or self._find_or_create(key, folder.spec)
+        rows = [row for row in folder.history() if row["epoch"] > self.logged[key]]
+        for start in range(0, len(rows), 200):  # MLflow takes 1000 metrics at a time
+            batch = rows[start : start + 200]
+            stamp = int(time.time() * 1000)
+            values = [Metric(n, row[n], stamp, row["epoch"]) for row in batch for n in ("loss", "train_top1", "seconds")]
+            self.client.log_batch(run_id, metrics=values)
+            self.logged[key] = batch[-1]["epoch"]
+        if folder.status != "pending":
+            self._close(key, run_id, folder)
+
+    def _find_or_create(self, key: str, spec: RunSpec) -> str:
+        found = self.client.search_runs([self.experiment], f"tags.key = '{key}'", max_results=1)
+        if found:
+            run = found[0]
+            history = self.client.get_metric_history(run.info.run_id, "loss")
+            self.logged[key] = max((int(m.step) for m in history), default=0)
+            if run.info.status != "FINISHED":
+                self.client.update_run(run.info.run_id, status="RUNNING")
+            elif self.store.run(key).status == "done":
+                self.closed.add(key)
+        else:
+            run = self._create(key, spec)
+            self.logged[key] = 0
+        self.runs[key] = run.info.run_id
+        return run.info.run_id
+
+    def _create(self, key: str, spec: RunSpec) -> Any:
+        tags = {"mlflow.parentRunId": self.parent, "key": key, "kind": spec.kind, "seed": str(spec.seed)}
+        tags |= {"stage": "2" if spec.kind == "fusion" else "1", "ratio": f"{spec.data.ratio:g}"}
+        tags |= {"hidden": str(max(len(spec.data.hidden_imu), len(spec.data.hidden_video)))}
+        tags |= {f"parent.{modality}": parent for modality, parent in spec.parents}
+        tags |= {k: v for k, v in self.about.items() if k in ("corpus", "video", "scale", "recipe", "protocol")}
+        run = self.client.create_run(self.experiment, run_name=spec.name, tags=tags)
+        params = [Param(k, v) for k, v in flat(spec.to_json()["spec"]).items()]
+        self.client.log_batch(run.info.run_id, params=params)
+        return run
+
+    def _close(self, key: str, run_id: str, folder: RunFolder) -> None:
+        if folder.status == "done":
+            metrics, stamp = folder.record("metrics"), int(time.time() * 1000)
+            values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0) for n in FINAL if n in metrics]
+            self.client.log_batch(run_id, metrics=values)
+            for name in ("predictions.parquet", "metrics.json", "spec.json"):
+                self.client.log_artifact(run_id, str(folder.path / name))
+            self._log_confusion(run_id, folder)
+        else:
+            reason = folder.record("failed").get("reason", "")
+            self.client.log_batch(run_id, tags=[RunTag("reason", reason[:4000])])
+        self.client.set_terminated(run_id, "FINISHED" if folder.status == "done" else "FAILED")
+        self.closed.add(key)
+
+    def _log_confusion(self, run_id: str, folder: RunFolder) -> None:
+        table = pq.read_table(folder.path / "predictions.parquet", columns=["label", "predicted"])
+        classes = json.loads(self.about["classes"])
+        counts = confusion_matrix(table["label"], table["predicted"], labels=range(len(classes)))
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / "confusion.png"
+            file.write_bytes(figures.confusion(counts, classes, folder.spec.name))
+            self.client.log_artifact(run_id, str(file))
+
+    def end(self, status: str, files: list[Path], metrics: dict[str, float]) -> None:
+        """Close the invocation's parent run with the report."""
+        for file in files:
+            self.client.log_artifact(self.parent, str(file))
+        stamp = int(time.time() * 1000)
+        self.client.log_batch(self.parent, metrics=[Metric(k, float(v), stamp, 0) for k, v in metrics.items()])
+        self.client.set_terminated(self.parent, status)
+
+
+def flat(spec: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested fields as dotted params."""
+    out: dict[str, str] = {}
+    for name, value in spec.items():
+        if isinstance(value, dict):
+            out |= flat(value, f"{prefix}{name}.")
+        else:
+            out[prefix + name] = str(value)
+    return out
+
+
+class Background:
+    """Calls sync for every key of a plan again and again, in a thread; errors are kept for the end, not raised."""
+
+    def __init__(self, make: Callable[[], Tracker], keys: list[str]):
+        self.make, self.keys = make, keys
+        self.tracker: Tracker | None = None
+        self.error: str | None = None
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._loop, daemon=True)
+        self.thread.start()
+
+    def _loop(self) -> None:
+        while not self.stop.wait(2.0):
+            self.pass_over()
+
+    def pass_over(self) -> None:
+        try:
+            self.tracker = self.tracker or self.make()
+            for key in self.keys:
+                self.tracker.sync(key)
+            self.error = None
+        except Exception as error:  # whatever the tracking server does, training goes on
+            self.error = f"{type(error).__name__}: {error}"
+
+    def end(self, status: str, files: list[Path], metrics: dict[str, float]) -> str | None:
+        """Log what is left. Returns what MLflow is missing and why, or None."""
+        self.stop.set()
+        self.thread.join(timeout=60)
+        self.pass_over()
+        if self.error is None and self.tracker:
+            try:
+                self.tracker.end(status, files, metrics)
+            except Exception as error:
+                self.error = f"{type(error).__name__}: {error}"
+        return self.error
