@@ -40,10 +40,10 @@ class Shards:
             tuple(f["clips"] for f in index["files"]),
         )
 
-    def holding(self, rows: np.ndarray) -> list[str]:
-        """Paths of the shards that hold any of these manifest rows."""
-        ends = np.cumsum(self.clips)
-        return [str(self.folder / self.files[i]) for i in np.unique(np.searchsorted(ends, rows, side="right"))]
+    def holding(self, rows: np.ndarray) -> list[tuple[str, list[int]]]:
+        """The shards that hold any of these manifest rows (sorted), each with those it holds."""
+        of_row = np.searchsorted(np.cumsum(self.clips), rows, side="right")
+        return [(str(self.folder / self.files[i]), rows[of_row == i].tolist()) for i in np.unique(of_row)]
 
 
 def folder_of(storage: Path, manifest: Manifest, sampling: Sampling) -> Path:
@@ -91,7 +91,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     tasks = _tasks(folder, manifest, sampling)
     done, files = 0, []
-    stream_quietly()
+    be_quiet()
     for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(_write_shard).iter_rows():
         files.append(row)
         done += row["clips"]
@@ -105,7 +105,7 @@ def write(
     return Shards.read(folder)
 
 
-def stream_quietly() -> None:
+def be_quiet() -> None:
     """Ray Data without its progress bars and plans in the terminal."""
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)

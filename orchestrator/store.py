@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from orchestrator.spec import RunSpec
@@ -60,6 +62,11 @@ class RunFolder:
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         write_whole(self.path / "metrics.json", json.dumps(metrics, indent=1))
+
+    def write_predictions(self, table: pa.Table) -> None:
+        part = self.path / f"predictions.{os.getpid()}.part"
+        pq.write_table(table, part)
+        os.replace(part, self.path / "predictions.parquet")
 
     def history(self) -> list[dict[str, Any]]:
         """One row an epoch. A last line cut off by a crash is no row."""

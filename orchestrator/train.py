@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 import ray.train
 import ray.train.torch
@@ -17,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datasets import stream
+from datasets import shards, splits, stream
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from models.build import build, build_fusion
@@ -26,7 +25,7 @@ from models.spec import FusionModel
 from models.video import VideoClassifier
 from orchestrator import metrics
 from orchestrator.spec import RunSpec
-from orchestrator.store import RunFolder, Store
+from orchestrator.store import Store
 
 # A checkpoint at the end of an epoch, but not more often than this; only what comes after the last is trained again.
 CHECKPOINT_SECONDS = 15.0
@@ -38,21 +37,24 @@ Batch = dict[str, Tensor]
 
 def train(config: dict[str, Any]) -> None:
     """Train a run from its last checkpoint, or from the start, to its last epoch; then test it once."""
-    store, folder = Store(Path(config["storage"])), RunFolder(Path(config["folder"]))
-    spec, classes = folder.spec, config["classes"]
+    store = Store(Path(config["storage"]))
+    folder = store.run(config["key"])
+    spec = folder.spec
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
     # Ray gives a worker with one CPU one thread; S3D is twice as fast with two.
     torch.set_num_threads(spec.threads)
     torch.manual_seed(spec.seed)
     device = ray.train.torch.get_device()
-    model = load_model(spec, store, classes)
-    shards = {name: ray.train.get_dataset_shard(f"{name}-{rank}") for name in ("train", "test")}
-    sampling = Sampling(**config["sampling"])
-    reader = Reader(shards, sampling, spec, device)
+    manifest = Manifest.read(store.manifest(spec.data.manifest))
+    model = load_model(spec, store, len(manifest.classes)).to(device)
+    train_rows, test_rows = rows_of(spec, manifest)
+    owned_rows = stream.deal(train_rows, spec.optimization.batch, workers, spec.seed)[rank]
+    reader = Reader(store, manifest, Sampling(**config["sampling"]), spec, device)
+    reader.open("train", owned_rows)
+    reader.open("test", test_rows[rank::workers])
+    reader.keep(len(train_rows) // workers, model)
 
-    model.to(device)
-    reader.keep(config["train_clips"] // workers, model)
     resumed = folder.load("checkpoint")
     if resumed:
         model.load_state_dict(resumed["model"])
@@ -69,7 +71,7 @@ def train(config: dict[str, Any]) -> None:
         folder.cut_history(resumed["epoch"] if resumed else 0)
 
     network = nn.parallel.DistributedDataParallel(model) if workers > 1 else model
-    sizes = stream.batch_sizes(config["train_clips"], spec.optimization.batch, workers)
+    sizes = stream.batch_sizes(len(train_rows), spec.optimization.batch, workers)
     saved = time.monotonic()
     for epoch in range(resumed["epoch"] + 1 if resumed else 1, spec.optimization.epochs + 1):
         started = time.monotonic()
@@ -96,13 +98,24 @@ def train(config: dict[str, Any]) -> None:
                 folder.save("checkpoint", state)
                 saved = time.monotonic()
 
-    table = predict(model, reader, Manifest.read(store.manifest(spec.data.manifest)))
+    table = predict(model, reader, manifest)
     if rank == 0:
         folder.save("model", {"model": model.state_dict()})
-        pq.write_table(table, folder.path / "predictions.parquet")
+        folder.write_predictions(table)
         hidden = sorted({*spec.data.hidden_imu, *spec.data.hidden_video})
         folder.write_metrics(metrics.score(*_arrays(table), hidden))
     ray.train.report({"epochs": spec.optimization.epochs})
+
+
+def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
+    """Manifest rows a run trains on and is tested on. Stage 2 keeps the clips of hidden classes."""
+    train_rows, test_rows = splits.split(manifest, spec.data.protocol)
+    labels = splits.labels(manifest)
+    train_rows = splits.subset(train_rows, labels[train_rows], spec.data.ratio, spec.seed)
+    if spec.kind != "fusion":
+        hidden = (*spec.data.hidden_imu, *spec.data.hidden_video)
+        train_rows = splits.without(train_rows, labels[train_rows], hidden)
+    return train_rows, test_rows
 
 
 def summarise(totals: Tensor, clips: int, epoch: int, seconds: float) -> dict[str, Any]:
@@ -170,9 +183,15 @@ class Reader:
     Either way the order is the same, so what is kept changes no result.
     """
 
-    def __init__(self, shards: dict[str, Any], sampling: Sampling, spec: RunSpec, device: torch.device):
-        self.shards, self.sampling, self.spec, self.device = shards, sampling, spec, device
+    def __init__(self, store: Store, manifest: Manifest, sampling: Sampling, spec: RunSpec, device: torch.device):
+        self.shards = shards.Shards.read(shards.folder_of(store.root, manifest, sampling))
+        self.sampling, self.spec, self.device = sampling, spec, device
+        self.datasets: dict[str, ray.data.Dataset] = {}
         self.kept: Batch | None = None
+
+    def open(self, name: str, rows: np.ndarray) -> None:
+        """The rows this worker reads under a name. Each worker's are a Dataset of its own: nothing is split later."""
+        self.datasets[name] = stream.dataset(self.shards, rows, self.spec.kind)
 
     def keep(self, clips: int, model: nn.Module) -> None:
         """Hold the training clips in memory if they fit; for a fusion, what the frozen trunk makes of their video."""
@@ -193,7 +212,7 @@ class Reader:
         if self.kept is not None and name == "train":
             found = stream.from_memory(self.kept, size, order)
         else:
-            found = stream.batches(self.shards[name], size, self.sampling, order)
+            found = stream.batches(self.datasets[name], size, self.sampling, order)
         for batch in found:
             moved = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
             yield self.hide(moved) if name == "train" else moved
