@@ -78,7 +78,7 @@ class Manifest:
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(f".{os.getpid()}.part")
         pq.write_table(self.clips.replace_schema_metadata({"manifest": json.dumps(about)}), part)
-        os.replace(part, file)
+        part.replace(file)
 
     @staticmethod
     def read(file: Path) -> "Manifest":

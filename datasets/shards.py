@@ -77,7 +77,7 @@ def _write_shard(task: dict) -> dict:
         part = file.with_suffix(f".{os.getpid()}.part")
         # Decoded depth is mostly black: zstd makes it about a tenth.
         pq.write_table(table, part, compression="zstd", row_group_size=64)
-        os.replace(part, file)
+        part.replace(file)
     return {"file": file.name, "clips": len(clips), "bytes": file.stat().st_size}
 
 
@@ -101,14 +101,14 @@ def write(
     index = {"version": VERSION, "manifest": manifest.digest, "sampling": tasks[0]["sampling"], "files": files}
     part = folder / "index.json.part"
     part.write_text(json.dumps(index, indent=1))
-    os.replace(part, folder / "index.json")
+    part.replace(folder / "index.json")
     return Shards.read(folder)
 
 
 def be_quiet() -> None:
     """Ray Data without its progress bars and plans in the terminal."""
     ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
 
 
 def _tasks(folder: Path, manifest: Manifest, sampling: Sampling) -> list[dict]:
@@ -116,7 +116,7 @@ def _tasks(folder: Path, manifest: Manifest, sampling: Sampling) -> list[dict]:
     clips = manifest.clips.select(["label", "video", "imu", "frames"]).to_pylist()
     for row, clip in enumerate(clips):
         clip["row"] = row
-    per_shard = max(1, min(SHARD_BYTES // sampling.nbytes, -(-len(clips) // 8)))
+    per_shard = max(1, min(SHARD_BYTES // (sampling.video_bytes + sampling.imu_bytes), -(-len(clips) // 8)))
     starts = range(0, len(clips), per_shard)
     return [
         {

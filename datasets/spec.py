@@ -25,6 +25,11 @@ class Sampling:
             raise ValueError(f"samples={self.samples}: the IMU encoder needs at least 46 inertial samples.")
 
     @property
-    def nbytes(self) -> int:
-        """Of one decoded clip with six inertial channels."""
-        return self.frames * self.size * self.size * 3 + self.samples * 6 * 4
+    def video_bytes(self) -> int:
+        """Of one clip's decoded frames."""
+        return self.frames * self.size * self.size * 3
+
+    @property
+    def imu_bytes(self) -> int:
+        """Of one clip's padded signal of six channels."""
+        return self.samples * 6 * 4

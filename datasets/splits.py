@@ -61,8 +61,8 @@ def subset(rows: np.ndarray, labels_of_rows: np.ndarray, ratio: float, seed: int
     return np.sort(np.concatenate(kept))
 
 
-def hidden_classes(classes: Sequence[int], count: int, seed: int) -> tuple[int, ...]:
-    """`count` classes drawn with `seed` from those in `classes`, nested: the one is among the three, those in the five."""
+def hidden_classes(classes: Sequence[int] | np.ndarray, count: int, seed: int) -> tuple[int, ...]:
+    """`count` of the labels in `classes`, drawn with `seed`; nested: the one is among the three, those in the five."""
     present = np.unique(np.asarray(classes))
     if not 0 <= count < len(present):
         raise ValueError(f"{count} hidden classes: the training clips have {len(present)} classes, one must stay.")
@@ -73,4 +73,3 @@ def hidden_classes(classes: Sequence[int], count: int, seed: int) -> tuple[int, 
 def without(rows: np.ndarray, labels_of_rows: np.ndarray, hidden: Sequence[int]) -> np.ndarray:
     """`rows` less the clips of hidden classes."""
     return rows[~np.isin(labels_of_rows, np.asarray(hidden, dtype=labels_of_rows.dtype))]
-

@@ -1,6 +1,6 @@
 """Table 2: IMU only, video only, and both.
 
-    python experiments/modality_comparison.py --corpus utd-mhad --recordings DIR --scale laptop
+python experiments/modality_comparison.py --corpus utd-mhad --recordings DIR --scale laptop
 """
 
 import sys

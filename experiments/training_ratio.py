@@ -1,6 +1,6 @@
 """Figure 2: accuracy against the share of the training clips.
 
-    python experiments/training_ratio.py --corpus utd-mhad --recordings DIR --scale laptop
+python experiments/training_ratio.py --corpus utd-mhad --recordings DIR --scale laptop
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Figure 3: classes hidden from one modality: imu*, video*, imu* + video, video* + imu.
 
-    python experiments/zero_shot.py --corpus utd-mhad --recordings DIR --scale laptop
+python experiments/zero_shot.py --corpus utd-mhad --recordings DIR --scale laptop
 """
 
 import sys

@@ -15,6 +15,9 @@ def mask_after(x: Tensor, length_B: Tensor) -> Tensor:
 class ImuEncoder(nn.Module):
     """imu_BSC float32 -> embedding (B, 96). Padding is zero after normalisation, so zero is the mean."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, spec: ImuModel):
         super().__init__()
         self.register_buffer("mean", torch.zeros(spec.channels))
@@ -38,7 +41,9 @@ class ImuClassifier(nn.Module):
     def __init__(self, spec: ImuModel, classes: int):
         super().__init__()
         self.encoder = ImuEncoder(spec)
-        self.head = nn.Sequential(nn.Linear(self.encoder.width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, classes))
+        self.head = nn.Sequential(
+            nn.Linear(self.encoder.width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, classes)
+        )
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         return self.head(self.encoder(batch["imu"], batch["imu_length"]))

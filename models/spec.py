@@ -1,6 +1,6 @@
 """What is trained, as data. No torch.
 
-The paper leaves filters, dropout, pooling and widths open; these are the lab's usual ones (Saeed et al. 2019; S3D's own).
+The paper leaves filters, dropout, pooling and widths open; these are the usual ones (Saeed et al. 2019; S3D's own).
 """
 
 from pydantic import ConfigDict

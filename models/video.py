@@ -19,6 +19,8 @@ class VideoEncoder(nn.Module):
     """
 
     width = 1024
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, spec: VideoModel):
         super().__init__()
@@ -66,5 +68,3 @@ class VideoClassifier(nn.Module):
             self.encoder.features.load_state_dict(features)
         except RuntimeError as error:
             raise ValueError(f"these weights are not torchvision's S3D: {error}") from None
-
-

@@ -124,7 +124,9 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     counts = {"runs_done": len(schedule.done), "runs_failed": len(schedule.failed)}
     missing = tracker.end(status, [folder / "results.json", page], counts)
     if missing:
-        console.print(f"tracking: MLflow at {tracking_uri(store, options)} lacks some of this ({missing})", markup=False)
+        console.print(
+            f"tracking: MLflow at {tracking_uri(store, options)} lacks some of this ({missing})", markup=False
+        )
     _say_failures(found)
     console.print(f"report: {page}  ({duration(time.monotonic() - began)} for this start)", highlight=False)
     if interrupted:
@@ -155,9 +157,14 @@ def tune(schedule: Any, study: Study, store: Store, options: Options) -> None:
     trainable = ray.tune.with_resources(run, {"node:__internal_head__": 0.001})
     ray.tune.Tuner(
         trainable,
-        tune_config=ray.tune.TuneConfig(search_alg=PlanSearcher(schedule, store, configs), num_samples=-1),
+        # A trial's process is used again: only the first of those that run side by side pays for its imports.
+        tune_config=ray.tune.TuneConfig(
+            search_alg=PlanSearcher(schedule, store, configs), num_samples=-1, reuse_actors=True
+        ),
         run_config=ray.tune.RunConfig(
-            name=f"{schedule.plan.name}-{time.strftime('%Y%m%d-%H%M%S')}", storage_path=str(store.root / "tune"), verbose=0
+            name=f"{schedule.plan.name}-{time.strftime('%Y%m%d-%H%M%S')}",
+            storage_path=str(store.root / "tune"),
+            verbose=0,
         ),
     ).fit()
 

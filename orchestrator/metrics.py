@@ -1,10 +1,21 @@
-"""Test metrics as the paper reports them (section 4.3): top-1, top-5, macro F1; also k of n, seen and hidden classes."""
+"""Test metrics as the paper reports them (section 4.3): top-1, top-5, macro F1; and k of n, seen and hidden classes."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from sklearn.metrics import f1_score
+
+from orchestrator.store import RunFolder
+
+
+def score_run(folder: RunFolder) -> dict[str, Any]:
+    """The metrics of a run from its predictions."""
+    table = pq.read_table(folder.path / "predictions.parquet", columns=["label", "probabilities"])
+    data = folder.spec.data
+    hidden = sorted({*data.hidden_imu, *data.hidden_video})
+    return score(table["label"].to_numpy(), np.stack(table["probabilities"].to_numpy()), hidden)
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray, hidden: Sequence[int] = ()) -> dict[str, Any]:
@@ -15,7 +26,7 @@ def score(labels: np.ndarray, probabilities: np.ndarray, hidden: Sequence[int] =
     order = np.argsort(-probabilities, axis=1, kind="stable")
     right = order[:, 0] == labels
     found = (order[:, :5] == labels[:, None]).any(axis=1)
-    f1 = f1_score(labels, order[:, 0], labels=np.unique(labels), average="macro", zero_division=0)
+    f1 = f1_score(labels, order[:, 0], labels=np.unique(labels), average="macro", zero_division=0.0)  # pyright: ignore
     result: dict[str, Any] = {"top1": float(right.mean()), "top5": float(found.mean()), "f1": float(f1)}
     result |= {"k": int(right.sum()), "n": len(labels)}
     is_hidden = np.isin(labels, list(hidden))

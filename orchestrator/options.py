@@ -22,7 +22,7 @@ class Options:
     seeds: int = 1
     """How many seeds, counted from 0."""
     only: Annotated[tuple[Only, ...], tyro.conf.arg(metavar="WORD")] = ()
-    """Cells of these experiments (modalities, ratio, zero_shot) and models (imu, video, fusion), with what they need."""
+    """Only cells of these experiments and of these models, with the runs they need."""
     storage: Path = Path("output")
     """Where shards, runs and reports go; the same storage again goes on where the last start ended."""
     tracking_uri: str | None = None

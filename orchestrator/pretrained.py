@@ -1,7 +1,6 @@
 """Pretrained S3D weights: brought into the storage before anything starts, so that no worker needs the internet."""
 
 import hashlib
-import os
 import shutil
 import urllib.error
 from pathlib import Path
@@ -32,7 +31,7 @@ def fetch(plan: Plan, store: Store, file: Path | None) -> None:
             shutil.copyfile(file, part)
         else:
             _download(part, place)
-        os.replace(part, place)
+        part.replace(place)
     for weights in sorted(named):
         _check(store.weights(weights))
 
@@ -65,4 +64,6 @@ def _check(file: Path) -> None:
     try:
         VideoClassifier(VideoModel(), 2).load_weights(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:
-        raise ValueError(f"{file}: can't be used as S3D weights ({type(error).__name__}: {str(error)[:300]}).") from None
+        raise ValueError(
+            f"{file}: can't be used as S3D weights ({type(error).__name__}: {str(error)[:300]})."
+        ) from None

@@ -10,8 +10,8 @@ import ray.train
 import ray.tune
 from ray.train.torch import TorchTrainer
 
+from orchestrator import metrics
 from orchestrator.store import RunFolder, Store
-from orchestrator.train import train
 
 # Ray Train polls its workers this often, and a run's end waits for the next poll.
 TRAIN_ENV = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
@@ -23,6 +23,7 @@ def run(config: dict[str, Any]) -> None:
     try:
         started = time.monotonic()
         fit(folder, config)
+        folder.write_metrics(metrics.score_run(folder))
         folder.finish(round(time.monotonic() - started, 3))
     except Exception as error:
         cause = root_cause(error)
@@ -35,13 +36,20 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     os.environ.update(TRAIN_ENV)
     spec, resources = folder.spec, config["resources"]
     TorchTrainer(
-        train,
+        in_worker,
         train_loop_config={name: config[name] for name in ("key", "storage", "sampling")},
         scaling_config=ray.train.ScalingConfig(
             num_workers=spec.workers, use_gpu=resources.get("GPU", 0) > 0, resources_per_worker=resources
         ),
         run_config=ray.train.RunConfig(name=folder.key, storage_path=str(Path(config["storage"]) / "ray")),
     ).fit()
+
+
+def in_worker(config: dict[str, Any]) -> None:
+    """Only workers import the training loop: torchvision costs each process that imports it three seconds."""
+    from orchestrator.train import train
+
+    train(config)
 
 
 def root_cause(error: BaseException) -> BaseException:

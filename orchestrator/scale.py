@@ -19,7 +19,9 @@ class Scale:
     gpus: dict[Modality, float]
 
     def describe(self) -> str:
-        start = {"none": "S3D from scratch", "kinetics400": "S3D from Kinetics-400"}.get(self.weights, "S3D from a file")
+        start = {"none": "S3D from scratch", "kinetics400": "S3D from Kinetics-400"}.get(
+            self.weights, "S3D from a file"
+        )
         epochs = ", ".join(f"{m} {e}" for m, e in self.epochs.items())
         return f"{self.frames} frames of {self.size}x{self.size}, {start}, epochs: {epochs}"
 

@@ -76,7 +76,7 @@ def by_urgency(plan: Plan) -> list[str]:
     children = plan.children()
     cost = {"imu": 1.0, "video": 50.0, "fusion": 10.0}
     ahead: dict[str, float] = {}
-    for key in reversed(plan.runs):
+    for key in reversed(list(plan.runs)):
         spec = plan.runs[key]
         own = cost[spec.kind] * spec.optimization.epochs * spec.data.ratio
         ahead[key] = own + max((ahead[child] for child in children[key]), default=0.0)

@@ -19,7 +19,7 @@ def write_whole(file: Path, text: str) -> None:
     """Under another name first: a reader never sees half a file."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     part.write_text(text)
-    os.replace(part, file)
+    part.replace(file)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class RunFolder:
     def write_predictions(self, table: pa.Table) -> None:
         part = self.path / f"predictions.{os.getpid()}.part"
         pq.write_table(table, part)
-        os.replace(part, self.path / "predictions.parquet")
+        part.replace(self.path / "predictions.parquet")
 
     def history(self) -> list[dict[str, Any]]:
         """One row an epoch. A last line cut off by a crash is no row."""
@@ -87,7 +87,7 @@ class RunFolder:
     def save(self, name: str, state: dict[str, Any]) -> None:
         part = self.path / f"{name}.{os.getpid()}.part"
         torch.save(state, part)
-        os.replace(part, self.path / f"{name}.pt")
+        part.replace(self.path / f"{name}.pt")
 
     def load(self, name: str) -> dict[str, Any] | None:
         file = self.path / f"{name}.pt"

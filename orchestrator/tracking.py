@@ -5,6 +5,7 @@ the next `sync`. Plan = MLflow experiment, invocation = parent run, Run = nested
 """
 
 import json
+import logging
 import os
 import tempfile
 import threading
@@ -18,14 +19,17 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINTS", "1")
 
-import pyarrow.parquet as pq  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402
-from sklearn.metrics import confusion_matrix  # noqa: E402
+import pyarrow.parquet as pq
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from sklearn.metrics import confusion_matrix
 
-from orchestrator import figures  # noqa: E402
-from orchestrator.spec import RunSpec  # noqa: E402
-from orchestrator.store import RunFolder, Store  # noqa: E402
+from orchestrator import figures
+from orchestrator.spec import RunSpec
+from orchestrator.store import RunFolder, Store
+
+for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no news
+    logging.getLogger(name).setLevel(logging.WARNING)
 
 FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "k", "n")
 
@@ -38,7 +42,9 @@ class Tracker:
         found = self.client.get_experiment_by_name(plan)
         self.experiment = found.experiment_id if found else self.client.create_experiment(plan)
         tags = {k: v for k, v in about.items() if k != "classes"}
-        parent = self.client.create_run(self.experiment, run_name=f"{plan} {about['corpus']} {about['scale']}", tags=tags)
+        parent = self.client.create_run(
+            self.experiment, run_name=f"{plan} {about['corpus']} {about['scale']}", tags=tags
+        )
         self.parent = parent.info.run_id
         self.runs: dict[str, str] = {}
         self.logged: dict[str, int] = {}
@@ -54,7 +60,9 @@ class Tracker:
         for start in range(0, len(rows), 200):  # MLflow takes 1000 metrics at a time
             batch = rows[start : start + 200]
             stamp = int(time.time() * 1000)
-            values = [Metric(n, row[n], stamp, row["epoch"]) for row in batch for n in ("loss", "train_top1", "seconds")]
+            values = [
+                Metric(n, row[n], stamp, row["epoch"]) for row in batch for n in ("loss", "train_top1", "seconds")
+            ]
             self.client.log_batch(run_id, metrics=values)
             self.logged[key] = batch[-1]["epoch"]
         if folder.status != "pending":
@@ -110,7 +118,7 @@ class Tracker:
             file.write_bytes(figures.confusion(counts, classes, folder.spec.name))
             self.client.log_artifact(run_id, str(file))
 
-    def end(self, status: str, files: list[Path], metrics: dict[str, float]) -> None:
+    def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> None:
         """Close the invocation's parent run with the report."""
         for file in files:
             self.client.log_artifact(self.parent, str(file))
@@ -154,7 +162,7 @@ class Background:
         except Exception as error:  # whatever the tracking server does, training goes on
             self.error = f"{type(error).__name__}: {error}"
 
-    def end(self, status: str, files: list[Path], metrics: dict[str, float]) -> str | None:
+    def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> str | None:
         """Log what is left. Returns what MLflow is missing and why, or None."""
         self.stop.set()
         self.thread.join(timeout=60)

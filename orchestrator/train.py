@@ -16,23 +16,17 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datasets import shards, splits, stream
+from datasets import stream
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from models.build import build, build_fusion
-from models.fusion import Fusion
-from models.spec import FusionModel
-from models.video import VideoClassifier
-from orchestrator import metrics
+from models.spec import FusionModel, VideoModel
+from orchestrator.reader import Reader, rows_of
 from orchestrator.spec import RunSpec
 from orchestrator.store import Store
 
 # A checkpoint at the end of an epoch, but not more often than this; only what comes after the last is trained again.
 CHECKPOINT_SECONDS = 15.0
-# A worker's training clips (or a frozen trunk's outputs for them) up to this size are read once and kept in memory.
-KEEP_BYTES = 4 << 30
-
-Batch = dict[str, Tensor]
 
 
 def train(config: dict[str, Any]) -> None:
@@ -58,7 +52,7 @@ def train(config: dict[str, Any]) -> None:
     resumed = folder.load("checkpoint")
     if resumed:
         model.load_state_dict(resumed["model"])
-    elif not isinstance(model, Fusion):
+    elif spec.kind != "fusion":
         set_statistics(model, spec, reader.batches("train", size=64))
     optimizer = torch.optim.Adam(
         [p for p in model.parameters() if p.requires_grad],
@@ -102,20 +96,7 @@ def train(config: dict[str, Any]) -> None:
     if rank == 0:
         folder.save("model", {"model": model.state_dict()})
         folder.write_predictions(table)
-        hidden = sorted({*spec.data.hidden_imu, *spec.data.hidden_video})
-        folder.write_metrics(metrics.score(*_arrays(table), hidden))
     ray.train.report({"epochs": spec.optimization.epochs})
-
-
-def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    """Manifest rows a run trains on and is tested on. Stage 2 keeps the clips of hidden classes."""
-    train_rows, test_rows = splits.split(manifest, spec.data.protocol)
-    labels = splits.labels(manifest)
-    train_rows = splits.subset(train_rows, labels[train_rows], spec.data.ratio, spec.seed)
-    if spec.kind != "fusion":
-        hidden = (*spec.data.hidden_imu, *spec.data.hidden_video)
-        train_rows = splits.without(train_rows, labels[train_rows], hidden)
-    return train_rows, test_rows
 
 
 def summarise(totals: Tensor, clips: int, epoch: int, seconds: float) -> dict[str, Any]:
@@ -145,13 +126,13 @@ def load_model(spec: RunSpec, store: Store, classes: int) -> nn.Module:
         torch.manual_seed(spec.seed)
         return build_fusion(spec.model, parents["imu"], parents["video"], classes)
     model = build(spec.model, classes)
-    if isinstance(model, VideoClassifier) and spec.model.weights != "none":  # pyright: ignore
-        file = store.weights(spec.model.weights)  # pyright: ignore
-        model.load_weights(torch.load(file, map_location="cpu", weights_only=True))
+    if isinstance(spec.model, VideoModel) and spec.model.weights != "none":
+        weights = torch.load(store.weights(spec.model.weights), map_location="cpu", weights_only=True)
+        model.load_weights(weights)  # pyright: ignore[reportCallIssue]
     return model
 
 
-def set_statistics(model: nn.Module, spec: RunSpec, batches: Iterator[Batch]) -> None:
+def set_statistics(model: nn.Module, spec: RunSpec, batches: Iterator[stream.Batch]) -> None:
     """Mean and standard deviation of each channel over the training clips' true samples or frames.
 
     S3D with pretrained weights keeps the statistics those were trained with.
@@ -175,62 +156,6 @@ def set_statistics(model: nn.Module, spec: RunSpec, batches: Iterator[Batch]) ->
     # A channel that never changes is left as it is.
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
     model.encoder.std.copy_(torch.where(std > 1e-6, std, 1.0))  # pyright: ignore
-
-
-class Reader:
-    """This worker's clips as batches on the device: from memory once they are kept there, else from the shards.
-
-    Either way the order is the same, so what is kept changes no result.
-    """
-
-    def __init__(self, store: Store, manifest: Manifest, sampling: Sampling, spec: RunSpec, device: torch.device):
-        self.shards = shards.Shards.read(shards.folder_of(store.root, manifest, sampling))
-        self.sampling, self.spec, self.device = sampling, spec, device
-        self.datasets: dict[str, ray.data.Dataset] = {}
-        self.kept: Batch | None = None
-
-    def open(self, name: str, rows: np.ndarray) -> None:
-        """The rows this worker reads under a name. Each worker's are a Dataset of its own: nothing is split later."""
-        self.datasets[name] = stream.dataset(self.shards, rows, self.spec.kind)
-
-    def keep(self, clips: int, model: nn.Module) -> None:
-        """Hold the training clips in memory if they fit; for a fusion, what the frozen trunk makes of their video."""
-        fusion = isinstance(model, Fusion)
-        size = model.trunk_bytes(self.sampling.frames, self.sampling.size) if fusion else self.sampling.nbytes
-        if clips * size > KEEP_BYTES:
-            return
-        model.eval()
-        parts: list[Batch] = []
-        for batch in self.batches("train", size=16):
-            if fusion:
-                batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": model.trunk(batch)}
-            parts.append({k: v.cpu() for k, v in batch.items()})
-        self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
-
-    def batches(self, name: str, size: int, order: int | None = None) -> Iterator[Batch]:
-        """`order` seeds a shuffle; without it they come in manifest order."""
-        if self.kept is not None and name == "train":
-            found = stream.from_memory(self.kept, size, order)
-        else:
-            found = stream.batches(self.datasets[name], size, self.sampling, order)
-        for batch in found:
-            moved = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
-            yield self.hide(moved) if name == "train" else moved
-
-    def hide(self, batch: Batch) -> Batch:
-        """In stage 2 a hidden class's clips stay, but their starred input has no length left: all of it is padding."""
-        for modality, hidden in (("imu", self.spec.data.hidden_imu), ("video", self.spec.data.hidden_video)):
-            if hidden and self.spec.kind == "fusion" and f"{modality}_length" in batch:
-                is_hidden = torch.isin(batch["label"], torch.tensor(hidden, device=self.device))
-                batch[f"{modality}_length"] = batch[f"{modality}_length"].masked_fill(is_hidden, 0)
-        return batch
-
-    def epoch(self, epoch: int, global_batch: int) -> Iterator[Batch]:
-        """This worker's share of each global batch, in an order that seed, epoch and rank decide."""
-        context = ray.train.get_context()
-        rank, workers = context.get_world_rank(), context.get_world_size()
-        order = int(np.random.default_rng([self.spec.seed, epoch, rank]).integers(2**31))
-        return self.batches("train", stream.slices(global_batch, workers)[rank], order)
 
 
 @torch.no_grad()
@@ -259,9 +184,3 @@ def predict(model: nn.Module, reader: Reader, manifest: Manifest) -> pa.Table:
             "probabilities": list(probabilities),
         }
     )
-
-
-def _arrays(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    return table["label"].to_numpy(), np.stack(table["probabilities"].to_pylist()).astype(np.float32)
-
-

@@ -34,7 +34,9 @@ def listing(folder: Path) -> list[Path]:
             raise ValueError(f"{folder}: has no folder {sub}/ (UTD-MHAD keeps a{{A}}_s{{S}}_t{{T}}_{suffix} there).")
         found = [f for f in (folder / sub).iterdir() if not f.name.startswith(".")]
         if not found:
-            raise ValueError(f"{folder / sub}: is empty; {name} recordings named a{{A}}_s{{S}}_t{{T}}_{suffix} go there.")
+            raise ValueError(
+                f"{folder / sub}: is empty; {name} recordings named a{{A}}_s{{S}}_t{{T}}_{suffix} go there."
+            )
         files += found
     about = folder / "corpus.json"
     return sorted(files) + ([about] if about.exists() else [])

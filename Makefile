@@ -1,0 +1,37 @@
+# make setup | grid | test | lint.  Needs Python 3.11+ and make; uv is brought along where it is missing.
+PYTHON ?= python3
+STORAGE ?= output
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+# Compiled modules may be written: dozens of processes import torch.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: setup grid test test-long lint clean
+
+setup: .venv/installed
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+.venv/installed: pyproject.toml constraints.txt | $(filter .uv/bin/uv,$(UV))
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip install --quiet --python .venv/bin/python --constraints constraints.txt --editable '.[dev]'
+	touch $@
+
+grid: setup
+	.venv/bin/python experiments/full_grid.py --storage $(STORAGE)
+
+lint: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+
+test: lint
+	.venv/bin/pytest
+
+test-long: setup
+	.venv/bin/pytest -m long
+
+clean:
+	rm -rf .venv .uv

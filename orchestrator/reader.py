@@ -1,0 +1,91 @@
+"""What a worker reads: the rows of its run, as batches on its device."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import ray
+import ray.train
+import torch
+from torch import nn
+
+from datasets import shards, splits, stream
+from datasets.manifest import Manifest
+from datasets.spec import Sampling
+from datasets.stream import Batch
+from orchestrator.spec import RunSpec
+from orchestrator.store import Store
+
+# A worker's training clips (or a frozen trunk's outputs for them) up to this size are read once and kept in memory.
+KEEP_BYTES = 4 << 30
+
+
+def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
+    """Manifest rows a run trains on and is tested on. Stage 2 keeps the clips of hidden classes."""
+    train_rows, test_rows = splits.split(manifest, spec.data.protocol)
+    labels = splits.labels(manifest)
+    train_rows = splits.subset(train_rows, labels[train_rows], spec.data.ratio, spec.seed)
+    if spec.kind != "fusion":
+        hidden = (*spec.data.hidden_imu, *spec.data.hidden_video)
+        train_rows = splits.without(train_rows, labels[train_rows], hidden)
+    return train_rows, test_rows
+
+
+class Reader:
+    """This worker's clips as batches on the device: from memory once they are kept there, else from the shards.
+
+    Either way the order is the same, so what is kept changes no result.
+    """
+
+    def __init__(self, store: Store, manifest: Manifest, sampling: Sampling, spec: RunSpec, device: torch.device):
+        self.shards = shards.Shards.read(shards.folder_of(store.root, manifest, sampling))
+        self.sampling, self.spec, self.device = sampling, spec, device
+        self.datasets: dict[str, ray.data.Dataset] = {}
+        self.kept: Batch | None = None
+
+    def open(self, name: str, rows: np.ndarray) -> None:
+        """The rows this worker reads under a name. Each worker's are a Dataset of its own: nothing is split later."""
+        self.datasets[name] = stream.dataset(self.shards, rows, self.spec.kind)
+
+    def keep(self, clips: int, model: nn.Module) -> None:
+        """Hold the training clips in memory if they fit; for a fusion, what the frozen trunk makes of their video."""
+        if clips * self._bytes_of_clip(model) > KEEP_BYTES:
+            return
+        model.eval()
+        trunk = getattr(model, "trunk", None)
+        parts: list[Batch] = []
+        for batch in self.batches("train", size=16):
+            if trunk:
+                batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": trunk(batch)}
+            parts.append({k: v.cpu() for k, v in batch.items()})
+        self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
+
+    def _bytes_of_clip(self, model: nn.Module) -> int:
+        s = self.sampling
+        if self.spec.kind == "fusion":
+            return model.trunk_bytes(s.frames, s.size)  # pyright: ignore[reportCallIssue]
+        return s.imu_bytes if self.spec.kind == "imu" else s.video_bytes
+
+    def batches(self, name: str, size: int, order: int | None = None) -> Iterator[Batch]:
+        """`order` seeds a shuffle; without it they come in manifest order."""
+        if self.kept is not None and name == "train":
+            found = stream.from_memory(self.kept, size, order)
+        else:
+            found = stream.batches(self.datasets[name], size, self.sampling, order)
+        for batch in found:
+            moved = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
+            yield self.hide(moved) if name == "train" else moved
+
+    def hide(self, batch: Batch) -> Batch:
+        """In stage 2 a hidden class's clips stay, but their starred input has no length left: all of it is padding."""
+        for modality, hidden in (("imu", self.spec.data.hidden_imu), ("video", self.spec.data.hidden_video)):
+            if hidden and self.spec.kind == "fusion" and f"{modality}_length" in batch:
+                is_hidden = torch.isin(batch["label"], torch.tensor(hidden, device=self.device))
+                batch[f"{modality}_length"] = batch[f"{modality}_length"].masked_fill(is_hidden, 0)
+        return batch
+
+    def epoch(self, epoch: int, global_batch: int) -> Iterator[Batch]:
+        """This worker's share of each global batch, in an order that seed, epoch and rank decide."""
+        context = ray.train.get_context()
+        rank, workers = context.get_world_rank(), context.get_world_size()
+        order = int(np.random.default_rng([self.spec.seed, epoch, rank]).integers(2**31))
+        return self.batches("train", stream.slices(global_batch, workers)[rank], order)
