@@ -5,8 +5,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
+import ray
 from rich.console import Console
 
 from datasets import corpora
@@ -18,36 +19,50 @@ from orchestrator.store import Store, write_whole
 from orchestrator.study import Study
 
 Cells = Callable[[Study, int], Iterator[Cell]]
+T = TypeVar("T")
 
 console = Console(soft_wrap=True)
 
 
 def launch(name: str, cells: Cells, options: Options) -> int:
     """Run what isn't done of a plan. Exit code: 0 all cells done, 1 some failed, 2 bad input, 130 Ctrl-C."""
-    try:
-        cluster.check_packages()
-        options.check()
-        store = Store(options.storage.resolve())
-        study = open_study(options, store)
+
+    def prepare() -> tuple[Plan, Study, Store] | None:
+        study, store = open_study(options)
         plan = make_plan(name, cells, study, options)
         if options.dry_run:
             print_plan(plan, store)
-            return 0
+            return None
+        pretrained.fetch(plan, store, options.weights)
         where = cluster.connect(options.address)
         console.print(f"{name} on {where}; storage {store.root}")
         cluster.check_placeable(plan, options.scale, cluster.nodes())
-        prepare(study, plan, store)
+        write_shards(study, store)
+        return plan, study, store
+
+    prepared = refuse_bad_input(prepare)
+    if isinstance(prepared, int):
+        return prepared
+    return run_plan(*prepared, options) if prepared else 0
+
+
+def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
+    """What `prepare` returns; or, with one message and no traceback, 2 for bad input and 130 for Ctrl-C."""
+    try:
+        return prepare()
     except ValueError as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
         return 2
     except KeyboardInterrupt:
         console.print("stopped before anything was trained; the same command goes on from here.")
         return 130
-    return run_plan(plan, study, store, options)
 
 
-def open_study(options: Options, store: Store) -> Study:
+def open_study(options: Options) -> tuple[Study, Store]:
     """The corpus, read and checked; nothing is decoded to shards yet."""
+    cluster.check_packages()
+    options.check()
+    store = Store(options.storage.resolve())
     folder = options.recordings
     if options.corpus == "synthetic":
         folder = folder or store.root / "corpora" / "synthetic"
@@ -59,7 +74,7 @@ def open_study(options: Options, store: Store) -> Study:
     console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips, video shows {manifest.video}")
     for bad in manifest.bad:
         console.print(f"left out: {bad.file}: {bad.reason}", markup=False)
-    return Study(manifest, options.scale, options.recipe, weights=pretrained.name(options.weights))
+    return Study(manifest, options.scale, options.recipe, weights=pretrained.name(options.weights)), store
 
 
 def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:
@@ -67,8 +82,6 @@ def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:
     plan = Plan.of(name, found, study.runs, options.only)
     if not plan.cells:
         raise ValueError(f"--only {' '.join(options.only)}: {name} has no such cell.")
-    if not options.dry_run:
-        pretrained.fetch(plan, Store(options.storage.resolve()), options.weights)
     return plan
 
 
@@ -83,7 +96,7 @@ def print_plan(plan: Plan, store: Store) -> None:
         console.print(f"  {key}  {spec.name:28}  {used} cell(s)  {status}{parents}", highlight=False)
 
 
-def prepare(study: Study, plan: Plan, store: Store) -> None:
+def write_shards(study: Study, store: Store) -> None:
     from datasets import shards
 
     began = time.monotonic()
@@ -112,6 +125,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
             tune(schedule, study, store, options)
     except KeyboardInterrupt:
         interrupted = True
+        ray.shutdown()  # ends what is in training now; it goes on from its last checkpoint
     found = results.collect(plan, study, store, schedule.skipped, about)
     folder = store.root / "reports" / plan.name
     folder.mkdir(parents=True, exist_ok=True)

