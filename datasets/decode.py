@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import scipy.io
+from av.error import FFmpegError
 from av.video.reformatter import Interpolation, VideoReformatter
 
 
@@ -18,8 +19,8 @@ def count_frames(file: Path) -> int:
             stream = container.streams.video[0]
             decoded = sum(1 for _ in container.decode(stream))
             promised = stream.frames
-    except (av.FFmpegError, IndexError) as error:
-        raise ValueError(f"is no video that can be decoded ({error.strerror or error})") from None  # pyright: ignore
+    except (FFmpegError, IndexError) as error:
+        raise ValueError(f"is no video that can be decoded ({getattr(error, 'strerror', None) or error})") from None
     if decoded == 0:
         raise ValueError("has no frame that can be decoded")
     # A cut-off AVI decodes without an error; only its header still knows how long it was.
@@ -68,15 +69,19 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
     if "d_iner" not in content:
         raise ValueError("has no variable d_iner")
     signal = content["d_iner"]
+    if not isinstance(signal, np.ndarray):
+        raise ValueError(f"d_iner is a {type(signal).__name__}, not a full matrix (a sparse one?)")
     if signal.ndim != 2 or signal.shape[1] != channels:
         raise ValueError(f"d_iner is {'x'.join(map(str, signal.shape))}, not samples x {channels}")
     if signal.dtype.kind not in "fiu":
         raise ValueError(f"d_iner holds {signal.dtype}, not numbers")
     if len(signal) == 0:
         raise ValueError("d_iner is empty")
+    with np.errstate(over="ignore"):
+        signal = signal.astype(np.float32)
     if not np.isfinite(signal).all():
         raise ValueError(f"d_iner has {int((~np.isfinite(signal)).sum())} values that are NaN or infinite")
-    return signal.astype(np.float32)
+    return signal
 
 
 def pad_signal(signal: np.ndarray, samples: int) -> tuple[np.ndarray, int]:

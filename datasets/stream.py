@@ -5,7 +5,8 @@ clips it trains on, so no split is made while training and every resumed epoch s
 Shapes: B clips, T frames, H, W pixels, S samples, C channels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ Batch = dict[str, torch.Tensor]
 # Clips a worker shuffles through: all of UTD-MHAD's, a window of a larger corpus. At 16x64x64 they take 800 MB.
 SHUFFLE_CLIPS = 4096
 
-COLUMNS = {
+COLUMNS: dict[str, tuple[str, ...]] = {
     "imu": ("row", "label", "imu", "imu_length"),
     "video": ("row", "label", "video", "video_length"),
 }
@@ -91,7 +92,7 @@ def batches(clips: ray.data.Dataset, size: int, sampling: Sampling, order: int |
         local_shuffle_buffer_size=None if order is None else max(SHUFFLE_CLIPS, size),
         local_shuffle_seed=order,
     )
-    for table in found:
+    for table in cast(Iterable[pa.Table], found):
         yield {name: _tensor(table, name, sampling) for name in table.column_names}
 
 

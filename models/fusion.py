@@ -25,6 +25,7 @@ class Fusion(nn.Module):
         self.video.requires_grad_(False)
         for i in self.finetuned:
             self.video.features[i].requires_grad_(True)
+        self.train()  # a fresh module counts as training all through, frozen BatchNorm included
 
     def train(self, mode: bool = True) -> "Fusion":
         super().train(mode)

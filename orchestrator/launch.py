@@ -67,7 +67,8 @@ def open_study(options: Options) -> tuple[Study, Store]:
     if options.corpus == "synthetic":
         folder = folder or store.root / "corpora" / "synthetic"
         console.print(f"corpus: synthetic, in {folder}")
-        synthetic.write(folder, on_progress=_every(100, "clips drawn"))
+        # Three subjects to train on and three to test: 324 clips, a grid of minutes.
+        synthetic.write(folder, subjects=6, trials=2, on_progress=_every(100, "clips drawn"))
     assert folder is not None, "options.check refuses a corpus without recordings"
     manifest = corpora.read(options.corpus, folder, store.root / "scans", skip_bad=options.skip_bad)
     manifest.write(store.manifest(manifest.digest))

@@ -46,5 +46,6 @@ class Options:
             raise ValueError(f"--concurrency {self.concurrency}: at least 1.")
         if self.corpus != "synthetic" and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
-        if self.storage.exists() and not self.storage.is_dir():
-            raise ValueError(f"--storage {self.storage}: is a file, not a folder.")
+        there = next(path for path in (self.storage, *self.storage.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise ValueError(f"--storage {self.storage}: {there} is a file, not a folder.")

@@ -48,9 +48,9 @@ class Reader:
 
     def keep(self, clips: int, model: nn.Module) -> None:
         """Hold the training clips in memory if they fit; for a fusion, what the frozen trunk makes of their video."""
+        model.eval()
         if clips * self._bytes_of_clip(model) > KEEP_BYTES:
             return
-        model.eval()
         trunk = getattr(model, "trunk", None)
         parts: list[Batch] = []
         for batch in self.batches("train", size=16):

@@ -16,6 +16,9 @@ from orchestrator.store import RunFolder, Store
 # Ray Train polls its workers this often, and a run's end waits for the next poll.
 TRAIN_ENV = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 
+# A checkpoint at the end of an epoch, but not more often than this; only what comes after the last is trained again.
+CHECKPOINT_SECONDS = 15.0
+
 
 def run(config: dict[str, Any]) -> None:
     """Train the run named by config["key"]; reports {"status": "done"} or "failed" with the reason, never raises."""
@@ -37,7 +40,8 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     spec, resources = folder.spec, config["resources"]
     TorchTrainer(
         in_worker,
-        train_loop_config={name: config[name] for name in ("key", "storage", "sampling")},
+        train_loop_config={name: config[name] for name in ("key", "storage", "sampling")}
+        | {"checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)},
         scaling_config=ray.train.ScalingConfig(
             num_workers=spec.workers, use_gpu=resources.get("GPU", 0) > 0, resources_per_worker=resources
         ),

@@ -90,8 +90,14 @@ class RunFolder:
         part.replace(self.path / f"{name}.pt")
 
     def load(self, name: str) -> dict[str, Any] | None:
+        """checkpoint.pt or model.pt, None where there is none; raises ValueError naming a file that can't be read."""
         file = self.path / f"{name}.pt"
-        return torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
+        if not file.exists():
+            return None
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises half a dozen kinds on a broken file
+            raise ValueError(f"{file}: can't be read ({type(error).__name__}); remove its folder to train it again.") from None
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ class Tracker:
     def __init__(self, uri: str, plan: str, store: Store, about: dict[str, str]):
         self.client, self.store, self.about = MlflowClient(uri), store, about
         found = self.client.get_experiment_by_name(plan)
-        self.experiment = found.experiment_id if found else self.client.create_experiment(plan)
+        # With sqlite MLflow would put artifacts under the folder the command was given in; a server has its own place.
+        artifacts = (store.root / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
+        self.experiment = found.experiment_id if found else self.client.create_experiment(plan, artifacts)
         tags = {k: v for k, v in about.items() if k != "classes"}
         parent = self.client.create_run(
             self.experiment, run_name=f"{plan} {about['corpus']} {about['scale']}", tags=tags
@@ -48,14 +50,19 @@ class Tracker:
         self.parent = parent.info.run_id
         self.runs: dict[str, str] = {}
         self.logged: dict[str, int] = {}
-        self.closed: set[str] = set()
+        self.closed: dict[str, str] = {}  # the status a run was closed with
 
     def sync(self, key: str) -> None:
         """Log what the run's folder holds beyond what MLflow has."""
         folder = self.store.run(key)
-        if key in self.closed or not (folder.path / "spec.json").exists():
+        if not (folder.path / "spec.json").exists():
             return
-        run_id = self.runs.get(key) or self._find_or_create(key, folder.spec)
+        run_id, status = self.runs.get(key) or self._find_or_create(key, folder.spec), folder.status
+        if self.closed.get(key) == status:
+            return
+        if key in self.closed:  # it had failed when this start looked first, and was tried again
+            self._reopen(run_id)
+            del self.closed[key]
         rows = [row for row in folder.history() if row["epoch"] > self.logged[key]]
         for start in range(0, len(rows), 200):  # MLflow takes 1000 metrics at a time
             batch = rows[start : start + 200]
@@ -65,8 +72,9 @@ class Tracker:
             ]
             self.client.log_batch(run_id, metrics=values)
             self.logged[key] = batch[-1]["epoch"]
-        if folder.status != "pending":
-            self._close(key, run_id, folder)
+        if status != "pending":
+            self._close(run_id, folder, status)
+            self.closed[key] = status
 
     def _find_or_create(self, key: str, spec: RunSpec) -> str:
         found = self.client.search_runs([self.experiment], f"tags.key = '{key}'", max_results=1)
@@ -74,10 +82,10 @@ class Tracker:
             run = found[0]
             history = self.client.get_metric_history(run.info.run_id, "loss")
             self.logged[key] = max((int(m.step) for m in history), default=0)
-            if run.info.status != "FINISHED":
-                self.client.update_run(run.info.run_id, status="RUNNING")
-            elif self.store.run(key).status == "done":
-                self.closed.add(key)
+            if (run.info.status, self.store.run(key).status) == ("FINISHED", "done"):
+                self.closed[key] = "done"
+            else:
+                self._reopen(run.info.run_id)
         else:
             run = self._create(key, spec)
             self.logged[key] = 0
@@ -95,8 +103,13 @@ class Tracker:
         self.client.log_batch(run.info.run_id, params=params)
         return run
 
-    def _close(self, key: str, run_id: str, folder: RunFolder) -> None:
-        if folder.status == "done":
+    def _reopen(self, run_id: str) -> None:
+        self.client.update_run(run_id, status="RUNNING")
+        if "reason" in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, "reason")
+
+    def _close(self, run_id: str, folder: RunFolder, status: str) -> None:
+        if status == "done":
             metrics, stamp = folder.record("metrics"), int(time.time() * 1000)
             values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0) for n in FINAL if n in metrics]
             self.client.log_batch(run_id, metrics=values)
@@ -106,8 +119,7 @@ class Tracker:
         else:
             reason = folder.record("failed").get("reason", "")
             self.client.log_batch(run_id, tags=[RunTag("reason", reason[:4000])])
-        self.client.set_terminated(run_id, "FINISHED" if folder.status == "done" else "FAILED")
-        self.closed.add(key)
+        self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
 
     def _log_confusion(self, run_id: str, folder: RunFolder) -> None:
         table = pq.read_table(folder.path / "predictions.parquet", columns=["label", "predicted"])

@@ -25,8 +25,6 @@ from orchestrator.reader import Reader, rows_of
 from orchestrator.spec import RunSpec
 from orchestrator.store import Store
 
-# A checkpoint at the end of an epoch, but not more often than this; only what comes after the last is trained again.
-CHECKPOINT_SECONDS = 15.0
 
 
 def train(config: dict[str, Any]) -> None:
@@ -87,7 +85,7 @@ def train(config: dict[str, Any]) -> None:
         row = summarise(totals, sum(sizes), epoch, time.monotonic() - started)
         if rank == 0:
             folder.append_history(row)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS and epoch < spec.optimization.epochs:
+            if time.monotonic() - saved > config["checkpoint_seconds"] and epoch < spec.optimization.epochs:
                 state = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 folder.save("checkpoint", state)
                 saved = time.monotonic()

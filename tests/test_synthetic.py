@@ -13,6 +13,8 @@ from scipy.io import loadmat
 from scipy.spatial.transform import Rotation
 
 from datasets.corpora import synthetic
+from datasets.corpora.movements import SIGNAL_TWINS, VIDEO_TWINS
+from datasets.corpora.utd_mhad import CLASSES
 
 SMALL: dict[str, Any] = {"subjects": 1, "trials": 1, "actions": 2, "seed": 3}
 
@@ -26,17 +28,17 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthetic.write(tmp_path_factory.mktemp("corpus"), **SMALL)
 
 
-def film(action: int, subject: int) -> np.ndarray:
-    """(16, 30, 40, 3): the clip's frames, equally spaced in time and scaled down by 8."""
-    moving = synthetic.figure(0, action, subject, 1)
-    images = np.stack(list(synthetic.frames(moving, np.random.default_rng(0)))).astype(float)
-    images = images[np.linspace(0, len(images) - 1, 16).round().astype(int)]
+def film(moving: synthetic.Figure) -> np.ndarray:
+    """(16, 30, 40, 3): the clip's movement sped up to 16 frames, scaled down by 8."""
+    at = np.linspace(0, len(moving.sensor) - 1, 16 * synthetic.FINE_RATE // synthetic.FRAME_RATE).astype(int)
+    fast = moving._replace(joints={name: place[at] for name, place in moving.joints.items()}, sensor=moving.sensor[at])
+    images = np.stack(list(synthetic.frames(fast, np.random.default_rng(0)))).astype(float)
     return images.reshape(16, 30, 8, 40, 8, 3).mean(axis=(2, 4))
 
 
-def signal(action: int, subject: int) -> np.ndarray:
+def signal(moving: synthetic.Figure) -> np.ndarray:
     """(100, 6): the clip's ideal signal without its mean, both sensors scaled alike."""
-    values = synthetic.measure(synthetic.figure(0, action, subject, 1)) / np.repeat([1, 200], 3)
+    values = synthetic.measure(moving) / np.repeat([1, 200], 3)
     at = np.linspace(0, len(values) - 1, 100)
     values = np.stack([np.interp(at, np.arange(len(values)), channel) for channel in values.T], axis=1)
     return values - values.mean(axis=0)
@@ -51,11 +53,12 @@ def distances() -> Distances:
 
     The signals' distance is relative to both signals' own size, or every fast movement would be far from all.
     """
-    names = sorted({name for pair in synthetic.VIDEO_TWINS + synthetic.SIGNAL_TWINS for name in pair})
+    names = sorted({name for pair in VIDEO_TWINS + SIGNAL_TWINS for name in pair})
     found = dict.fromkeys(combinations(names, 2), np.zeros(2))
     for subject in (1, 2):
-        films = {name: film(synthetic.CLASSES.index(name) + 1, subject) for name in names}
-        signals = {name: signal(synthetic.CLASSES.index(name) + 1, subject) for name in names}
+        figures = {name: synthetic.figure(0, CLASSES.index(name) + 1, subject, 1) for name in names}
+        films = {name: film(moving) for name, moving in figures.items()}
+        signals = {name: signal(moving) for name, moving in figures.items()}
         size = {name: np.linalg.norm(values) for name, values in signals.items()}
         for a, b in found:
             apart = np.linalg.norm(signals[a] - signals[b]) / np.hypot(size[a], size[b])
@@ -64,14 +67,14 @@ def distances() -> Distances:
     return {pair: tuple(values / median) for (a, b), values in found.items() for pair in ((a, b), (b, a))}
 
 
-@pytest.mark.parametrize("pair", synthetic.VIDEO_TWINS)
+@pytest.mark.parametrize("pair", VIDEO_TWINS)
 def test_video_twins_look_alike_and_measure_differently(pair: tuple[str, str], distances: Distances) -> None:
     video, inertial = distances[pair]
     assert video < 0.8
     assert inertial > 0.8
 
 
-@pytest.mark.parametrize("pair", synthetic.SIGNAL_TWINS)
+@pytest.mark.parametrize("pair", SIGNAL_TWINS)
 def test_signal_twins_measure_alike_and_look_different(pair: tuple[str, str], distances: Distances) -> None:
     video, inertial = distances[pair]
     assert inertial < 0.5
@@ -135,7 +138,11 @@ def test_files_are_in_utd_mhads_layout_and_codecs(corpus: Path) -> None:
             assert stream.frames == pytest.approx(len(values) * 15 / 50, abs=1)
 
 
-def test_the_same_arguments_write_the_same_bytes_and_tell_progress(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("spawn_from", [1, 100])
+def test_the_same_arguments_write_the_same_bytes_and_tell_progress(
+    spawn_from: int, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synthetic, "SPAWN_FROM", spawn_from)  # in processes of their own, and in this one
     told: list[tuple[int, int]] = []
     synthetic.write(tmp_path / "again", **SMALL, on_progress=lambda done, total: told.append((done, total)))
     assert contents(tmp_path / "again") == contents(corpus)

@@ -15,11 +15,11 @@ import pyarrow as pa
 from datasets import decode
 from datasets.manifest import SCHEMA, BadFile, Manifest
 
-CLASSES = (
+CLASSES: tuple[str, ...] = tuple(
     "swipe_left swipe_right wave clap throw arm_cross basketball_shoot draw_x draw_circle_CW draw_circle_CCW"
     " draw_triangle bowling boxing baseball_swing tennis_swing arm_curl tennis_serve push knock catch pickup_throw"
-    " jog walk sit2stand stand2sit lunge squat"
-).split()
+    " jog walk sit2stand stand2sit lunge squat".split()
+)
 
 FOLDERS = {"video": ("RGB", "color.avi"), "imu": ("Inertial", "inertial.mat")}
 
@@ -118,4 +118,4 @@ def read(folder: Path) -> Manifest:
             }
         )
     clips = pa.Table.from_pylist(rows, schema=SCHEMA)
-    return Manifest(name, video, "utd-mhad", tuple(CLASSES), clips, folder.resolve(), tuple(bad))
+    return Manifest(name, video, "utd-mhad", CLASSES, clips, folder.resolve(), tuple(bad))

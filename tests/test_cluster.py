@@ -1,0 +1,89 @@
+"""What a run takes of a cluster, and what is said when nothing will ever have it."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from models.spec import FusionModel, ImuModel, VideoModel
+from orchestrator.cluster import check_placeable, need, worker_resources
+from orchestrator.plan import Plan
+from orchestrator.scale import RECIPES, SCALES
+from orchestrator.search import Need
+from orchestrator.spec import MODALITIES, DataSpec, Modality, RunSpec
+
+MODELS = {"imu": ImuModel(), "video": VideoModel(), "fusion": FusionModel()}
+CPU_NODE, GPU_NODE = {"CPU": 64.0, "memory": 1e11}, {"CPU": 32.0, "GPU": 1.0}
+
+
+def spec(scale: str, kind: Modality, workers: int | None = None) -> RunSpec:
+    s = SCALES[scale]
+    optimization = RECIPES["paper"].optimization[kind]
+    return RunSpec(
+        MODELS[kind], DataSpec("5f0c"), optimization, 0, workers=workers or s.workers[kind], threads=s.threads[kind]
+    )
+
+
+def plan(scale: str, kinds: tuple[Modality, ...] = MODALITIES, workers: int | None = None) -> Plan:
+    runs = [spec(scale, kind, workers) for kind in kinds]
+    return Plan("made up", (), {run.key: run for run in runs})
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind", "cpus", "gpus"),
+    [
+        ("demo", "imu", 1, 0),
+        ("demo", "video", 2, 0),
+        ("laptop", "imu", 1, 0),
+        ("laptop", "fusion", 2, 0),
+        ("paper", "imu", 1, 0.25),
+        ("paper", "video", 4, 1),
+    ],
+)
+def test_a_run_takes_a_cpu_per_thread(scale: str, kind: Modality, cpus: float, gpus: float) -> None:
+    run = spec(scale, kind)
+    assert need(run, scale) == Need(cpus, gpus)
+    assert ("GPU" in worker_resources(run, scale)) == bool(gpus)
+    # Half a CPU goes to Ray Data's tasks once, however many workers there are.
+    per_worker = [need(replace(run, workers=n), scale) for n in (1, 2, 3)]
+    assert [(b.cpus - a.cpus, b.gpus - a.gpus) for a, b in pairwise(per_worker)] == [(cpus - 0.5, gpus)] * 2
+
+
+@pytest.mark.parametrize("scale", ["demo", "laptop"])
+def test_two_cpus_are_enough_for_a_laptop(scale: str) -> None:
+    check_placeable(plan(scale), scale, [{"CPU": 2.0, "node:10.0.0.1": 1.0}])
+
+
+def test_paper_scale_fits_a_gpu_node() -> None:
+    check_placeable(plan("paper"), "paper", [CPU_NODE, GPU_NODE])
+    check_placeable(plan("paper", workers=4), "paper", [GPU_NODE] * 4)
+
+
+def test_paper_scale_is_refused_where_no_node_has_a_gpu() -> None:
+    with pytest.raises(ValueError, match="can never be placed") as refused:
+        check_placeable(plan("paper", ("video", "imu")), "paper", [CPU_NODE, CPU_NODE])
+    words = str(refused.value)
+    assert "a video run at --scale paper" in words
+    assert "1 worker(s) of {'CPU': 3.5, 'GPU': 1}" in words
+    assert "2 node(s) with 128 CPUs and 0 GPUs" in words
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind", "workers", "nodes"),
+    [
+        ("laptop", "video", 1, [{"CPU": 1.0}] * 8),  # a worker lies on one node
+        ("laptop", "fusion", 1, [{"CPU": 1.75}]),  # the worker fits, its data tasks don't
+        ("laptop", "video", 3, [{"CPU": 3.0}, {"CPU": 1.0}]),  # room for two of three
+        ("paper", "fusion", 2, [GPU_NODE, CPU_NODE]),
+        ("paper", "imu", 1, []),
+    ],
+)
+def test_what_can_never_be_placed_is_refused(scale: str, kind: Modality, workers: int, nodes: list) -> None:
+    with pytest.raises(ValueError, match=f"a {kind} run at --scale {scale} .* {workers} worker"):
+        check_placeable(plan(scale, (kind,), workers), scale, nodes)
+
+
+def test_only_kinds_in_the_plan_are_asked_for() -> None:
+    check_placeable(plan("laptop", ("imu",)), "laptop", [{"CPU": 1.0}])
+    with pytest.raises(ValueError, match="a video run"):
+        check_placeable(plan("laptop", ("imu", "video")), "laptop", [{"CPU": 1.0}])

@@ -1,0 +1,53 @@
+"""What holds between packages: who imports whom, whose `datasets` it is, and what is loaded before it is needed."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import datasets
+from orchestrator import cluster
+
+ROOT = Path(cluster.__file__).parent.parent
+HEAVY = {"ray", "torch", "mlflow", "sklearn", "av"}
+
+
+def run(*command: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")}
+    return subprocess.run(command, cwd=cwd, env=kept | env, capture_output=True, text=True, timeout=300)
+
+
+def test_imports_point_down() -> None:
+    done = run(str(Path(sys.executable).parent / "lint-imports"))
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+def test_datasets_is_ours_and_docker_is_not() -> None:
+    assert Path(datasets.__file__ or "").parent == ROOT / "datasets"
+    cluster.check_packages()
+    # MLflow imports the package `docker`; a module in our folder of that name would hide it.
+    assert not list((ROOT / "docker").rglob("*.py"))
+    docker = find_spec("docker")
+    assert docker and ROOT / "docker" not in Path(docker.origin or "").parents
+
+
+def test_another_datasets_is_refused_in_one_line(tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / "datasets"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text('__version__ = "4.0.0"\n')
+    script = str(ROOT / "experiments" / "full_grid.py")
+    done = run(sys.executable, script, "--dry-run", cwd=tmp_path, PYTHONPATH=str(other.parent))
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"error: the package datasets is {other / '__init__.py'}, not this project's")
+    assert done.stderr.count("\n") == 1 and "make setup" in done.stderr
+    assert not done.stdout and not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("modules", ["orchestrator.plan, orchestrator.spec", "orchestrator.report", "models.spec"])
+def test_light_modules_load_nothing_heavy(modules: str) -> None:
+    done = run(sys.executable, "-c", f"import sys, {modules}; print(*({HEAVY} & set(sys.modules)))")
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr

@@ -1,0 +1,105 @@
+"""The whole way, with a real Ray and a real MLflow: a tiny synthetic corpus, three runs, a report; then again."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+
+from datasets.corpora import synthetic
+from orchestrator.store import Store
+
+ROOT = Path(__file__).parent.parent
+
+
+def start(recordings: Path, storage: Path, *flags: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "experiments/full_grid.py", "--corpus", "utd-mhad", "--recordings", str(recordings)]
+    return subprocess.run(
+        [*command, "--storage", str(storage), *flags], cwd=ROOT, capture_output=True, text=True, timeout=900
+    )
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four subjects, six actions, two trials: 48 clips."""
+    return synthetic.write(tmp_path_factory.mktemp("corpus"), subjects=4, trials=2, actions=6)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("storage")
+
+
+@pytest.fixture(scope="module")
+def first(recordings: Path, storage: Path) -> subprocess.CompletedProcess:
+    return start(recordings, storage, "--only", "modalities")
+
+
+@pytest.fixture(scope="module")
+def results(first: subprocess.CompletedProcess, storage: Path) -> dict:
+    assert first.returncode == 0, first.stdout + first.stderr
+    return json.loads((storage / "reports/full_grid/results.json").read_text())
+
+
+def test_every_cell_is_done_and_every_test_clip_counted_once(results: dict, storage: Path):
+    assert [cell["status"] for cell in results["cells"]] == ["done"] * 3
+    for cell in results["cells"]:
+        table = pq.read_table(storage / "runs" / cell["key"] / "predictions.parquet")
+        assert cell["n"] == table.num_rows == 24
+        assert len(set(table["clip"].to_pylist())) == 24
+        assert set(table["subject"].to_pylist()) == {2, 4}
+        right = sum(a == b for a, b in zip(table["label"].to_pylist(), table["predicted"].to_pylist(), strict=True))
+        assert cell["k"] == right
+        assert cell["top1"] == pytest.approx(right / 24)
+
+
+def test_labels_follow_what_the_video_shows(results: dict, first: subprocess.CompletedProcess, storage: Path):
+    assert results["video"] == "drawn figure"
+    assert all(cell["paper"] is None for cell in results["cells"])
+    assert "Drawn figure" in first.stdout
+    assert (storage / "reports/full_grid/report.html").stat().st_size > 10_000
+
+
+def test_mlflow_has_each_run_once_with_its_curve(results: dict, storage: Path):
+    client = MlflowClient(f"sqlite:///{storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("full_grid")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    nested = {run.data.tags["key"]: run for run in runs if "key" in run.data.tags}
+    assert len(nested) == len(runs) - 1 == len(results["runs"])
+    parent = next(run for run in runs if "key" not in run.data.tags)
+    for key, run in nested.items():
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        steps = [m.step for m in client.get_metric_history(run.info.run_id, "loss")]
+        assert sorted(steps) == [row["epoch"] for row in Store(storage).run(key).history()]
+        files = {file.path for file in client.list_artifacts(run.info.run_id)}
+        assert {"confusion.png", "predictions.parquet"} <= files
+
+
+def test_a_second_start_reads_what_is_done(results: dict, recordings: Path, storage: Path):
+    before = {file: file.stat().st_mtime_ns for file in (storage / "runs").glob("*/*")}
+    again = start(recordings, storage, "--only", "modalities")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "3 done already" in again.stdout
+    assert {file: file.stat().st_mtime_ns for file in (storage / "runs").glob("*/*")} == before
+
+
+def test_a_run_that_fails_skips_what_stands_on_it_and_no_more(results: dict, recordings: Path, storage: Path):
+    """The weights of one stage-1 run are destroyed: its fusion fails, the other cells stand, the reason is told."""
+    victim = next(k for k, run in results["runs"].items() if run["name"] == "video seed=0")
+    fusion = next(k for k, run in results["runs"].items() if run["name"] == "fusion seed=0")
+    (storage / "runs" / victim / "model.pt").write_bytes(b"no weights")
+    (storage / "runs" / fusion / "done.json").unlink()
+    ended = start(recordings, storage, "--only", "modalities")
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    found = json.loads((storage / "reports/full_grid/results.json").read_text())
+    assert {cell["model"]: cell["status"] for cell in found["cells"]} == {
+        "imu": "done",
+        "video": "done",
+        "fusion": "failed",
+    }
+    assert "model.pt" in found["runs"][fusion]["reason"]

@@ -1,0 +1,202 @@
+"""The networks: shapes and sizes, padding, torchvision's S3D, and what of a fusion trains."""
+
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.video import s3d
+
+from models.build import build, build_fusion
+from models.fusion import Fusion
+from models.imu import ImuClassifier, ImuEncoder
+from models.spec import S3D_BLOCKS, FusionModel, ImuModel, VideoModel
+from models.video import VideoClassifier
+
+CLASSES = 5
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for one another are ten times as slow on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def clips(count: int = 2, frames: int = 8, size: int = 32) -> dict[str, Tensor]:
+    """Full-length clips of noise."""
+    return {
+        "video": torch.randint(0, 256, (count, frames, size, size, 3), dtype=torch.uint8),
+        "video_length": torch.full((count,), frames),
+        "imu": torch.randn(count, 60, 6),
+        "imu_length": torch.full((count,), 60),
+        "label": torch.arange(count) % CLASSES,
+    }
+
+
+@pytest.fixture(scope="module")
+def stage1() -> tuple[ImuClassifier, VideoClassifier]:
+    torch.manual_seed(0)
+    imu, video = build(ImuModel(), CLASSES), build(VideoModel(), CLASSES)
+    assert isinstance(imu, ImuClassifier) and isinstance(video, VideoClassifier)
+    norms = [module for module in video.modules() if isinstance(module, nn.BatchNorm3d)]
+    # The statistics of one batch: with fresh ones every clip's signal dies out on the way to the embedding.
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        video.train()(clips(8))
+    for norm in norms:
+        norm.momentum = VideoModel().batchnorm_momentum
+    return imu.eval(), video.eval()
+
+
+@pytest.fixture
+def fusion(stage1: tuple[ImuClassifier, VideoClassifier]) -> Fusion:
+    imu, video = copy.deepcopy(stage1)
+    made = build_fusion(FusionModel(hidden=16), imu, video, CLASSES)
+    assert isinstance(made, Fusion)
+    return made
+
+
+def test_the_imu_encoder_is_the_papers_size() -> None:
+    encoder = ImuEncoder(ImuModel(channels=6, filters=(32, 64, 96), kernels=(24, 16, 8)))
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == 86_720
+    assert sum(parameter.numel() for parameter in ImuEncoder(ImuModel(channels=3)).parameters()) == 86_720 - 3 * 32 * 24
+
+
+@pytest.mark.parametrize("samples", [46, 60, 326])
+def test_the_imu_embedding_has_a_width_whatever_the_length(samples: int) -> None:
+    encoder = ImuEncoder(ImuModel())
+    assert encoder(torch.randn(3, samples, 6), torch.full((3,), samples)).shape == (3, encoder.width) == (3, 96)
+    assert build(ImuModel(), CLASSES)({**clips(), "imu": torch.randn(2, samples, 6)}).shape == (2, CLASSES)
+
+
+@pytest.mark.parametrize("modality", ["imu", "video"])
+def test_what_lies_after_a_clips_length_changes_nothing(modality: str, stage1: tuple[nn.Module, nn.Module]) -> None:
+    model = stage1[modality == "video"]
+    batch = clips()
+    batch[f"{modality}_length"] = torch.tensor([batch[modality].shape[1] - 3, batch[modality].shape[1]])
+    garbage = batch[modality].clone()
+    garbage[0, -3:] = 77
+    with torch.no_grad():
+        expected, found = model(batch), model({**batch, modality: garbage})
+        longer = model({**batch, f"{modality}_length": batch["video_length"] * 0 + batch[modality].shape[1]})
+    assert torch.equal(found, expected)
+    assert not torch.allclose(longer[0], expected[0]) and torch.allclose(longer[1], expected[1])
+
+
+def test_an_imu_clip_without_length_is_all_mean() -> None:
+    encoder = ImuEncoder(ImuModel()).eval()
+    encoder.mean.copy_(torch.tensor([1.0, -2, 3, -4, 5, -6]))
+    encoder.std.copy_(torch.tensor([1.0, 2, 3, 4, 5, 6]))
+    none = encoder(torch.randn(1, 60, 6), torch.tensor([0]))
+    mean = encoder(encoder.mean.expand(1, 60, 6), torch.tensor([60]))
+    assert torch.equal(none, mean) and mean.any()
+
+
+def test_the_imu_encoder_sees_standardised_samples() -> None:
+    encoder = ImuEncoder(ImuModel()).eval()
+    imu, length = torch.randn(2, 60, 6), torch.tensor([60, 50])
+    plain = encoder(imu, length)
+    encoder.mean.fill_(3.0)
+    encoder.std.fill_(2.0)
+    torch.testing.assert_close(encoder(imu * 2 + 3, length), plain)
+
+
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("frames", [8, 16])
+def test_the_video_classifier_takes_any_frames(
+    frames: int, size: int, stage1: tuple[ImuClassifier, VideoClassifier]
+) -> None:
+    batch = clips(2, frames, size)
+    with torch.no_grad():
+        assert stage1[1].encoder(batch["video"], batch["video_length"]).shape == (2, 1024)
+        assert stage1[1](batch).shape == (2, CLASSES)
+
+
+def test_the_embedding_is_torchvisions_for_the_same_weights(stage1: tuple[ImuClassifier, VideoClassifier]) -> None:
+    theirs = s3d(num_classes=400).eval().to(memory_format=torch.channels_last_3d)  # the same kernels: the same rounding
+    theirs.features.load_state_dict(stage1[1].encoder.features.state_dict())
+    ours = VideoClassifier(VideoModel(), CLASSES).eval()
+    ours.load_weights(theirs.state_dict())
+    batch = clips()
+    with torch.no_grad():
+        # As torchvision's own preset of these weights: Kinetics-400's mean and deviation of RGB.
+        mean, std = torch.tensor([0.43216, 0.394666, 0.37645]), torch.tensor([0.22803, 0.22145, 0.216989])
+        expected = theirs.features(((batch["video"] / 255 - mean) / std).permute(0, 4, 1, 2, 3)).mean((2, 3, 4))
+        found = ours.encoder(batch["video"], batch["video_length"])
+    assert expected.std(0).mean() > 1e-2
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", ["empty", "missing", "shape"])
+def test_other_weights_are_refused(wrong: str, stage1: tuple[ImuClassifier, VideoClassifier]) -> None:
+    state = {f"features.{name}": value for name, value in stage1[1].encoder.features.state_dict().items()}
+    first = next(iter(state))
+    changed = {"empty": {}, "missing": {k: v for k, v in state.items() if k != first}}
+    changed["shape"] = {**state, first: torch.zeros(3)}
+    with pytest.raises(ValueError, match=r"not torchvision's S3D"):
+        stage1[1].load_weights(changed[wrong])
+
+
+def test_batchnorms_momentum_is_the_specs() -> None:
+    model = build(VideoModel(batchnorm_momentum=0.3), CLASSES)
+    assert {m.momentum for m in model.modules() if isinstance(m, nn.BatchNorm3d)} == {0.3}
+
+
+def test_only_the_finetuned_blocks_the_imu_encoder_and_the_head_train(fusion: Fusion) -> None:
+    trained = ("imu.", "head.", "video.features.9.", "video.features.15.")  # S3D's Mixed_4c and Mixed_5c
+    assert (S3D_BLOCKS["Mixed_4c"], S3D_BLOCKS["Mixed_5c"]) == (9, 15)
+    for name, parameter in fusion.named_parameters():
+        assert parameter.requires_grad == name.startswith(trained), name
+
+
+def test_training_leaves_frozen_weights_and_statistics_as_they_are(fusion: Fusion) -> None:
+    before = copy.deepcopy(fusion.state_dict())
+    optimizer = torch.optim.Adam([p for p in fusion.parameters() if p.requires_grad], lr=1e-3)
+    batch = clips(4)
+    fusion.train()
+    for _ in range(2):
+        optimizer.zero_grad()
+        F.cross_entropy(fusion(batch), batch["label"]).backward()
+        optimizer.step()
+    trained = ("imu.blocks.", "head.", "video.features.9.", "video.features.15.")
+    for name, value in fusion.state_dict().items():
+        assert torch.equal(value, before[name]) != name.startswith(trained), name
+
+
+@pytest.mark.parametrize("blocks", [("Mixed_4c", "Mixed_5c"), ("Mixed_5b",), ()])
+def test_logits_from_the_precomputed_trunk_are_the_full_networks(
+    blocks: tuple[str, ...], stage1: tuple[ImuClassifier, VideoClassifier]
+) -> None:
+    imu, video = stage1
+    model = Fusion(FusionModel(hidden=16, finetuned=blocks), imu.encoder, video.encoder, CLASSES).eval()
+    batch = clips()
+    batch["video_length"] = torch.tensor([8, 5])
+    trunk = model.trunk(batch)
+    assert not trunk.requires_grad and trunk[:1].nbytes == model.trunk_bytes(8, 32)
+    kept = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": trunk}
+    with torch.no_grad():
+        whole = model.head(
+            torch.cat(
+                [imu.encoder(batch["imu"], batch["imu_length"]), video.encoder(batch["video"], batch["video_length"])],
+                1,
+            )
+        )
+        torch.testing.assert_close(model(kept), whole, rtol=0, atol=1e-4)
+        torch.testing.assert_close(model(batch), whole, rtol=0, atol=1e-4)
+    assert whole.std(0).mean() > 1e-2
+
+
+def test_an_unknown_block_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\['Mixed_9z'\].*Mixed_3b"):
+        FusionModel(finetuned=("Mixed_4c", "Mixed_9z"))

@@ -1,0 +1,128 @@
+"""Shards: the index that is read elsewhere, and that nothing is decoded twice. With a real Ray."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from ray.exceptions import RayError
+
+from datasets import shards
+from datasets.manifest import Manifest
+from datasets.shards import Shards
+from datasets.spec import Sampling
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+
+
+def test_the_index_is_a_frozen_surface(written: Shards, manifest: Manifest) -> None:
+    index = json.loads((written.folder / "index.json").read_text())
+    assert set(index) == {"version", "manifest", "sampling", "files"}
+    assert (index["version"], index["manifest"]) == (shards.VERSION, manifest.digest)
+    assert index["sampling"] == {"frames": 8, "size": 32, "samples": manifest.max_samples}
+    assert [set(file) for file in index["files"]] == [{"file", "clips", "bytes"}] * 6
+    for file in index["files"]:
+        assert (written.folder / file["file"]).stat().st_size == file["bytes"]
+        assert pq.read_metadata(written.folder / file["file"]).num_rows == file["clips"] == 2
+
+
+def test_the_index_is_written_last_and_nothing_else_is_left(written: Shards) -> None:
+    found = times(written.folder)
+    assert set(found) == {"index.json", *written.files}
+    assert found["index.json"] == max(found.values())
+
+
+def test_each_clip_is_in_one_shard_in_manifest_order(written: Shards, manifest: Manifest) -> None:
+    table = pa.concat_tables(pq.read_table(written.folder / file) for file in written.files)
+    assert table.column("row").to_pylist() == list(range(manifest.clips.num_rows))
+    assert table.column("label").to_pylist() == manifest.clips.column("label").to_pylist()
+    assert table.column("imu_length").to_pylist() == manifest.clips.column("samples").to_pylist()
+    assert pc.unique(table.column("video_length")).to_pylist() == [8]  # pyright: ignore[reportAttributeAccessIssue]
+    assert table.schema.field("video").type == pa.list_(pa.uint8(), 8 * 32 * 32 * 3)
+    assert table.schema.field("imu").type == pa.list_(pa.float32(), manifest.max_samples * 6)
+
+
+def test_asking_again_writes_nothing(written: Shards, manifest: Manifest) -> None:
+    before = times(written.folder)
+    assert shards.write(written.folder.parents[1], manifest, written.sampling) == written
+    assert times(written.folder) == before
+    assert Shards.read(written.folder) == written
+
+
+@pytest.mark.parametrize("changed", [{"frames": 9}, {"size": 33}, {"samples": 400}])
+def test_another_sampling_has_a_folder_of_its_own(changed: dict[str, int], written: Shards, manifest: Manifest) -> None:
+    storage = written.folder.parents[1]
+    assert shards.folder_of(storage, manifest, written.sampling) == written.folder
+    assert shards.folder_of(storage, manifest, replace(written.sampling, **changed)) != written.folder
+
+
+def test_a_changed_corpus_has_a_folder_of_its_own_and_a_moved_one_not(written: Shards, manifest: Manifest) -> None:
+    storage = written.folder.parents[1]
+    content = ["changed", *manifest.clips.column("content").to_pylist()[1:]]
+    at = manifest.clips.schema.get_field_index("content")
+    changed = replace(manifest, clips=manifest.clips.set_column(at, "content", pa.array(content)))
+    fewer = replace(manifest, clips=manifest.clips.slice(1))
+    for other in (changed, fewer, replace(manifest, video="depth")):
+        assert shards.folder_of(storage, other, written.sampling) != written.folder
+    assert shards.folder_of(storage, replace(manifest, root=Path("/moved")), written.sampling) == written.folder
+
+
+def test_an_interrupted_write_goes_on_where_it_stopped(written: Shards, manifest: Manifest, tmp_path: Path) -> None:
+    folder = tmp_path / "shards" / written.folder.name
+    shutil.copytree(written.folder, folder)
+    lost = folder / written.files[2]
+    for file in (folder / "index.json", lost):
+        file.unlink()
+    lost.with_suffix(".1.part").write_bytes(b"half a shard")
+    before = times(folder)
+    told: list[tuple[int, int]] = []
+    again = shards.write(tmp_path, manifest, written.sampling, lambda done, total: told.append((done, total)))
+    assert again == replace(written, folder=folder)
+    assert {name: time for name, time in times(folder).items() if name in before} == before
+    assert pq.read_table(lost).equals(pq.read_table(written.folder / lost.name))
+    assert (folder / "index.json").read_text() == (written.folder / "index.json").read_text()
+    assert told == [(clips, 12) for clips in range(2, 13, 2)]
+
+
+def test_a_clip_that_cannot_be_decoded_leaves_no_index(written: Shards, manifest: Manifest, tmp_path: Path) -> None:
+    frames = manifest.clips.column("frames").to_pylist()
+    at = manifest.clips.schema.get_field_index("frames")
+    longer = pa.array([frames[0] + 40, *frames[1:]], pa.int32())
+    shorter = replace(manifest, clips=manifest.clips.set_column(at, "frames", longer))
+    with pytest.raises(RayError, match=r"a1_s1_t1_color\.avi: \d of 8 sampled frames decoded"):
+        shards.write(tmp_path, shorter, written.sampling)
+    assert not list(tmp_path.rglob("index.json"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([0], [("a", [0])]),
+        ([2, 3], [("a", [2]), ("b", [3])]),
+        ([0, 1, 2, 4, 7], [("a", [0, 1, 2]), ("b", [4]), ("d", [7])]),
+        ([5, 6], [("c", [5, 6])]),
+        ([], []),
+    ],
+)
+def test_only_shards_that_hold_a_row_are_read(rows: list[int], expected: list[tuple[str, list[int]]]) -> None:
+    found = Shards(Path("/s"), Sampling(frames=8, size=32, samples=60), ("a", "b", "c", "d"), (3, 2, 2, 1))
+    assert found.holding(np.array(rows, int)) == [(f"/s/{name}", held) for name, held in expected]
+
+
+@pytest.mark.parametrize(("clips", "size", "per_shard"), [(5, 32, 1), (12, 32, 2), (861, 32, 108), (861, 224, 55)])
+def test_a_shard_is_at_most_64_mb_and_there_are_about_eight(
+    clips: int, size: int, per_shard: int, manifest: Manifest
+) -> None:
+    sampling = Sampling(frames=8, size=size, samples=326)
+    many = replace(manifest, clips=pa.concat_tables([manifest.clips] * (clips // 12 + 1)).slice(0, clips))
+    tasks = shards._tasks(Path("/s"), many, sampling)
+    assert [clip["row"] for task in tasks for clip in task["clips"]] == list(range(clips))
+    assert {len(task["clips"]) for task in tasks[:-1]} == {per_shard}
+    assert per_shard * (sampling.video_bytes + sampling.imu_bytes) <= shards.SHARD_BYTES
