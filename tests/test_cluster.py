@@ -16,32 +16,24 @@ MODELS = {"imu": ImuModel(), "video": VideoModel(), "fusion": FusionModel()}
 CPU_NODE, GPU_NODE = {"CPU": 64.0, "memory": 1e11}, {"CPU": 32.0, "GPU": 1.0}
 
 
-def spec(scale: str, kind: Modality, workers: int | None = None) -> RunSpec:
-    s = SCALES[scale]
+def spec(scale: str, kind: Modality, workers: int | None = None, threads: int | None = None) -> RunSpec:
+    """With the scale's own workers and threads, where they aren't given."""
     optimization = RECIPES["paper"].optimization[kind]
-    return RunSpec(
-        MODELS[kind], DataSpec("5f0c"), optimization, 0, workers=workers or s.workers[kind], threads=s.threads[kind]
-    )
+    workers, threads = workers or SCALES[scale].workers[kind], threads or SCALES[scale].threads[kind]
+    return RunSpec(MODELS[kind], DataSpec("5f0c"), optimization, 0, workers=workers, threads=threads)
 
 
-def plan(scale: str, kinds: tuple[Modality, ...] = MODALITIES, workers: int | None = None) -> Plan:
-    runs = [spec(scale, kind, workers) for kind in kinds]
+def plan(scale: str, kinds: tuple[Modality, ...] = MODALITIES, **given: int) -> Plan:
+    runs = [spec(scale, kind, **given) for kind in kinds]
     return Plan("made up", (), {run.key: run for run in runs})
 
 
 @pytest.mark.parametrize(
     ("scale", "kind", "cpus", "gpus"),
-    [
-        ("demo", "imu", 1, 0),
-        ("demo", "video", 2, 0),
-        ("laptop", "imu", 1, 0),
-        ("laptop", "fusion", 2, 0),
-        ("paper", "imu", 1, 0.25),
-        ("paper", "video", 4, 1),
-    ],
+    [("laptop", "imu", 1, 0), ("laptop", "fusion", 2, 0), ("paper", "imu", 1, 0.25), ("paper", "video", 4, 1)],
 )
-def test_a_run_takes_a_cpu_per_thread(scale: str, kind: Modality, cpus: float, gpus: float) -> None:
-    run = spec(scale, kind)
+def test_a_run_takes_a_cpu_per_thread(scale: str, kind: Modality, cpus: int, gpus: float) -> None:
+    run = spec(scale, kind, workers=1, threads=cpus)
     assert need(run, scale) == Need(cpus, gpus)
     assert ("GPU" in worker_resources(run, scale)) == bool(gpus)
     # Half a CPU goes to Ray Data's tasks once, however many workers there are.
@@ -61,7 +53,7 @@ def test_paper_scale_fits_a_gpu_node() -> None:
 
 def test_paper_scale_is_refused_where_no_node_has_a_gpu() -> None:
     with pytest.raises(ValueError, match="can never be placed") as refused:
-        check_placeable(plan("paper", ("video", "imu")), "paper", [CPU_NODE, CPU_NODE])
+        check_placeable(plan("paper", ("video", "imu"), workers=1, threads=4), "paper", [CPU_NODE, CPU_NODE])
     words = str(refused.value)
     assert "a video run at --scale paper" in words
     assert "1 worker(s) of {'CPU': 3.5, 'GPU': 1}" in words
@@ -80,10 +72,11 @@ def test_paper_scale_is_refused_where_no_node_has_a_gpu() -> None:
 )
 def test_what_can_never_be_placed_is_refused(scale: str, kind: Modality, workers: int, nodes: list) -> None:
     with pytest.raises(ValueError, match=f"a {kind} run at --scale {scale} .* {workers} worker"):
-        check_placeable(plan(scale, (kind,), workers), scale, nodes)
+        check_placeable(plan(scale, (kind,), workers=workers, threads=2), scale, nodes)
 
 
 def test_only_kinds_in_the_plan_are_asked_for() -> None:
-    check_placeable(plan("laptop", ("imu",)), "laptop", [{"CPU": 1.0}])
+    imu, video = plan("laptop", ("imu",), threads=1), plan("laptop", ("video",), threads=2)
+    check_placeable(imu, "laptop", [{"CPU": 1.0}])
     with pytest.raises(ValueError, match="a video run"):
-        check_placeable(plan("laptop", ("imu", "video")), "laptop", [{"CPU": 1.0}])
+        check_placeable(Plan("both", (), {**imu.runs, **video.runs}), "laptop", [{"CPU": 1.0}])

@@ -15,7 +15,7 @@ from orchestrator.spec import DataSpec, Optimization, RunSpec
 from orchestrator.store import RunFolder, Store
 
 # First losses of seed 0 on the tiny corpus; they move when the code computes something else: then raise spec.CODE.
-GOLDEN: dict[str, list[float]] = {}
+GOLDEN = {"whole": [3.29629, 2.45892], "seen": [3.24748], "fused": [3.33129]}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def fused(store: Store, imu: RunSpec, video: RunSpec, whole: RunFolder, seen: Ru
 @pytest.mark.parametrize("kind", ["whole", "seen", "fused"])
 def test_golden_losses(kind: str, request: pytest.FixtureRequest):
     losses = [row["loss"] for row in request.getfixturevalue(kind).history()]
-    assert losses == pytest.approx(GOLDEN.get(kind, []), rel=1e-3)
+    assert losses[: len(GOLDEN[kind])] == pytest.approx(GOLDEN[kind], rel=2e-3)
 
 
 def test_fusion_moves_only_what_the_paper_fine_tunes(fused: RunFolder, seen: RunFolder):
