@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
@@ -106,7 +107,8 @@ def write_shards(study: Study, store: Store) -> None:
 
 
 def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
-    from orchestrator import report, tracking
+    """Train what isn't done, with MLflow and the terminal following the run folders; then conclude."""
+    from orchestrator import tracking
     from orchestrator.progress import Progress, duration
     from orchestrator.search import Schedule
 
@@ -114,11 +116,6 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     needs = {key: cluster.need(spec, options.scale) for key, spec in plan.runs.items()}
     schedule = Schedule(plan, needs, *cluster.capacity(), options.concurrency, done=store.done(plan.runs))
     console.print(f"runs: {len(plan.runs)} behind {len(plan.cells)} cells, {len(schedule.done)} done already")
-    about = {
-        "seeds": options.seeds,
-        "command": " ".join(["python", *sys.argv]),
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
     tracker = tracking.Background(lambda: _tracker(plan, study, store, options), list(plan.runs))
     interrupted = False
     try:
@@ -127,27 +124,40 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     except KeyboardInterrupt:
         interrupted = True
         ray.shutdown()  # ends what is in training now; it goes on from its last checkpoint
+    about = {
+        "seeds": options.seeds,
+        "command": " ".join(["python", *sys.argv]),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
     found = results.collect(plan, study, store, schedule.skipped, about)
-    folder = store.root / "reports" / plan.name
+    files = write_report(found, store)
+    all_done = all(cell["status"] == "done" for cell in found["cells"])
+    counts = {"runs_done": len(schedule.done), "runs_failed": len(schedule.failed)}
+    missing = tracker.end("KILLED" if interrupted else "FINISHED" if all_done else "FAILED", files, counts)
+    if missing:
+        where = tracking_uri(store, options)
+        console.print(f"tracking: MLflow at {where} lacks some of this ({missing})", markup=False)
+    console.print(f"report: {files[-1]}  ({duration(time.monotonic() - began)} for this start)", highlight=False)
+    if interrupted:
+        console.print("interrupted; the same command goes on from the last checkpoints.")
+        return 130
+    return 0 if all_done else 1
+
+
+def write_report(found: dict[str, Any], store: Store) -> list[Path]:
+    """results.json and report.html, and the tables and failures in the terminal."""
+    from orchestrator import report
+
+    folder = store.root / "reports" / found["plan"]
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "results.json", json.dumps(found, indent=1))
     page = report.write(found, store.root / "runs", folder)
     for table in report.tables(found):
         console.print(table)
-    all_done = all(cell["status"] == "done" for cell in found["cells"])
-    status = "KILLED" if interrupted else "FINISHED" if all_done else "FAILED"
-    counts = {"runs_done": len(schedule.done), "runs_failed": len(schedule.failed)}
-    missing = tracker.end(status, [folder / "results.json", page], counts)
-    if missing:
-        console.print(
-            f"tracking: MLflow at {tracking_uri(store, options)} lacks some of this ({missing})", markup=False
-        )
-    _say_failures(found)
-    console.print(f"report: {page}  ({duration(time.monotonic() - began)} for this start)", highlight=False)
-    if interrupted:
-        console.print("interrupted; the same command goes on from the last checkpoints.")
-        return 130
-    return 0 if all_done else 1
+    for key, run in found["runs"].items():
+        if run["status"] in ("failed", "skipped"):
+            console.print(f"{run['status']}: {run['name']} ({key}): {run['reason']}", markup=False, highlight=False)
+    return [folder / "results.json", page]
 
 
 def tune(schedule: Any, study: Study, store: Store, options: Options) -> None:
@@ -200,12 +210,6 @@ def _tracker(plan: Plan, study: Study, store: Store, options: Options) -> Any:
         "classes": json.dumps(study.manifest.classes),
     }
     return Tracker(tracking_uri(store, options), plan.name, store, about)
-
-
-def _say_failures(found: dict[str, Any]) -> None:
-    for key, run in found["runs"].items():
-        if run["status"] in ("failed", "skipped"):
-            console.print(f"{run['status']}: {run['name']} ({key}): {run['reason']}", markup=False, highlight=False)
 
 
 def _every(step: int, what: str) -> Callable[[int, int], None]:

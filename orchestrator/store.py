@@ -97,7 +97,9 @@ class RunFolder:
         try:
             return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises half a dozen kinds on a broken file
-            raise ValueError(f"{file}: can't be read ({type(error).__name__}); remove its folder to train it again.") from None
+            raise ValueError(
+                f"{file}: can't be read ({type(error).__name__}); remove its folder to train it again."
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from orchestrator.spec import RunSpec
 from orchestrator.store import Store
 
 
-
 def train(config: dict[str, Any]) -> None:
     """Train a run from its last checkpoint, or from the start, to its last epoch; then test it once."""
     store = Store(Path(config["storage"]))

@@ -105,7 +105,7 @@ def test_a_run_cut_off_after_an_epoch_ends_as_if_it_never_was(
     (short.path / "checkpoint.pt").rename(whole.path / "checkpoint.pt")
     for lost in ("predictions.parquet", "model.pt"):
         (whole.path / lost).unlink()
-    rows = short.history()[:2] + [{"epoch": 3, "loss": 99.0, "train_top1": 0.0, "seconds": 0.0}]
+    rows = [*short.history()[:2], {"epoch": 3, "loss": 99.0, "train_top1": 0.0, "seconds": 0.0}]
     (whole.path / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     again = fit(store, imu, written)
     assert [row["epoch"] for row in again.history()] == [1, 2, 3, 4]
@@ -128,5 +128,3 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_says_so(store: Store, imu: R
         fit(store, wild, written)
     assert isinstance(run.root_cause(caught.value), FloatingPointError)
     assert not (store.run(wild.key).path / "model.pt").exists()
-
-
