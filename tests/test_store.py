@@ -111,10 +111,23 @@ def test_a_write_that_breaks_leaves_what_was_there(folder: RunFolder) -> None:
     assert folder.spec == SPEC
 
 
-def test_a_checkpoint_from_elsewhere_runs_no_code(folder: RunFolder) -> None:
-    torch.save({"model": Path("anything but tensors and plain values")}, folder.path / "model.pt")
-    with pytest.raises(Exception, match=r"[Ww]eights.only"):
-        folder.load("model")
+class Touch:
+    def __init__(self, file: Path):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_named_and_runs_no_code(folder: RunFolder, tmp_path: Path) -> None:
+    torch.save({"model": Touch(tmp_path / "ran")}, folder.path / "model.pt")
+    folder.save("checkpoint", {"weight": torch.zeros(1000)})
+    whole = (folder.path / "checkpoint.pt").read_bytes()
+    (folder.path / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
+    for name in ("model", "checkpoint"):
+        with pytest.raises(ValueError, match=f"{name}.pt: can't be read"):
+            folder.load(name)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_predictions_are_written_whole(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
