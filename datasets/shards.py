@@ -105,6 +105,12 @@ def write(
     return Shards.read(folder)
 
 
+def read_rows(task: pa.Table) -> pa.Table:
+    """The rows and columns a task asks of one shard. It stands here because these processes needn't import torch."""
+    [row] = task.to_pylist()
+    return pq.read_table(row["file"], columns=row["columns"], filters=[("row", "in", row["rows"])])
+
+
 def be_quiet() -> None:
     """Ray Data without its progress bars and plans in the terminal."""
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -10,11 +10,10 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 import torch
 
-from datasets.shards import Shards, be_quiet
+from datasets.shards import Shards, be_quiet, read_rows
 from datasets.spec import Sampling
 
 Batch = dict[str, torch.Tensor]
@@ -72,12 +71,7 @@ def dataset(shards: Shards, rows: np.ndarray, modality: str) -> ray.data.Dataset
         {"file": file, "rows": part, "columns": list(COLUMNS[modality])} for file, part in shards.holding(np.sort(rows))
     ]
     found = ray.data.from_items(tasks, override_num_blocks=len(tasks))
-    return found.map_batches(_read_shard, batch_size=1, batch_format="pyarrow", num_cpus=0.25)
-
-
-def _read_shard(task: pa.Table) -> pa.Table:
-    [row] = task.to_pylist()
-    return pq.read_table(row["file"], columns=row["columns"], filters=[("row", "in", row["rows"])])
+    return found.map_batches(read_rows, batch_size=1, batch_format="pyarrow", num_cpus=0.25)
 
 
 def batches(clips: ray.data.Dataset, size: int, sampling: Sampling, order: int | None = None) -> Iterator[Batch]:

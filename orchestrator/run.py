@@ -9,6 +9,7 @@ from typing import Any
 import ray.train
 import ray.tune
 from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 
 from orchestrator import metrics
 from orchestrator.store import RunFolder, Store
@@ -38,7 +39,7 @@ def run(config: dict[str, Any]) -> None:
 def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     os.environ.update(TRAIN_ENV)
     spec, resources = folder.spec, config["resources"]
-    TorchTrainer(
+    Trainer(
         in_worker,
         train_loop_config={name: config[name] for name in ("key", "storage", "sampling")}
         | {"checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)},
@@ -47,6 +48,13 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
         ),
         run_config=ray.train.RunConfig(name=folder.key, storage_path=str(Path(config["storage"]) / "ray")),
     ).fit()
+
+
+class Trainer(TorchTrainer):
+    """Without the process that hands Datasets to workers: ours open their own, and it costs 2.5 s of a core a run."""
+
+    def _create_default_callbacks(self) -> list:
+        return [c for c in super()._create_default_callbacks() if not isinstance(c, DatasetsCallback)]
 
 
 def in_worker(config: dict[str, Any]) -> None:
