@@ -39,7 +39,7 @@ def connect(address: str | None) -> str:
         ray.init(address=address, **quiet)  # pyright: ignore[reportArgumentType]
         return f"the Ray at {address}"
     # Processes that Ray starts here import this code without an install.
-    # Where Python may not write compiled modules, each of a run's processes spends 6 s more on importing torch.
+    # Where Python may not write compiled modules, each of a run's processes spends 5 s more on importing torch.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)

@@ -33,7 +33,7 @@ def _per(imu, video, fusion) -> dict:
 SCALES = {
     # To see the whole grid at work in minutes: one thread a run, so that two run side by side on two cores.
     "demo": Scale(8, 32, "none", _per(40, 3, 4), _per(1, 1, 1), _per(1, 1, 1), _per(0, 0, 0)),
-    # Real recordings on two cores in an hour or two.
+    # Real recordings on two cores; epochs chosen for time, experiments/LOG.md says what a run takes.
     "laptop": Scale(16, 64, "none", _per(150, 8, 10), _per(1, 1, 1), _per(1, 2, 2), _per(0, 0, 0)),
     # The paper's, on A40s: 64 frames at UTD-MHAD's 15 Hz hold all but the longest clips. Only GPUs can show it.
     "paper": Scale(64, 224, "kinetics400", _per(300, 50, 50), _per(1, 1, 1), _per(1, 4, 4), _per(0.25, 1, 1)),
