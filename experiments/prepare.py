@@ -8,11 +8,12 @@ import sys
 import tyro
 
 from orchestrator import cluster
-from orchestrator.launch import open_study, refuse_bad_input, write_shards
+from orchestrator.launch import introduce, open_study, refuse_bad_input, write_shards
 from orchestrator.options import Options
 
 
 def prepare(options: Options) -> int:
+    introduce("prepare", options)
     study, store = open_study(options)
     cluster.connect(options.address)
     write_shards(study, store)

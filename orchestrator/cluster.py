@@ -3,10 +3,14 @@
 import logging
 import os
 import sys
+import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.plan import Plan
 from orchestrator.scale import SCALES
@@ -29,24 +33,41 @@ DRIVER_ENV = {
 }
 
 
-def connect(address: str | None) -> str:
-    """Join `address` or RAY_ADDRESS, else start Ray here. Returns where it is, in words."""
+def in_job() -> bool:
+    """Whether `ray job submit` started this process; its folder goes with the job."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def to_join(address: str | None) -> str | None:
+    """The address of the Ray to join, None where one is to be started here."""
+    return address or os.environ.get("RAY_ADDRESS") or None
+
+
+def connect(address: str | None) -> None:
+    """Join the Ray at `address` or RAY_ADDRESS, else start one here; does nothing where that is done."""
+    if ray.is_initialized():
+        return
     os.environ.update({k: v for k, v in DRIVER_ENV.items() if k not in os.environ})
-    address = address or os.environ.get("RAY_ADDRESS")
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
-    if address:
-        ray.init(address=address, **quiet)  # pyright: ignore[reportArgumentType]
-        return f"the Ray at {address}"
+    joined = to_join(address)
+    if joined:
+        # A job brought the code along, or its image holds it; whoever joins from outside brings it now.
+        code = {} if in_job() else {"runtime_env": {"working_dir": str(ROOT)}}
+        try:
+            ray.init(address=joined, **code, **quiet)
+        except ConnectionError as error:
+            raise ValueError(f"no Ray answers at {joined} ({error}); start one, or leave --address out.") from None
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        return
     # Processes that Ray starts here import this code without an install.
     # Where Python may not write compiled modules, each of a run's processes spends 5 s more on importing torch.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     # At least 2: a video run takes two threads' worth, also where they share one core.
-    ray.init(num_cpus=max(2, os.cpu_count() or 1), **quiet)  # pyright: ignore[reportArgumentType]
+    ray.init(num_cpus=max(2, os.cpu_count() or 1), **quiet)
     logging.getLogger("ray").setLevel(logging.ERROR)
-    return "a Ray started here"
 
 
 def worker_resources(spec: RunSpec, scale: str) -> dict[str, float]:
@@ -64,14 +85,19 @@ def capacity() -> tuple[float, float]:
     return total.get("CPU", 0.0), total.get("GPU", 0.0)
 
 
+def slots(spec: RunSpec, scale: str, nodes: Sequence[dict[str, float]]) -> int:
+    """How many workers of such a run the nodes hold; a worker lies on one node."""
+    wanted = worker_resources(spec, scale)
+    return sum(min(int((node.get(k, 0) + 1e-6) // v) for k, v in wanted.items()) for node in nodes)
+
+
 def check_placeable(plan: Plan, scale: str, nodes: list[dict[str, float]]) -> None:
     """Raises ValueError naming a kind of run that no waiting would ever place. `nodes`: resources of each node."""
     for spec in {plan.runs[key].kind: plan.runs[key] for key in plan.runs}.values():
         wanted = worker_resources(spec, scale)
-        slots = sum(min(int((node.get(k, 0) + 1e-6) // v) for k, v in wanted.items()) for node in nodes)
         total = need(spec, scale)
         cpus, gpus = (sum(node.get(k, 0) for node in nodes) for k in ("CPU", "GPU"))
-        if slots < spec.workers or not total.fits(cpus, gpus):
+        if slots(spec, scale, nodes) < spec.workers or not total.fits(cpus, gpus):
             raise ValueError(
                 f"a {spec.kind} run at --scale {scale} can never be placed: it takes {spec.workers} worker(s) of"
                 f" {wanted} and {DATA_CPUS} CPU for Ray Data; the cluster has {len(nodes)} node(s) with {cpus:g} CPUs"
@@ -81,6 +107,31 @@ def check_placeable(plan: Plan, scale: str, nodes: list[dict[str, float]]) -> No
 
 def nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def check_shared(storage: Path, given: Path, recordings: Path | None) -> None:
+    """Raises ValueError unless every node of the cluster sees the storage and the recordings."""
+    alive = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    if len(alive) == 1:
+        return
+    like = "Give an absolute path on a file system that all of them mount, as in --storage /shared/two-stage-har."
+    if not given.is_absolute():
+        raise ValueError(f"--storage {given}: the cluster has {len(alive)} nodes. {like}")
+    storage.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=storage, prefix=".seen-by-all-") as probe:
+        looked_for = {f"--storage {storage}": probe.name}
+        if recordings and recordings.exists():
+            looked_for[f"--recordings {recordings}"] = str(recordings.resolve())
+        for flag, path in looked_for.items():
+            blind = sorted(alive[node] for node, sees in _seen(path, list(alive)).items() if not sees)
+            if blind:
+                raise ValueError(f"{flag}: {', '.join(blind)} of {len(alive)} nodes can't see it. {like}")
+
+
+def _seen(path: str, nodes: list[str]) -> dict[str, bool]:
+    look = ray.remote(num_cpus=0)(os.path.exists)
+    on = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
+    return dict(zip(nodes, ray.get([look.options(scheduling_strategy=s).remote(path) for s in on]), strict=True))
 
 
 def check_packages() -> None:

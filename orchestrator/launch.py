@@ -1,9 +1,12 @@
 """DRIVER: a plan, from recordings to report. Every experiment ends in `launch`."""
 
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +16,7 @@ from rich.console import Console
 
 from datasets import corpora
 from datasets.corpora import synthetic
-from orchestrator import cluster, pretrained, results
+from orchestrator import cluster, preflight, pretrained, results
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
 from orchestrator.store import Store, write_whole
@@ -29,15 +32,17 @@ def launch(name: str, cells: Cells, options: Options) -> int:
     """Run what isn't done of a plan. Exit code: 0 all cells done, 1 some failed, 2 bad input, 130 Ctrl-C."""
 
     def prepare() -> tuple[Plan, Study, Store] | None:
+        introduce(name, options)
         study, store = open_study(options)
         plan = make_plan(name, cells, study, options)
         if options.dry_run:
             print_plan(plan, store)
             return None
         pretrained.fetch(plan, store, options.weights)
-        where = cluster.connect(options.address)
-        console.print(f"{name} on {where}; storage {store.root}")
+        cluster.connect(options.address)
         cluster.check_placeable(plan, options.scale, cluster.nodes())
+        tracking = tracking_uri(store, options)
+        console.print(preflight.table(plan, study, store, cluster.nodes(), options.concurrency, tracking))
         write_shards(study, store)
         return plan, study, store
 
@@ -45,6 +50,23 @@ def launch(name: str, cells: Cells, options: Options) -> int:
     if isinstance(prepared, int):
         return prepared
     return run_plan(*prepared, options) if prepared else 0
+
+
+def introduce(name: str, options: Options) -> None:
+    """Say what will run and where; join a Ray that is there, and see that all its nodes share the storage."""
+    options.check()
+    root, joined = storage_root(options), cluster.to_join(options.address)
+    where = f"the Ray at {joined}" if joined else "a Ray started here"
+    corpus = f"the {options.corpus} corpus" if options.corpus == "synthetic" else options.corpus
+    console.print(f"{name}: {options.scale} scale on {corpus}, on {where}; storage {root}", highlight=False)
+    if joined and not options.dry_run:
+        cluster.connect(joined)
+        cluster.check_shared(root, options.storage, options.recordings)
+
+
+def storage_root(options: Options) -> Path:
+    """Absolute. A submitted job's folder goes with the job, so there a relative storage lies in the home folder."""
+    return (Path.home() / options.storage if cluster.in_job() else options.storage).resolve()
 
 
 def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
@@ -62,8 +84,7 @@ def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
 def open_study(options: Options) -> tuple[Study, Store]:
     """The corpus, read and checked; nothing is decoded to shards yet."""
     cluster.check_packages()
-    options.check()
-    store = Store(options.storage.resolve())
+    store = Store(storage_root(options))
     folder = options.recordings
     if options.corpus == "synthetic":
         folder = folder or store.root / "corpora" / "synthetic"
@@ -115,28 +136,32 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     began = time.monotonic()
     needs = {key: cluster.need(spec, options.scale) for key, spec in plan.runs.items()}
     schedule = Schedule(plan, needs, *cluster.capacity(), options.concurrency, done=store.done(plan.runs))
-    console.print(f"runs: {len(plan.runs)} behind {len(plan.cells)} cells, {len(schedule.done)} done already")
-    tracker = tracking.Background(lambda: _tracker(plan, study, store, options), list(plan.runs))
-    interrupted = False
-    try:
-        with Progress(console, plan, schedule, store, options.scale):
-            tune(schedule, study, store, options)
-    except KeyboardInterrupt:
-        interrupted = True
-        ray.shutdown()  # ends what is in training now; it goes on from its last checkpoint
-    about = {
+    start = {
         "seeds": options.seeds,
         "command": " ".join(["python", *sys.argv]),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    found = results.collect(plan, study, store, schedule.skipped, about)
-    files = write_report(found, store)
-    all_done = all(cell["status"] == "done" for cell in found["cells"])
-    counts = {"runs_done": len(schedule.done), "runs_failed": len(schedule.failed)}
-    missing = tracker.end("KILLED" if interrupted else "FINISHED" if all_done else "FAILED", files, counts)
+    # Before anything is trained, so that `status` and `track` know the plan whatever happens to this process.
+    found = write_results(results.collect(plan, study, store, {}, start), store)
+    tracker = tracking.Background(lambda: tracking.Tracker(tracking_uri(store, options), store, found), list(plan.runs))
+    interrupted = False
+    with interruptible():
+        try:
+            with Progress(console, plan, schedule, store, options.scale):
+                tune(schedule, study, store, options, tracking.tags(found))
+        except KeyboardInterrupt:
+            interrupted = True
+            console.print("stopping; once more Ctrl-C leaves at once.")
+            ray.shutdown()  # ends what is in training now; it goes on from its last checkpoint
+        found = write_results(results.collect(plan, study, store, schedule.skipped, start), store)
+        files = write_report(found, store)
+        all_done = all(cell["status"] == "done" for cell in found["cells"])
+        counts = {"runs_done": len(schedule.done), "runs_failed": len(schedule.failed)}
+        missing = tracker.end("KILLED" if interrupted else "FINISHED" if all_done else "FAILED", files, counts)
     if missing:
         where = tracking_uri(store, options)
-        console.print(f"tracking: MLflow at {where} lacks some of this ({missing})", markup=False)
+        console.print(f"tracking: MLflow at {where} lacks some of this ({missing}). To log it later:", markup=False)
+        console.print(f"  python experiments/track.py --storage {store.root} --tracking-uri {where}", markup=False)
     console.print(f"report: {files[-1]}  ({duration(time.monotonic() - began)} for this start)", highlight=False)
     if interrupted:
         console.print("interrupted; the same command goes on from the last checkpoints.")
@@ -144,13 +169,41 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     return 0 if all_done else 1
 
 
-def write_report(found: dict[str, Any], store: Store) -> list[Path]:
-    """results.json and report.html, and the tables and failures in the terminal."""
-    from orchestrator import report
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C, or SIGTERM as a scheduler sends it, is a KeyboardInterrupt; the second one ends the process at once."""
 
-    folder = store.root / "reports" / found["plan"]
+    def leave(*_: object) -> None:
+        console.show_cursor(True)
+        console.print("left at once; the same command goes on from what is done.")
+        os._exit(130)
+
+    def stop(*_: object) -> None:
+        for number in numbers:
+            signal.signal(number, leave)
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def write_results(found: dict[str, Any], store: Store) -> dict[str, Any]:
+    folder = store.report(found["plan"])
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "results.json", json.dumps(found, indent=1))
+    return found
+
+
+def write_report(found: dict[str, Any], store: Store) -> list[Path]:
+    """report.html, and the tables and failures in the terminal; returns what the tracking server gets."""
+    from orchestrator import report
+
+    folder = store.report(found["plan"])
     page = report.write(found, store.root / "runs", folder)
     for table in report.tables(found):
         console.print(table)
@@ -160,7 +213,7 @@ def write_report(found: dict[str, Any], store: Store) -> list[Path]:
     return [folder / "results.json", page]
 
 
-def tune(schedule: Any, study: Study, store: Store, options: Options) -> None:
+def tune(schedule: Any, study: Study, store: Store, options: Options, about: dict[str, str]) -> None:
     """One Tuner releases the plan's runs; returns when none is left to run."""
     if schedule.finished:
         return
@@ -184,7 +237,7 @@ def tune(schedule: Any, study: Study, store: Store, options: Options) -> None:
         trainable,
         # A trial's process is used again: only the first of those that run side by side pays for its imports.
         tune_config=ray.tune.TuneConfig(
-            search_alg=PlanSearcher(schedule, store, configs), num_samples=-1, reuse_actors=True
+            search_alg=PlanSearcher(schedule, store, configs, about), num_samples=-1, reuse_actors=True
         ),
         run_config=ray.tune.RunConfig(
             name=f"{schedule.plan.name}-{time.strftime('%Y%m%d-%H%M%S')}",
@@ -196,20 +249,6 @@ def tune(schedule: Any, study: Study, store: Store, options: Options) -> None:
 
 def tracking_uri(store: Store, options: Options) -> str:
     return options.tracking_uri or f"sqlite:///{store.root / 'mlflow.db'}"
-
-
-def _tracker(plan: Plan, study: Study, store: Store, options: Options) -> Any:
-    from orchestrator.tracking import Tracker
-
-    about = {
-        "corpus": study.manifest.corpus,
-        "video": study.manifest.video,
-        "scale": study.scale,
-        "recipe": study.recipe,
-        "protocol": study.protocol,
-        "classes": json.dumps(study.manifest.classes),
-    }
-    return Tracker(tracking_uri(store, options), plan.name, store, about)
 
 
 def _every(step: int, what: str) -> Callable[[int, int], None]:

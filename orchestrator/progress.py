@@ -1,5 +1,9 @@
 """What the terminal shows while a plan runs: a live view, or plain lines where it isn't a terminal."""
 
+import contextlib
+import json
+import os
+import socket
 import threading
 import time
 
@@ -11,13 +15,15 @@ from rich.text import Text
 from orchestrator.plan import Plan
 from orchestrator.scale import SCALES
 from orchestrator.search import Schedule
-from orchestrator.store import Store
+from orchestrator.spec import RunSpec
+from orchestrator.store import RunFolder, Store, write_whole
 
 # Relative cost of one clip in one epoch, until this start has measured its own.
 COST = {"imu": 1.0, "video": 27.0, "fusion": 6.0}
 # Work that every run has besides its epochs: its processes, in the same unit (about 15 s).
 FIXED = 4000.0
 PLAIN_SECONDS = 30.0
+SIGN_SECONDS = 5.0
 
 
 class Progress:
@@ -28,6 +34,7 @@ class Progress:
         area = SCALES[scale].frames * (SCALES[scale].size / 64) ** 2 / 16
         self.cost = COST | {"video": COST["video"] * area, "fusion": COST["fusion"] * area}
         self.started, self.before = time.monotonic(), set(schedule.done)
+        self.signed = -SIGN_SECONDS
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._show, daemon=True)
 
@@ -38,6 +45,25 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.stop.set()
         self.thread.join(timeout=5)
+        self.sign(ended=True)
+
+    def sign(self, ended: bool = False) -> None:
+        """Every few seconds, for `status` in another terminal: progress.json beside the results."""
+        s, now = self.schedule, time.monotonic()
+        if not ended and now - self.signed < SIGN_SECONDS:
+            return
+        self.signed = now
+        record = {
+            "time": time.time(),
+            "ended": ended,
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "running": [] if ended else sorted(s.running),
+            "skipped": s.skipped,
+            "seconds_left": None if ended else self.seconds_left(),
+        }
+        with contextlib.suppress(OSError):  # the next one may succeed; a grid doesn't end for it
+            write_whole(self.store.report(self.plan.name) / "progress.json", json.dumps(record))
 
     def _show(self) -> None:
         if not self.console.is_terminal:
@@ -45,11 +71,13 @@ class Progress:
         with Live(console=self.console, refresh_per_second=2, transient=True) as live:
             while not self.stop.wait(0.5):
                 live.update(self._view())
+                self.sign()
 
     def _show_plain(self) -> None:
         """A line when something starts or ends, and every half minute."""
         last, shown = (-1, frozenset()), 0.0
         while not self.stop.wait(0.5):
+            self.sign()
             now = (len(self.schedule.done), frozenset(self.schedule.running))
             if now != last or time.monotonic() - shown > PLAIN_SECONDS:
                 last, shown = now, time.monotonic()
@@ -66,14 +94,7 @@ class Progress:
         return Group(Text(self.summary()), table)
 
     def line(self, key: str) -> str:
-        rows, spec = self.store.run(key).history(), self.plan.runs[key]
-        if not rows:
-            return f"{spec.name} starting"
-        last = rows[-1]
-        return (
-            f"{spec.name} epoch {last['epoch']}/{spec.optimization.epochs}"
-            f" loss {last['loss']:.3f} train top-1 {last['train_top1']:.3f}"
-        )
+        return f"{self.plan.runs[key].name} {epoch_of(self.store.run(key), self.plan.runs[key])}"
 
     def summary(self) -> str:
         s = self.schedule
@@ -101,6 +122,15 @@ class Progress:
         epochs = spec.optimization.epochs if epochs is None else epochs
         clips = 431 * spec.data.ratio
         return (FIXED if epochs else 0.0) + self.cost[spec.kind] * clips * epochs
+
+
+def epoch_of(folder: RunFolder, spec: RunSpec) -> str:
+    """Where a run in training stands: "epoch 4/8 loss 1.931 train top-1 0.318"."""
+    rows = folder.history()
+    if not rows:
+        return "starting"
+    last, epochs = rows[-1], spec.optimization.epochs
+    return f"epoch {last['epoch']}/{epochs} loss {last['loss']:.3f} train top-1 {last['train_top1']:.3f}"
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,6 @@ import ray.tune
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 
-from orchestrator import metrics
 from orchestrator.store import RunFolder, Store
 
 # Ray Train polls its workers this often, and a run's end waits for the next poll.
@@ -23,6 +22,9 @@ CHECKPOINT_SECONDS = 15.0
 
 def run(config: dict[str, Any]) -> None:
     """Train the run named by config["key"]; reports {"status": "done"} or "failed" with the reason, never raises."""
+    # Here, not above: Ray Train's controller and workers import this file too, and scikit-learn takes 1.5 s of a core.
+    from orchestrator import metrics
+
     folder = Store(Path(config["storage"])).run(config["key"])
     try:
         started = time.monotonic()

@@ -86,9 +86,9 @@ def by_urgency(plan: Plan) -> list[str]:
 class PlanSearcher(Searcher):
     """`None` means wait and is only said while a run is in flight: with none, Tune would wait for ever."""
 
-    def __init__(self, schedule: Schedule, store: Store, config: dict[str, dict[str, Any]]):
+    def __init__(self, schedule: Schedule, store: Store, config: dict[str, dict[str, Any]], about: dict[str, str]):
         super().__init__(metric="status", mode="max")
-        self.schedule, self.store, self.config = schedule, store, config
+        self.schedule, self.store, self.config, self.about = schedule, store, config, about
         self.trials: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -96,7 +96,7 @@ class PlanSearcher(Searcher):
         if key is None:
             return Searcher.FINISHED if self.schedule.finished else None
         self.trials[trial_id] = key
-        self.store.run(key).begin(self.schedule.plan.runs[key])
+        self.store.run(key).begin(self.schedule.plan.runs[key], self.about)
         return self.config[key]
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:

@@ -43,10 +43,11 @@ class RunFolder:
     def spec(self) -> RunSpec:
         return RunSpec.from_json(json.loads((self.path / "spec.json").read_text()))
 
-    def begin(self, spec: RunSpec) -> None:
+    def begin(self, spec: RunSpec, about: dict[str, str] | None = None) -> None:
+        """`about` says what the spec can't: plan, corpus, video, scale, recipe and protocol by name."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "failed.json").unlink(missing_ok=True)
-        write_whole(self.path / "spec.json", json.dumps(spec.to_json(), indent=1))
+        write_whole(self.path / "spec.json", json.dumps(spec.to_json() | {"about": about or {}}, indent=1))
 
     def finish(self, seconds: float) -> None:
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
@@ -56,7 +57,7 @@ class RunFolder:
         write_whole(self.path / "failed.json", json.dumps({"reason": reason, "trace": trace, "ended": time.time()}))
 
     def record(self, name: str) -> dict[str, Any]:
-        """metrics.json, done.json or failed.json; empty where there is none."""
+        """spec.json, metrics.json, done.json or failed.json; empty where there is none."""
         file = self.path / f"{name}.json"
         return json.loads(file.read_text()) if file.exists() else {}
 
@@ -110,6 +111,14 @@ class Store:
 
     def run(self, key: str) -> RunFolder:
         return RunFolder(self.root / "runs" / key)
+
+    def runs(self) -> list[RunFolder]:
+        """Every run that was ever begun here."""
+        return [RunFolder(file.parent) for file in sorted((self.root / "runs").glob("*/spec.json"))]
+
+    def report(self, plan: str) -> Path:
+        """The folder of a plan's results.json, progress.json and report.html."""
+        return self.root / "reports" / plan
 
     def done(self, keys: Iterable[str]) -> set[str]:
         return {key for key in keys if self.run(key).status == "done"}

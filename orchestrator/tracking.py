@@ -4,7 +4,6 @@ One writer (the driver), outside of training: a slow or dead server holds up not
 the next `sync`. Plan = MLflow experiment, invocation = parent run, Run = nested run, found again by its key.
 """
 
-import json
 import logging
 import os
 import tempfile
@@ -34,23 +33,35 @@ for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no n
 FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "k", "n")
 
 
-class Tracker:
-    """Keeps one plan's experiment in MLflow up to date with a storage."""
+def tags(about: dict[str, Any]) -> dict[str, str]:
+    """What all runs of a start share, as their folders and MLflow's tags say it. `about` is as in results.json."""
+    return {name: about[name] for name in ("plan", "corpus", "video", "scale", "recipe", "protocol")}
 
-    def __init__(self, uri: str, plan: str, store: Store, about: dict[str, str]):
-        self.client, self.store, self.about = MlflowClient(uri), store, about
+
+class Tracker:
+    """Keeps one plan's experiment in MLflow up to date with a storage. `about` is as in results.json."""
+
+    def __init__(self, uri: str, store: Store, about: dict[str, Any]):
+        self.client, self.store, self.about, self.tags = MlflowClient(uri), store, about, tags(about)
+        plan = about["plan"]
         found = self.client.get_experiment_by_name(plan)
         # With sqlite MLflow would put artifacts under the folder the command was given in; a server has its own place.
         artifacts = (store.root / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
         self.experiment = found.experiment_id if found else self.client.create_experiment(plan, artifacts)
-        tags = {k: v for k, v in about.items() if k != "classes"}
-        parent = self.client.create_run(
-            self.experiment, run_name=f"{plan} {about['corpus']} {about['scale']}", tags=tags
-        )
-        self.parent = parent.info.run_id
+        self.parent = self._parent()
         self.runs: dict[str, str] = {}
         self.logged: dict[str, int] = {}
         self.closed: dict[str, str] = {}  # the status a run was closed with
+
+    def _parent(self) -> str:
+        """The invocation's run; found again by when it began where a storage is replayed."""
+        created = self.about["created"]
+        found = self.client.search_runs([self.experiment], f"tags.created = '{created}'", max_results=1)
+        if found:
+            return found[0].info.run_id
+        name = f"{self.about['plan']} {self.about['corpus']} {self.about['scale']}"
+        run = self.client.create_run(self.experiment, run_name=name, tags=self.tags | {"created": created})
+        return run.info.run_id
 
     def sync(self, key: str) -> None:
         """Log what the run's folder holds beyond what MLflow has."""
@@ -93,11 +104,10 @@ class Tracker:
         return run.info.run_id
 
     def _create(self, key: str, spec: RunSpec) -> Any:
-        tags = {"mlflow.parentRunId": self.parent, "key": key, "kind": spec.kind, "seed": str(spec.seed)}
+        tags = self.tags | {"mlflow.parentRunId": self.parent, "key": key, "kind": spec.kind, "seed": str(spec.seed)}
         tags |= {"stage": "2" if spec.kind == "fusion" else "1", "ratio": f"{spec.data.ratio:g}"}
         tags |= {"hidden": str(max(len(spec.data.hidden_imu), len(spec.data.hidden_video)))}
         tags |= {f"parent.{modality}": parent for modality, parent in spec.parents}
-        tags |= {k: v for k, v in self.about.items() if k in ("corpus", "video", "scale", "recipe", "protocol")}
         run = self.client.create_run(self.experiment, run_name=spec.name, tags=tags)
         params = [Param(k, v) for k, v in flat(spec.to_json()["spec"]).items()]
         self.client.log_batch(run.info.run_id, params=params)
@@ -123,7 +133,7 @@ class Tracker:
 
     def _log_confusion(self, run_id: str, folder: RunFolder) -> None:
         table = pq.read_table(folder.path / "predictions.parquet", columns=["label", "predicted"])
-        classes = json.loads(self.about["classes"])
+        classes = self.about["classes"]
         counts = confusion_matrix(table["label"], table["predicted"], labels=range(len(classes)))
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "confusion.png"
@@ -131,7 +141,9 @@ class Tracker:
             self.client.log_artifact(run_id, str(file))
 
     def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> None:
-        """Close the invocation's parent run with the report."""
+        """Close the invocation's parent run with the report, unless that was done."""
+        if self.client.get_run(self.parent).info.status == status:
+            return
         for file in files:
             self.client.log_artifact(self.parent, str(file))
         stamp = int(time.time() * 1000)
@@ -153,10 +165,11 @@ def flat(spec: dict[str, Any], prefix: str = "") -> dict[str, str]:
 class Background:
     """Calls sync for every key of a plan again and again, in a thread; errors are kept for the end, not raised."""
 
-    def __init__(self, make: Callable[[], Tracker], keys: list[str]):
-        self.make, self.keys = make, keys
+    def __init__(self, make: Callable[[], Tracker], keys: list[str], patience: float = 60.0):
+        self.make, self.keys, self.patience = make, keys, patience
         self.tracker: Tracker | None = None
         self.error: str | None = None
+        self.last: tuple[str, list[Path], dict[str, int]] | None = None
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._loop, daemon=True)
         self.thread.start()
@@ -164,6 +177,12 @@ class Background:
     def _loop(self) -> None:
         while not self.stop.wait(2.0):
             self.pass_over()
+        self.pass_over()
+        if self.error is None and self.tracker and self.last:
+            try:
+                self.tracker.end(*self.last)
+            except Exception as error:
+                self.error = f"{type(error).__name__}: {error}"
 
     def pass_over(self) -> None:
         try:
@@ -175,13 +194,8 @@ class Background:
             self.error = f"{type(error).__name__}: {error}"
 
     def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> str | None:
-        """Log what is left. Returns what MLflow is missing and why, or None."""
+        """Log what is left, as long as `patience` lasts (seconds). Returns why MLflow lacks some of it, or None."""
+        self.last = (status, files, metrics)
         self.stop.set()
-        self.thread.join(timeout=60)
-        self.pass_over()
-        if self.error is None and self.tracker:
-            try:
-                self.tracker.end(status, files, metrics)
-            except Exception as error:
-                self.error = f"{type(error).__name__}: {error}"
-        return self.error
+        self.thread.join(self.patience)
+        return f"not all was logged within {self.patience:g} s" if self.thread.is_alive() else self.error

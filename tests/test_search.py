@@ -136,7 +136,7 @@ def test_what_much_waits_for_comes_first() -> None:
 
 
 def searcher(tmp_path: Path, plan: Plan, **kwargs) -> PlanSearcher:
-    return PlanSearcher(schedule_of(plan, **kwargs), Store(tmp_path), {key: {"key": key} for key in plan.runs})
+    return PlanSearcher(schedule_of(plan, **kwargs), Store(tmp_path), {key: {"key": key} for key in plan.runs}, {})
 
 
 def test_searcher_waits_only_while_something_is_in_flight(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""How a plan in a storage is doing, from any terminal that sees the storage, while it runs and after.
+
+python experiments/status.py --storage DIR --plan full_grid
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.launch import console, refuse_bad_input
+from orchestrator.progress import SIGN_SECONDS, duration, epoch_of
+from orchestrator.store import Store
+
+
+@dataclass(frozen=True)
+class Which:
+    storage: Path = Path("output")
+    """The storage the plan runs with."""
+    plan: str = "full_grid"
+    """The experiment."""
+
+
+def status(which: Which) -> int:
+    store = Store(which.storage.resolve())
+    file = store.report(which.plan) / "results.json"
+    if not file.exists():
+        raise ValueError(f"{file}: no such file; experiments/{which.plan}.py hasn't been started with this storage.")
+    results, progress = json.loads(file.read_text()), sign_of_life(store, which.plan)
+    alive = not progress["ended"] and progress["age"] < 6 * SIGN_SECONDS
+    console.print(f"{which.plan}: {results['corpus']}, {results['scale']} scale, started {results['created']}")
+    table = Table("run", "status", "", box=None, pad_edge=False)
+    count = Counter()
+    for key, run in results["runs"].items():
+        state, words = describe(store, key, progress, alive)
+        count[state] += 1
+        table.add_row(*(Text(entry) for entry in (run["name"], state, words)))
+    console.print(table)
+    if alive:
+        left = progress["seconds_left"]
+        at_work = f"at work on {progress['host']}, process {progress['process']}"
+        at_work += f", about {duration(left)} left" if left is not None else ""
+    elif progress["ended"]:
+        at_work = f"not at work: ended {duration(progress['age'])} ago"
+    else:
+        at_work = f"not at work: no sign of life for {duration(progress['age'])}; the same command goes on from here"
+    console.print(f"{', '.join(f'{n} {state}' for state, n in count.items())}; {at_work}", highlight=False)
+    return 0
+
+
+def sign_of_life(store: Store, plan: str) -> dict[str, Any]:
+    """progress.json with its age in seconds; a start that hasn't signed yet counts from its results.json."""
+    file = store.report(plan) / "progress.json"
+    record = {"ended": False, "running": [], "skipped": {}, "seconds_left": None, "host": "?", "process": "?"}
+    if file.exists():
+        record |= json.loads(file.read_text())
+    else:
+        file = file.with_name("results.json")
+    return record | {"age": max(0.0, time.time() - file.stat().st_mtime)}
+
+
+def describe(store: Store, key: str, progress: dict[str, Any], alive: bool) -> tuple[str, str]:
+    """A run's state, and what it got, where it stands or why it didn't."""
+    folder = store.run(key)
+    state = folder.status
+    if state == "done":
+        m = folder.record("metrics")
+        return state, f"top-1 {100 * m['top1']:.2f} ({m['k']}/{m['n']}), F1 {100 * m['f1']:.2f}"
+    if state == "failed":
+        return state, folder.record("failed")["reason"]
+    if key in progress["skipped"]:
+        return "skipped", progress["skipped"][key]
+    if alive and key in progress["running"]:
+        return "training", epoch_of(folder, folder.spec)
+    begun = folder.path.exists() and folder.history()
+    return ("cut off", epoch_of(folder, folder.spec)) if begun else ("waiting", "")
+
+
+if __name__ == "__main__":
+    which = tyro.cli(Which, description=__doc__)
+    sys.exit(refuse_bad_input(lambda: status(which)))

@@ -1,0 +1,72 @@
+"""Log all that a storage holds into an MLflow that lacks it: a new server, or one that was down.
+
+python experiments/track.py --storage DIR --tracking-uri http://SERVER:5000
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from datasets.manifest import Manifest
+from orchestrator.launch import console, refuse_bad_input
+from orchestrator.store import Store
+
+
+@dataclass(frozen=True)
+class Where:
+    tracking_uri: str
+    """MLflow's address."""
+    storage: Path = Path("output")
+    """The storage whose runs are logged."""
+
+
+def track(where: Where) -> int:
+    """Again and again on the same server adds only what it lacks."""
+    from orchestrator.tracking import Tracker
+
+    store = Store(where.storage.resolve())
+    left = {folder.key for folder in store.runs()}
+    if not left:
+        raise ValueError(f"--storage {where.storage}: no run was ever begun there.")
+    for file in sorted(store.root.glob("reports/*/results.json")):
+        results = json.loads(file.read_text())
+        tracker = replay(where, store, results, list(results["runs"]), Tracker)
+        statuses = [run["status"] for run in results["runs"].values()]
+        counts = {"runs_done": statuses.count("done"), "runs_failed": statuses.count("failed")}
+        page = file.with_name("report.html")
+        tracker.end("FINISHED" if set(statuses) == {"done"} else "FAILED", [file, *[page] * page.exists()], counts)
+        left -= results["runs"].keys()
+    # What earlier starts of the same experiment ran with other flags.
+    for about, keys in earlier(store, left):
+        replay(where, store, about, keys, Tracker)
+    return 0
+
+
+def replay(where: Where, store: Store, about: dict[str, Any], keys: list[str], make: Any) -> Any:
+    tracker = make(where.tracking_uri, store, about)
+    for key in keys:
+        tracker.sync(key)
+    console.print(f"{about['plan']}: {len(keys)} runs of {about['corpus']}, {about['scale']} scale", highlight=False)
+    return tracker
+
+
+def earlier(store: Store, keys: set[str]) -> list[tuple[dict[str, Any], list[str]]]:
+    """Runs that no results.json names, together by what their folders say of the start that asked for them."""
+    groups: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    for key in sorted(keys):
+        about = store.run(key).record("spec").get("about")
+        manifest = store.manifest(store.run(key).spec.data.manifest)
+        if about and manifest.exists():
+            classes = list(Manifest.read(manifest).classes)
+            group = groups.setdefault(json.dumps(about), (about | {"created": "earlier", "classes": classes}, []))
+            group[1].append(key)
+    return list(groups.values())
+
+
+if __name__ == "__main__":
+    where = tyro.cli(Where, description=__doc__)
+    sys.exit(refuse_bad_input(lambda: track(where)))

@@ -1,0 +1,93 @@
+"""What a plan takes, what the cluster has and where everything goes: one table before anything starts."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from datasets import shards
+from orchestrator import cluster
+from orchestrator.plan import Plan
+from orchestrator.spec import MODALITIES, Modality, RunSpec
+from orchestrator.store import Store
+from orchestrator.study import Study
+
+# Of a run's weights and predictions; a checkpoint in training holds Adam's two moments as well.
+RUN_BYTES: dict[Modality, int] = {"imu": 2 << 20, "video": 34 << 20, "fusion": 37 << 20}
+
+Node = dict[str, float]
+
+
+def table(
+    plan: Plan, study: Study, store: Store, nodes: Sequence[Node], concurrency: int | None, tracking: str
+) -> Table:
+    """Raises ValueError where the disk can't hold even the runs' weights."""
+    todo = {key: spec for key, spec in plan.runs.items() if store.run(key).status != "done"}
+    out = Table(title=Text(f"{plan.name}: {len(plan.cells)} cells behind {len(plan.runs)} runs"), show_header=False)
+    for kind in MODALITIES:
+        specs = [spec for spec in plan.runs.values() if spec.kind == kind]
+        if specs:
+            left = sum(key in todo for key in (spec.key for spec in specs))
+            _add(
+                out,
+                f"{kind} runs",
+                f"{left} to do of {len(specs)}; {_needs(specs[0], study.scale, nodes, concurrency)}",
+            )
+    cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
+    _add(out, "cluster", f"{len(nodes)} node(s) with {cpus:g} CPUs and {gpus:g} GPUs")
+    _add(out, "storage", str(store.root))
+    _add(out, "disk", disk(list(todo.values()), study, store))
+    _add(out, "tracking", f"MLflow at {tracking}")
+    return out
+
+
+def _add(table: Table, *entries: str) -> None:
+    table.add_row(*(Text(entry) for entry in entries))  # a plain string would be read as markup
+
+
+def _needs(spec: RunSpec, scale: str, nodes: Sequence[Node], concurrency: int | None) -> str:
+    worker = cluster.worker_resources(spec, scale)
+    each = ", ".join(f"{value:g} {name}" for name, value in worker.items())
+    return (
+        f"each {spec.workers} worker(s) of {each}, and {cluster.DATA_CPUS} CPU for Ray Data;"
+        f" {at_once(spec, scale, nodes, concurrency)} at once"
+    )
+
+
+def at_once(spec: RunSpec, scale: str, nodes: Sequence[Node], concurrency: int | None) -> int:
+    """How many such runs the nodes hold side by side, if nothing else ran."""
+    need = cluster.need(spec, scale)
+    held = [cluster.slots(spec, scale, nodes) // spec.workers]
+    for name, taken in (("CPU", need.cpus), ("GPU", need.gpus)):
+        if taken:
+            held.append(int((sum(node.get(name, 0.0) for node in nodes) + 1e-6) // taken))
+    return min([*held, concurrency or max(held)])
+
+
+def disk(todo: Sequence[RunSpec], study: Study, store: Store) -> str:
+    """What will be written, at most, and what is free. Raises ValueError where the weights alone don't fit."""
+    runs = sum(RUN_BYTES[spec.kind] for spec in todo)
+    # What is in training holds a checkpoint of three times its weights; no more runs than there are left.
+    runs += 3 * max((RUN_BYTES[spec.kind] for spec in todo), default=0)
+    written = (shards.folder_of(store.root, study.manifest, study.sampling) / "index.json").exists()
+    clips = study.manifest.clips.num_rows
+    decoded = 0 if written else clips * (study.sampling.video_bytes + study.sampling.imu_bytes)
+    free = shutil.disk_usage(existing(store.root)).free
+    if runs > free:
+        raise ValueError(
+            f"--storage {store.root}: {_size(free)} are free and the weights of {len(todo)} runs take {_size(runs)}."
+            " Make room, or give a folder on another disk."
+        )
+    enough = "" if runs + decoded < free else ": THAT MAY NOT BE ENOUGH"
+    shown = "shards are there" if written else f"shards {_size(decoded)} before compression"
+    return f"runs up to {_size(runs)}, {shown}; {_size(free)} free{enough}"
+
+
+def existing(path: Path) -> Path:
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
