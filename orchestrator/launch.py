@@ -97,7 +97,8 @@ def open_study(options: Options) -> tuple[Study, Store]:
     console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips, video shows {manifest.video}")
     for bad in manifest.bad:
         console.print(f"left out: {bad.file}: {bad.reason}", markup=False)
-    return Study(manifest, options.scale, options.recipe, weights=pretrained.name(options.weights)), store
+    weights = pretrained.name(options.weights)
+    return Study(manifest, options.scale, options.recipe, weights=weights, workers=options.workers), store
 
 
 def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:

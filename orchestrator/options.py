@@ -1,10 +1,12 @@
 """Options: what to run on and where. Nothing here but corpus, scale, recipe and seeds decides a result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+from orchestrator.spec import Modality
 
 Only = Literal["modalities", "ratio", "zero_shot", "imu", "video", "fusion"]
 
@@ -31,6 +33,8 @@ class Options:
     """A running Ray to join; default: RAY_ADDRESS, else one is started here."""
     weights: Path | None = None
     """A file of S3D weights in torchvision's naming, instead of the scale's."""
+    workers: dict[Modality, int] = field(default_factory=dict)
+    """Workers of a run, as in `video 4 fusion 2`, instead of the scale's. A run of more workers is another result."""
     concurrency: int | None = None
     """At most so many runs at once; default: what the CPUs and GPUs hold."""
     skip_bad: bool = False
@@ -44,6 +48,9 @@ class Options:
             raise ValueError(f"--seeds {self.seeds}: at least 1.")
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"--concurrency {self.concurrency}: at least 1.")
+        for modality, count in self.workers.items():
+            if count < 1:
+                raise ValueError(f"--workers {modality} {count}: at least 1.")
         if self.corpus != "synthetic" and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
         there = next(path for path in (self.storage, *self.storage.absolute().parents) if path.exists())

@@ -21,6 +21,7 @@ class Study:
     recipe: str
     protocol: str = "odd-even"
     weights: str | None = None
+    workers: dict[Modality, int] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
 
     @property
@@ -51,6 +52,9 @@ class Study:
         model = recipe.models[modality]
         if isinstance(model, VideoModel):
             model = replace(model, weights=self.weights or scale.weights)
+        workers, batch = self.workers.get(modality, scale.workers[modality]), recipe.optimization[modality].batch
+        if batch < 2 * workers:
+            raise ValueError(f"--workers {modality} {workers}: a batch of {batch} gives each less than two clips.")
         reads_imu, reads_video = modality != "video", modality != "imu"
         spec = RunSpec(
             model=model,
@@ -66,7 +70,7 @@ class Study:
             ),
             optimization=replace(recipe.optimization[modality], epochs=scale.epochs[modality]),
             seed=seed,
-            workers=scale.workers[modality],
+            workers=workers,
             threads=scale.threads[modality],
             parents=tuple((m, p.key) for m, p in (parents or {}).items()),
         )

@@ -56,11 +56,11 @@ class Tracker:
     def _parent(self) -> str:
         """The invocation's run; found again by when it began where a storage is replayed."""
         created = self.about["created"]
-        found = self.client.search_runs([self.experiment], f"tags.created = '{created}'", max_results=1)
+        found = self.client.search_runs([self.experiment], f"tags.begun = '{created}'", max_results=1)
         if found:
             return found[0].info.run_id
         name = f"{self.about['plan']} {self.about['corpus']} {self.about['scale']}"
-        run = self.client.create_run(self.experiment, run_name=name, tags=self.tags | {"created": created})
+        run = self.client.create_run(self.experiment, run_name=name, tags=self.tags | {"begun": created})
         return run.info.run_id
 
     def sync(self, key: str) -> None:

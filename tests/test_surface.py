@@ -24,7 +24,7 @@ from orchestrator.study import Study
 
 SCRIPT = Path(full_grid.__file__)
 FLAGS = """-h --help --corpus --recordings --scale --recipe --seeds --only --storage --tracking-uri --address --weights
-    --concurrency --skip-bad --no-skip-bad --dry-run --no-dry-run"""
+    --workers --concurrency --skip-bad --no-skip-bad --dry-run --no-dry-run"""
 TOP = """plan corpus video scale scale_text recipe protocol protocol_text seeds command created classes bad_clips
     sharing cells runs"""
 CELL = """experiment model ratio hidden seed key status reason top1 top5 f1 k n top1_seen k_seen n_seen top1_hidden
@@ -81,6 +81,8 @@ def test_bad_input_of_a_real_command_is_one_line(tmp_path: Path) -> None:
         ("--corpus utd-mhad --recordings {tmp}", "has no folder RGB/"),
         ("--corpus utd-mhad --recordings {six} --weights {tmp}/none.pth", "none.pth: no such file"),
         ("--seeds 0", "--seeds 0: at least 1"),
+        ("--workers imu 0", "--workers imu 0: at least 1"),
+        ("--corpus utd-mhad --recordings {six} --workers video 9", "a batch of 16 gives each less than two clips"),
         ("--concurrency 0", "--concurrency 0: at least 1"),
         ("--storage {six}/corpus.json", "corpus.json is a file, not a folder"),
         ("--storage {six}/corpus.json/below", "corpus.json is a file, not a folder"),

@@ -238,7 +238,9 @@ def test_a_server_that_answers_too_slowly_is_not_waited_for(view: View, store: S
 
 
 def test_a_start_is_found_again_by_when_it_began(view: View, store: Store) -> None:
-    first, again, other = (view.tracker(created) for created in ("10:00", "10:00", "10:01"))
+    first, again, other = (
+        view.tracker(created) for created in ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z", "2026-11-22T10:00:01Z")
+    )
     assert first.parent == again.parent != other.parent
     for tracker in (first, again):
         tracker.end("FINISHED", [], {"runs_done": 1})

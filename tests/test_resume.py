@@ -1,0 +1,158 @@
+"""A real grid cut off in the middle: by Ctrl-C, by Ctrl-C twice, by SIGKILL; each start goes on, and nothing shows."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from experiments import status, track
+from orchestrator.store import Store
+
+ROOT = Path(__file__).parent.parent
+FLAGS = ("--only", "modalities", "--seeds", "2")
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("disturbed")
+
+
+@contextmanager
+def started(words: list[str], log: Path) -> Iterator[subprocess.Popen]:
+    """In a process group of its own, as a terminal starts a command."""
+    with log.open("w") as out:
+        process = subprocess.Popen(words, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(60)
+
+
+def ctrl_c(process: subprocess.Popen) -> None:
+    """What a terminal does: to the driver and to all that it started."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def done(storage: Path) -> dict[str, int]:
+    """When each run that is done was."""
+    return {folder.key: (folder.path / "done.json").stat().st_mtime_ns for folder in runs(storage, "done")}
+
+
+def runs(storage: Path, status: str) -> list:
+    return [folder for folder in Store(storage).runs() if folder.status == status]
+
+
+def wait_for(what: Callable[[], object], process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + 300
+    while not what():
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+def in_training(storage: Path, since: float) -> list[Path]:
+    """Histories with an epoch of this start; a run that was cut off earlier has old ones."""
+    files = [folder.path / "history.jsonl" for folder in runs(storage, "pending")]
+    return [file for file in files if file.exists() and file.stat().st_mtime > since and file.read_text()]
+
+
+def test_ctrl_c_ends_tidily(grid_command: Callable, storage: Path, tmp_path: Path):
+    log, began = tmp_path / "log", time.time()
+    with started(grid_command(storage, *FLAGS), log) as process:
+        wait_for(lambda: in_training(storage, began), process, log)
+        ctrl_c(process)
+        assert process.wait(120) == 130
+    text = log.read_text()
+    assert "interrupted; the same command goes on" in text and "Traceback" not in text
+    results = json.loads((storage / "reports/full_grid/results.json").read_text())
+    assert {cell["status"] for cell in results["cells"]} <= {"done", "pending"}
+    assert (storage / "reports/full_grid/report.html").exists()
+
+
+def test_status_of_what_was_interrupted(storage: Path, capsys: pytest.CaptureFixture[str]):
+    assert status.status(status.Which(storage)) == 0
+    text = capsys.readouterr().out
+    assert "not at work: ended" in text
+    assert "cut off" in text or "done" in text
+
+
+def test_ctrl_c_twice_leaves_at_once_and_loses_nothing_done(grid_command: Callable, storage: Path, tmp_path: Path):
+    log, before, began = tmp_path / "log", done(storage), time.time()
+    with started(grid_command(storage, *FLAGS), log) as process:
+        wait_for(lambda: len(done(storage)) > len(before) and in_training(storage, began), process, log)
+        ctrl_c(process)
+        wait_for(lambda: "stopping" in log.read_text(), process, log)
+        ctrl_c(process)
+        assert process.wait(20) == 130
+    text = log.read_text()
+    assert "left at once" in text and "Traceback" not in text
+    assert done(storage).items() >= before.items() and len(done(storage)) > len(before)
+
+
+def test_killed_it_goes_on_and_gives_what_an_undisturbed_grid_gives(
+    grid_command: Callable, start: Callable, gave: Callable, storage: Path, undisturbed: tuple[Path, str],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    log, before, began = tmp_path / "log", done(storage), time.time()
+    with started(grid_command(storage, *FLAGS), log) as process:
+        wait_for(lambda: in_training(storage, began), process, log)
+        assert status.status(status.Which(storage)) == 0
+        during = capsys.readouterr().out
+        assert "training" in during and f"process {process.pid}" in during
+        process.send_signal(signal.SIGKILL)
+        process.wait(60)
+    killed = done(storage)
+    assert killed.items() >= before.items() and len(killed) < 6
+
+    ended = start(storage, *FLAGS)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert done(storage).items() >= killed.items(), "a run was trained twice"
+    assert gave(storage) == gave(undisturbed[0])
+    status.status(status.Which(storage))
+    after = capsys.readouterr().out
+    assert re.search(r"^6 done; not at work: ended", after, flags=re.MULTILINE)
+
+
+def seen_in(uri: str, storage: Path) -> None:
+    """Each run of the storage is there once, whole, with each epoch once."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("full_grid")
+    assert experiment
+    found = client.search_runs([experiment.experiment_id], max_results=100)
+    nested = [run for run in found if "key" in run.data.tags]
+    assert sorted(run.data.tags["key"] for run in nested) == sorted(done(storage))
+    for run in nested:
+        folder = Store(storage).run(run.data.tags["key"])
+        steps = [m.step for m in client.get_metric_history(run.info.run_id, "loss")]
+        assert steps == [row["epoch"] for row in folder.history()]
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["test_top1"] == folder.record("metrics")["top1"]
+        assert run.data.tags["scale"] == "demo"
+
+
+def test_mlflow_has_each_run_once_whatever_happened(storage: Path):
+    seen_in(f"sqlite:///{storage / 'mlflow.db'}", storage)
+
+
+def test_a_server_that_never_saw_the_storage_is_told_all_of_it_once(storage: Path, tmp_path: Path):
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    for _ in range(2):
+        assert track.track(track.Where(uri, storage)) == 0
+        seen_in(uri, storage)
+
+
+def test_runs_of_earlier_starts_are_told_too(storage: Path, start: Callable, tmp_path: Path):
+    """The last start asked for less; the results name only that."""
+    assert start(storage, "--only", "modalities", "imu").returncode == 0
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    assert track.track(track.Where(uri, storage)) == 0
+    seen_in(uri, storage)
