@@ -1,0 +1,112 @@
+"""A head and two more nodes on this machine: runs spread over them, workers of one run on two of them. Minutes long."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+from ray.util.state import list_actors
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+def cluster() -> Iterator[Callable[..., Cluster]]:
+    made = []
+
+    def make(*cpus: int) -> Cluster:
+        node = {"num_cpus": cpus[0], "include_dashboard": True, "dashboard_port": 0}
+        found = Cluster(initialize_head=True, head_node_args=node)
+        made.append(found)
+        for count in cpus[1:]:
+            found.add_node(num_cpus=count)
+        found.wait_for_nodes()
+        return found
+
+    yield make
+    ray.shutdown()
+    for each in made:
+        each.shutdown()
+
+
+def run(command: list[str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=1800)
+
+
+def nodes_of_workers(address: str) -> list[set[str]]:
+    """Of each run, the nodes its workers were on."""
+    ray.init(address=address, log_to_driver=False)
+    actors = list_actors(filters=[("class_name", "=", "RayTrainWorker")], detail=True, limit=1000)
+    ray.shutdown()
+    groups: dict[str, set[str]] = {}
+    for actor in actors:
+        assert actor.placement_group_id and actor.node_id
+        groups.setdefault(actor.placement_group_id, set()).add(actor.node_id)
+    return list(groups.values())
+
+
+def test_runs_spread_over_nodes_give_the_same(
+    cluster: Callable, grid_command: Callable, gave: Callable, undisturbed: tuple[Path, str], tmp_path: Path
+):
+    made = cluster(1, 1, 1)
+    flags = ("--only", "modalities", "--seeds", "2", "--address", made.address)
+    ended = run(grid_command(tmp_path / "storage", *flags))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "3 node(s) with 3 CPUs" in ended.stdout
+    assert gave(tmp_path / "storage") == gave(undisturbed[0])
+    on = nodes_of_workers(made.address)
+    assert len(on) == 6 and len(set.union(*on)) == 3
+
+
+def test_workers_of_one_run_on_two_nodes_give_what_two_on_one_node_give(
+    cluster: Callable, grid_command: Callable, gave: Callable, tmp_path: Path
+):
+    """Laptop scale: a worker with two threads fills a node of two CPUs, so the second goes to another."""
+    flags = ["--only", "modalities", "--scale", "laptop", "--workers", "imu", "2", "video", "2", "fusion", "2"]
+    spread = cluster(2, 2, 2)
+    ended = run(grid_command(tmp_path / "spread", *flags, "--address", spread.address))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert sorted(len(nodes) for nodes in nodes_of_workers(spread.address))[-2:] == [2, 2]
+    spread.shutdown()
+    one = cluster(6)
+    ended = run(grid_command(tmp_path / "one", *flags, "--address", one.address))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert gave(tmp_path / "spread") == gave(tmp_path / "one")
+
+
+def test_a_storage_that_is_not_absolute_is_refused_on_several_nodes(
+    cluster: Callable, grid_command: Callable, tmp_path: Path
+):
+    made = cluster(1, 1)
+    ended = run(grid_command(Path("here"), "--address", made.address), cwd=ROOT)
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "error: --storage here: the cluster has 2 nodes. Give an absolute path" in ended.stderr
+    assert not (ROOT / "here").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root to hide a folder from a node")
+def test_a_storage_that_a_node_does_not_see_is_refused(cluster: Callable, grid_command: Callable, tmp_path: Path):
+    made = cluster(1)
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    ray_start = f"ray start --address={made.address} --num-cpus=1 --block --disable-usage-stats"
+    blind = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {storage} && exec {ray_start}"],
+        env=os.environ | {"PATH": f"{Path(shutil.which('python') or '').parent}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        made.wait_for_nodes(timeout=60)
+        ended = run(grid_command(storage, "--address", made.address))
+    finally:
+        blind.terminate()
+        blind.wait(60)
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert f"error: --storage {storage}: " in ended.stderr and "of 2 nodes can't see it" in ended.stderr
+    assert not list(storage.iterdir())

@@ -1,0 +1,89 @@
+"""The table before the start: what runs take, what there is, and a disk that is too small."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from datasets.manifest import Manifest
+from experiments import modality_comparison
+from models.build import build, build_fusion
+from models.spec import FusionModel, ImuModel, VideoModel
+from orchestrator import preflight
+from orchestrator.plan import Plan
+from orchestrator.scale import RECIPES
+from orchestrator.store import Store
+from orchestrator.study import Study
+
+CPU_NODE, GPU_NODE = {"CPU": 2.0}, {"CPU": 32.0, "GPU": 1.0}
+
+
+def plan_of(manifest: Manifest, scale: str, **workers: int) -> tuple[Plan, Study]:
+    study = Study(manifest, scale, "paper", workers=workers)  # pyright: ignore
+    return Plan.of("modality_comparison", modality_comparison.cells(study, 0), study.runs), study
+
+
+def shown(plan: Plan, study: Study, store: Store, nodes: list, concurrency: int | None = None) -> str:
+    out = io.StringIO()
+    Console(file=out, width=200).print(preflight.table(plan, study, store, nodes, concurrency, "http://mlflow:5000"))
+    return out.getvalue()
+
+
+def test_it_says_what_there_is_and_what_is_taken(manifest: Manifest, tmp_path: Path):
+    plan, study = plan_of(manifest, "laptop")
+    store = Store(tmp_path)
+    text = shown(plan, study, store, [CPU_NODE])
+    assert "1 to do of 1; each 1 worker(s) of 0.5 CPU, and 0.5 CPU for Ray Data; 2 at once" in text  # imu
+    assert "1 to do of 1; each 1 worker(s) of 1.5 CPU, and 0.5 CPU for Ray Data; 1 at once" in text  # video, fusion
+    assert "1 node(s) with 2 CPUs and 0 GPUs" in text
+    assert str(tmp_path) in text and "http://mlflow:5000" in text
+    assert "shards 2 MB before compression" in text and " free" in text and "NOT BE ENOUGH" not in text
+    folder = store.run(next(key for key, spec in plan.runs.items() if spec.kind == "imu"))
+    folder.begin(plan.runs[folder.key])
+    folder.finish(1.0)
+    assert "0 to do of 1" in shown(plan, study, store, [CPU_NODE])
+
+
+@pytest.mark.parametrize(
+    ("kind", "nodes", "concurrency", "count"),
+    [
+        ("video", [GPU_NODE] * 4, None, 4),
+        ("imu", [GPU_NODE] * 4, None, 16),  # a quarter of a GPU each
+        ("imu", [GPU_NODE] * 4, 3, 3),
+        ("video", [GPU_NODE, CPU_NODE], None, 1),
+    ],
+)
+def test_how_many_run_at_once(manifest: Manifest, kind: str, nodes: list, concurrency: int | None, count: int):
+    plan, study = plan_of(manifest, "paper")
+    spec = next(spec for spec in plan.runs.values() if spec.kind == kind)
+    assert preflight.at_once(spec, study.scale, nodes, concurrency) == count
+
+
+def test_runs_of_several_workers_share_the_nodes(manifest: Manifest):
+    plan, study = plan_of(manifest, "paper", video=3)
+    spec = next(spec for spec in plan.runs.values() if spec.kind == "video")
+    assert preflight.at_once(spec, study.scale, [GPU_NODE] * 7, None) == 2
+
+
+def test_a_disk_that_cannot_hold_the_weights_is_refused(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plan, study = plan_of(manifest, "laptop")
+    free = 10 << 20
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
+    with pytest.raises(ValueError, match=r"--storage .*: 10 MB are free and the weights of 3 runs take 193 MB"):
+        shown(plan, study, Store(tmp_path / "new" / "one"), [CPU_NODE])
+    free = 194 << 20
+    assert "THAT MAY NOT BE ENOUGH" in shown(plan, study, Store(tmp_path), [CPU_NODE])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_weights_take_no_more_than_is_reckoned_with(recipe: str):
+    models = RECIPES[recipe].models
+    assert isinstance(models["imu"], ImuModel) and isinstance(models["video"], VideoModel)
+    assert isinstance(models["fusion"], FusionModel)
+    imu, video = build(models["imu"], 37), build(models["video"], 37)
+    for kind, model in {"imu": imu, "video": video, "fusion": build_fusion(models["fusion"], imu, video, 37)}.items():
+        size = sum(value.nbytes for value in model.state_dict().values())
+        assert 0.3 * preflight.RUN_BYTES[kind] < size < preflight.RUN_BYTES[kind]  # pyright: ignore
