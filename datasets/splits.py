@@ -10,36 +10,68 @@ from datasets.manifest import Manifest
 
 @dataclass(frozen=True)
 class Protocol:
-    name: str
-    train_subjects: tuple[int, ...]
-    test_subjects: tuple[int, ...]
+    """Which clips train and which are tested, by one column of the Manifest; values in neither are left out."""
 
-    def describe(self, manifest: Manifest) -> str:
-        train, test = split(manifest, self.name)
-        subjects = set(manifest.clips.column("subject").to_pylist())
-        sides = (
-            f"subjects {', '.join(str(s) for s in side if s in subjects)}"
-            for side in (self.train_subjects, self.test_subjects)
-        )
-        a, b = sides
-        return f"cross-subject ({self.name}): {a} train ({len(train)} clips), {b} test ({len(test)} clips)"
+    column: str
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    kind: str  # what stands beside every score
 
 
-# The paper, section 4.1, and the data set's own paper (Chen et al., ICIP 2015).
-PROTOCOLS = {"odd-even": Protocol("odd-even", (1, 3, 5, 7), (2, 4, 6, 8))}
+PROTOCOLS = {
+    # The paper, section 4.1, and the data set's own paper (Chen et al., ICIP 2015).
+    "odd-even": Protocol("subject", (1, 3, 5, 7), (2, 4, 6, 8), "cross-subject"),
+    "even-odd": Protocol("subject", (2, 4, 6, 8), (1, 3, 5, 7), "cross-subject"),
+    # Some published UTD-MHAD numbers are of this kind, which is easier: every tested person was trained on.
+    "trials": Protocol("trial", (1, 2), (3, 4), "same subjects"),
+}
+# One fold for each subject, named "leave-one-subject-out/5": 5 is tested, all others train.
+LEAVE_ONE_OUT = "leave-one-subject-out"
+NAMES = (*PROTOCOLS, LEAVE_ONE_OUT)
+
+
+def folds(manifest: Manifest, name: str) -> tuple[str, ...]:
+    """The names of a protocol's splits: itself, or one for each subject."""
+    if name != LEAVE_ONE_OUT:
+        return (name,)
+    subjects = sorted(set(manifest.clips.column("subject").to_pylist()))
+    return tuple(f"{name}/{subject}" for subject in subjects)
 
 
 def split(manifest: Manifest, protocol: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the training and of the test clips, in manifest order."""
-    p = PROTOCOLS[protocol]
-    subject = manifest.clips.column("subject").to_numpy()
-    train, test = (np.flatnonzero(np.isin(subject, side)) for side in (p.train_subjects, p.test_subjects))
+    """Rows of the training and of the test clips, in manifest order; `protocol` names one fold."""
+    name, _, fold = protocol.partition("/")
+    if name == LEAVE_ONE_OUT:
+        subject = manifest.clips.column("subject").to_numpy()
+        tested = subject == int(fold)
+        train, test, wanted = np.flatnonzero(~tested), np.flatnonzero(tested), f"subject {fold} and others"
+    else:
+        p = PROTOCOLS[name]
+        values = manifest.clips.column(p.column).to_numpy()
+        train, test = (np.flatnonzero(np.isin(values, side)) for side in (p.train, p.test))
+        wanted = f"training {p.column}s {p.train} and test {p.column}s {p.test}"
+        subject = values
     if not len(train) or not len(test):
         raise ValueError(
-            f"{manifest.root}: protocol {protocol} needs training subjects {p.train_subjects} and test subjects"
-            f" {p.test_subjects}; the recordings have {sorted(set(subject.tolist()))}."
+            f"{manifest.root}: protocol {protocol} needs {wanted}; the recordings have {sorted(set(subject.tolist()))}."
         )
     return train, test
+
+
+def describe(manifest: Manifest, name: str) -> str:
+    """A protocol in words, as it stands beside each score."""
+    if name == LEAVE_ONE_OUT:
+        count, clips = len(folds(manifest, name)), manifest.clips.num_rows
+        each = f"each of {count} subjects tested once by what the others trained"
+        return f"cross-subject ({name}): {each}, mean of {count} folds ({clips} clips)"
+    p = PROTOCOLS[name]
+    there = set(manifest.clips.column(p.column).to_pylist())
+    rows = split(manifest, name)
+    sides = [
+        f"{p.column}s {', '.join(str(v) for v in side if v in there)} {verb} ({len(part)} clips)"
+        for side, verb, part in ((p.train, "train", rows[0]), (p.test, "test", rows[1]))
+    ]
+    return f"{p.kind} ({name}): {', '.join(sides)}"
 
 
 def labels(manifest: Manifest) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import ray
 from rich.console import Console
 
-from datasets import corpora
+from datasets import corpora, splits
 from datasets.corpora import synthetic
 from orchestrator import cluster, preflight, pretrained, results
 from orchestrator.options import Options
@@ -98,11 +98,12 @@ def open_study(options: Options) -> tuple[Study, Store]:
     for bad in manifest.bad:
         console.print(f"left out: {bad.file}: {bad.reason}", markup=False)
     weights = pretrained.name(options.weights)
-    return Study(manifest, options.scale, options.recipe, weights=weights, workers=options.workers), store
+    study = Study(manifest, options.scale, options.recipe, options.protocol, weights, options.workers)
+    return study, store
 
 
 def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:
-    found = [cell for seed in range(options.seeds) for cell in cells(study, seed)]
+    found = [cell for seed in range(options.seeds) for fold in study.folds() for cell in cells(fold, seed)]
     plan = Plan.of(name, found, study.runs, options.only)
     if not plan.cells:
         raise ValueError(f"--only {' '.join(options.only)}: {name} has no such cell.")
@@ -146,9 +147,10 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     found = write_results(results.collect(plan, study, store, {}, start), store)
     tracker = tracking.Background(lambda: tracking.Tracker(tracking_uri(store, options), store, found), list(plan.runs))
     interrupted = False
+    train, _ = splits.split(study.manifest, splits.folds(study.manifest, study.protocol)[0])
     with interruptible():
         try:
-            with Progress(console, plan, schedule, store, options.scale):
+            with Progress(console, plan, schedule, store, options.scale, len(train)):
                 tune(schedule, study, store, options, tracking.tags(found))
         except KeyboardInterrupt:
             interrupted = True

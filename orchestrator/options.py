@@ -1,4 +1,4 @@
-"""Options: what to run on and where. Nothing here but corpus, scale, recipe and seeds decides a result."""
+"""Options: what to run and where. Corpus, scale, recipe, protocol, seeds, weights and workers decide results."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ class Options:
     """Frames, frame size, epochs and weights."""
     recipe: Literal["paper"] = "paper"
     """Optimizer, rates, batch and widths: Table 1's."""
+    protocol: Literal["odd-even", "even-odd", "leave-one-subject-out", "trials"] = "odd-even"
+    """Which clips train and which are tested; the paper's is odd-even."""
     seeds: int = 1
     """How many seeds, counted from 0."""
     only: Annotated[tuple[Only, ...], tyro.conf.arg(metavar="WORD")] = ()

@@ -19,6 +19,7 @@ class Cell:
     hidden_video: tuple[int, ...]
     seed: int
     key: str
+    protocol: str = "odd-even"  # of several folds the one it is of
 
 
 @dataclass(frozen=True)

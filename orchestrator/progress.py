@@ -29,8 +29,9 @@ SIGN_SECONDS = 5.0
 class Progress:
     """A thread that reads the run folders of what is in flight."""
 
-    def __init__(self, console: Console, plan: Plan, schedule: Schedule, store: Store, scale: str):
+    def __init__(self, console: Console, plan: Plan, schedule: Schedule, store: Store, scale: str, clips: int):
         self.console, self.plan, self.schedule, self.store = console, plan, schedule, store
+        self.clips = clips  # that a run trains on, at a ratio of 1
         area = SCALES[scale].frames * (SCALES[scale].size / 64) ** 2 / 16
         self.cost = COST | {"video": COST["video"] * area, "fusion": COST["fusion"] * area}
         self.started, self.before = time.monotonic(), set(schedule.done)
@@ -120,8 +121,7 @@ class Progress:
     def _work(self, key: str, epochs: int | None = None) -> float:
         spec = self.plan.runs[key]
         epochs = spec.optimization.epochs if epochs is None else epochs
-        clips = 431 * spec.data.ratio
-        return (FIXED if epochs else 0.0) + self.cost[spec.kind] * clips * epochs
+        return (FIXED if epochs else 0.0) + self.cost[spec.kind] * self.clips * spec.data.ratio * epochs
 
 
 def epoch_of(folder: RunFolder, spec: RunSpec) -> str:

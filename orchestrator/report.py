@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.table import Table
 from rich.text import Text
@@ -44,15 +45,19 @@ def _environment() -> jinja2.Environment:
 
 def _predictions(results: Results, runs: Path, model: str) -> list[Clips]:
     done = [cell for cell in scores.modality(results, model) if cell["status"] == "done"]  # others may be half written
-    paths = [runs / cell["key"] / "predictions.parquet" for cell in done]
+    seeds = [[runs / key / "predictions.parquet" for key in cell["keys"]] for cell in done]
     columns = ["subject", "label", "predicted"]
-    return [pq.read_table(path, columns=columns).to_pydict() for path in paths if path.exists()]
+    return [
+        pa.concat_tables(pq.read_table(path, columns=columns) for path in paths).to_pydict()
+        for paths in seeds
+        if all(path.exists() for path in paths)
+    ]
 
 
 def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[dict[str, float]]]]:
     out = {}
     for model in MODELS:
-        paths = [runs / str(cell.get("key")) / "history.jsonl" for cell in scores.modality(results, model)]
+        paths = [runs / key / "history.jsonl" for cell in scores.modality(results, model) for key in cell["keys"]]
         if seeds := [epochs for path in paths if path.exists() and (epochs := _epochs(path))]:
             out[model, scores.model_label(results, model)] = seeds
     return out

@@ -17,7 +17,6 @@ PARTS = ("top1_seen", "k_seen", "n_seen", "top1_hidden", "k_hidden", "n_hidden")
 def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:
     """The content of results.json; metrics are fractions of 1, unrounded. `about` adds seeds, command and date."""
     manifest = study.manifest
-    protocol = splits.PROTOCOLS[study.protocol]
     runs = {key: _run(plan, key, store, skipped) for key in plan.runs}
     return {
         "plan": plan.name,
@@ -27,7 +26,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "scale_text": SCALES[study.scale].describe(),
         "recipe": study.recipe,
         "protocol": study.protocol,
-        "protocol_text": f"{protocol.describe(manifest)}; last epoch, no selection",
+        "protocol_text": f"{splits.describe(manifest, study.protocol)}; last epoch, no selection",
         **about,
         "classes": list(manifest.classes),
         "bad_clips": [asdict(bad) for bad in manifest.bad],
@@ -64,6 +63,7 @@ def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[s
         "ratio": cell.ratio,
         "hidden": {"imu": list(cell.hidden_imu), "video": list(cell.hidden_video)},
         "seed": cell.seed,
+        "protocol": cell.protocol,
         "key": cell.key,
         "status": run["status"],
         "reason": run["reason"],

@@ -4,6 +4,7 @@ Nothing is computed but means, sample standard deviations and differences. The w
 where the video is RGB.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -59,7 +60,8 @@ def cell_label(results: Results, cell: Cell) -> str:
     else:
         star, count = starred(cell)
         where = f"Figure 3: {bar_label(results, cell['model'], star)}, {count} hidden"
-    return f"{where}, seed {cell['seed']}"
+    fold = cell.get("protocol", "").partition("/")[2]
+    return f"{where}, seed {cell['seed']}" + (f", subject {fold} tested" if fold else "")
 
 
 def comparable(results: Results) -> bool:
@@ -102,8 +104,28 @@ def hidden_counts(results: Results) -> list[int]:
 
 
 def _pick(results: Results, experiment: str, wanted: Callable[[Cell], bool] = lambda _: True) -> list[Cell]:
-    found = [cell for cell in results["cells"] if cell["experiment"] == experiment and wanted(cell)]
-    return sorted(found, key=lambda cell: cell["seed"])
+    """One cell a seed, in order; of a protocol of several folds, one for all folds of a seed."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in results["cells"]:
+        if cell["experiment"] == experiment and wanted(cell):
+            same = [cell[name] for name in ("model", "ratio", "hidden", "seed")]
+            groups.setdefault(json.dumps(same), []).append(cell)
+    return sorted((over_folds(cells) for cells in groups.values()), key=lambda cell: cell["seed"])
+
+
+def over_folds(cells: list[Cell]) -> Cell:
+    """The mean over folds where all are done; k and n are sums. `keys` are the runs behind it."""
+    keys = [cell["key"] for cell in cells]
+    if len(cells) == 1:
+        return cells[0] | {"keys": keys}
+    merged = cells[0] | {"keys": keys, "key": None}
+    merged["status"] = next((cell["status"] for cell in cells if cell["status"] != "done"), "done")
+    for name in cells[0]:
+        if name in METRICS or (name[0] in "kn" and name != "key") or name.startswith("top1_"):
+            values = [cell[name] for cell in cells]
+            whole = None not in values
+            merged[name] = (sum(values) if name[0] in "kn" else fmean(values)) if whole else None
+    return merged
 
 
 # Numbers

@@ -80,6 +80,8 @@ class RunSpec:
     def name(self) -> str:
         """For people: what sets this run apart within a study."""
         words: list[str] = [self.kind]
+        fold = self.data.protocol.partition("/")[2]
+        words += [f"tested={fold}"] * bool(fold)
         if self.data.ratio < 1:
             words.append(f"ratio={self.data.ratio:g}")
         for modality, hidden in (("imu", self.data.hidden_imu), ("video", self.data.hidden_video)):

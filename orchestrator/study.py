@@ -24,6 +24,10 @@ class Study:
     workers: dict[Modality, int] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
 
+    def folds(self) -> "list[Study]":
+        """A study for each split of the protocol; they collect their runs together."""
+        return [replace(self, protocol=fold) for fold in splits.folds(self.manifest, self.protocol)]
+
     @property
     def sampling(self) -> Sampling:
         s = SCALES[self.scale]
@@ -45,7 +49,7 @@ class Study:
             run = self._run("fusion", seed, ratio, hide, parents)
         else:
             run = self._run(modality, seed, ratio, {modality: hide[modality]})
-        return Cell(experiment, modality, ratio, hide["imu"], hide["video"], seed, run.key)
+        return Cell(experiment, modality, ratio, hide["imu"], hide["video"], seed, run.key, self.protocol)
 
     def _run(self, modality: Modality, seed: int, ratio: float, hide: dict, parents: dict | None = None) -> RunSpec:
         scale, recipe = SCALES[self.scale], RECIPES[self.recipe]

@@ -46,8 +46,40 @@ def test_a_protocol_without_its_subjects_names_folder_and_subjects(subjects: Seq
 
 
 def test_a_protocol_describes_who_is_there() -> None:
-    text = splits.PROTOCOLS["odd-even"].describe(made_up((1, 2, 3, 4)))
+    text = splits.describe(made_up((1, 2, 3, 4)), "odd-even")
     assert text == "cross-subject (odd-even): subjects 1, 3 train (20 clips), subjects 2, 4 test (20 clips)"
+
+
+def test_even_odd_is_odd_even_the_other_way_round() -> None:
+    manifest = made_up(range(1, 9))
+    (a, b), (c, d) = (splits.split(manifest, name) for name in ("odd-even", "even-odd"))
+    assert (a.tolist(), b.tolist()) == (d.tolist(), c.tolist())
+
+
+def test_trials_have_the_same_subjects_on_both_sides_and_say_so() -> None:
+    manifest = made_up(range(1, 9), trials=4)
+    train, test = splits.split(manifest, "trials")
+    clips = manifest.clips.to_pylist()
+    assert {clips[row]["trial"] for row in train} == {1, 2} and {clips[row]["trial"] for row in test} == {3, 4}
+    assert {clips[row]["subject"] for row in train} == {clips[row]["subject"] for row in test}
+    assert splits.describe(manifest, "trials").startswith("same subjects (trials): trials 1, 2 train (80 clips)")
+    with pytest.raises(ValueError, match="test trials"):
+        splits.split(made_up(range(1, 9), trials=2), "trials")
+
+
+def test_leaving_one_subject_out_tests_every_clip_once() -> None:
+    manifest = made_up((1, 2, 5))
+    folds = splits.folds(manifest, "leave-one-subject-out")
+    assert folds == tuple(f"leave-one-subject-out/{s}" for s in (1, 2, 5))
+    of_row = manifest.clips.column("subject").to_numpy()
+    tested = []
+    for fold, subject in zip(folds, (1, 2, 5), strict=True):
+        train, test = splits.split(manifest, fold)
+        assert set(of_row[test]) == {subject} and set(of_row[train]) == {1, 2, 5} - {subject}
+        tested += test.tolist()
+    assert sorted(tested) == list(range(manifest.clips.num_rows))
+    assert "each of 3 subjects tested once" in splits.describe(manifest, "leave-one-subject-out")
+    assert splits.folds(manifest, "odd-even") == ("odd-even",)
 
 
 @pytest.mark.parametrize("ratio", [0.01, 0.1, 0.25, 0.5, 0.75, 1.0])
