@@ -62,7 +62,7 @@ def _write_shard(task: dict) -> dict:
     clips = task["clips"]
     if not file.exists():
         root, s = Path(task["root"]), Sampling(**task["sampling"])
-        videos = [decode.decode_video(root / c["video"], s.frames, c["frames"], s.size) for c in clips]
+        videos = [decode.decode_video(root / c["video"], s.frames, c["frames"], s.size, s.crop) for c in clips]
         signals = [decode.pad_signal(decode.read_mat(root / c["imu"]), s.samples) for c in clips]
         table = pa.table(
             {

@@ -1,5 +1,7 @@
 """How a corpus is sampled, as data. No torch, no ray."""
 
+from typing import Literal
+
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
@@ -16,6 +18,8 @@ class Sampling:
     frames: int
     size: int
     samples: int
+    crop: Literal["frame", "motion"] = "frame"
+    """The whole frame, or the square in which something moves in this clip (static cameras)."""
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.size < 1:
@@ -33,3 +37,26 @@ class Sampling:
     def imu_bytes(self) -> int:
         """Of one clip's padded signal of six channels."""
         return self.samples * 6 * 4
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Augmentation:
+    """How training clips vary; zero is not at all. Test clips never do."""
+
+    rotation: float = 0.0
+    """Of the inertial sensor, standard deviation in degrees."""
+    scale: float = 0.0
+    """Of each triplet of axes, standard deviation as a share of 1."""
+    noise: float = 0.0
+    """Standard deviation as a share of each channel's own in the clip."""
+    warp: float = 0.0
+    """Standard deviation of the logarithm of the speed along a clip."""
+    crop: float = 0.0
+    """The largest share of a signal that is left out at its ends."""
+    video: float = 0.0
+    """The largest share of a video's time that is left out; above zero its frames are cropped at random too."""
+
+    def __post_init__(self) -> None:
+        values = (self.rotation, self.scale, self.noise, self.warp, self.crop, self.video)
+        if min(values) < 0 or max(self.crop, self.video) >= 1:
+            raise ValueError(f"{self}: nothing is below 0, and crop and video are below 1.")

@@ -25,45 +25,57 @@ PROTOCOLS = {
     # Some published UTD-MHAD numbers are of this kind, which is easier: every tested person was trained on.
     "trials": Protocol("trial", (1, 2), (3, 4), "same subjects"),
 }
-# One fold for each subject, named "leave-one-subject-out/5": 5 is tested, all others train.
+# Folds of one subject each, named "leave-one-subject-out/5": 5 is tested, all others train.
 LEAVE_ONE_OUT = "leave-one-subject-out"
-NAMES = (*PROTOCOLS, LEAVE_ONE_OUT)
+# The same among a protocol's training subjects, to choose recipes by. "odd-even-validation/5": 1, 3 and 7 train.
+VALIDATION = "-validation"
 
 
 def folds(manifest: Manifest, name: str) -> tuple[str, ...]:
-    """The names of a protocol's splits: itself, or one for each subject."""
-    if name != LEAVE_ONE_OUT:
+    """The names of a protocol's splits: itself, or one for each subject that is left out in turn."""
+    if name in PROTOCOLS:
         return (name,)
-    subjects = sorted(set(manifest.clips.column("subject").to_pylist()))
-    return tuple(f"{name}/{subject}" for subject in subjects)
+    return tuple(f"{name}/{subject}" for subject in left_out(manifest, name))
+
+
+def left_out(manifest: Manifest, name: str) -> list[int]:
+    """The subjects that take their turn in a protocol of several folds."""
+    subjects = set(manifest.clips.column("subject").to_pylist())
+    if name.endswith(VALIDATION):
+        subjects &= set(PROTOCOLS[name.removesuffix(VALIDATION)].train)
+    return sorted(subjects)
 
 
 def split(manifest: Manifest, protocol: str) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the training and of the test clips, in manifest order; `protocol` names one fold."""
     name, _, fold = protocol.partition("/")
-    if name == LEAVE_ONE_OUT:
-        subject = manifest.clips.column("subject").to_numpy()
-        tested = subject == int(fold)
-        train, test, wanted = np.flatnonzero(~tested), np.flatnonzero(tested), f"subject {fold} and others"
+    if fold:
+        tested = int(fold)
+        others = tuple(subject for subject in left_out(manifest, name) if subject != tested)
+        p = Protocol("subject", others, (tested,), "cross-subject")
     else:
         p = PROTOCOLS[name]
-        values = manifest.clips.column(p.column).to_numpy()
-        train, test = (np.flatnonzero(np.isin(values, side)) for side in (p.train, p.test))
-        wanted = f"training {p.column}s {p.train} and test {p.column}s {p.test}"
-        subject = values
+    values = manifest.clips.column(p.column).to_numpy()
+    train, test = (np.flatnonzero(np.isin(values, side)) for side in (p.train, p.test))
     if not len(train) or not len(test):
         raise ValueError(
-            f"{manifest.root}: protocol {protocol} needs {wanted}; the recordings have {sorted(set(subject.tolist()))}."
+            f"{manifest.root}: protocol {protocol} needs training {p.column}s {p.train} and test {p.column}s {p.test};"
+            f" the recordings have {sorted(set(values.tolist()))}."
         )
     return train, test
 
 
 def describe(manifest: Manifest, name: str) -> str:
     """A protocol in words, as it stands beside each score."""
-    if name == LEAVE_ONE_OUT:
-        count, clips = len(folds(manifest, name)), manifest.clips.num_rows
-        each = f"each of {count} subjects tested once by what the others trained"
-        return f"cross-subject ({name}): {each}, mean of {count} folds ({clips} clips)"
+    if name not in PROTOCOLS:
+        subjects = left_out(manifest, name)
+        clips = sum(len(split(manifest, fold)[1]) for fold in folds(manifest, name))
+        which = f"training subjects of {name.removesuffix(VALIDATION)}" if name.endswith(VALIDATION) else "subjects"
+        listed = ", ".join(map(str, subjects))
+        return (
+            f"cross-subject ({name}): each of the {which}, {listed}, tested once by what the others of them trained;"
+            f" mean of {len(subjects)} folds ({clips} clips)"
+        )
     p = PROTOCOLS[name]
     there = set(manifest.clips.column(p.column).to_pylist())
     rows = split(manifest, name)

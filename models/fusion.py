@@ -19,7 +19,9 @@ class Fusion(nn.Module):
         self.imu = imu
         self.video = video
         width = imu.width + video.width
-        self.head = nn.Sequential(nn.Linear(width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, classes))
+        self.head = nn.Sequential(
+            nn.Linear(width, spec.hidden), nn.ReLU(), nn.Dropout(spec.head_dropout), nn.Linear(spec.hidden, classes)
+        )
         self.finetuned = [S3D_BLOCKS[name] for name in spec.finetuned]
         self.trunk_end = min(self.finetuned, default=len(video.features))
         self.video.requires_grad_(False)

@@ -25,7 +25,8 @@ class ImuEncoder(nn.Module):
         layers: list[nn.Module] = []
         width = spec.channels
         for filters, kernel in zip(spec.filters, spec.kernels, strict=True):
-            layers += [nn.Conv1d(width, filters, kernel), nn.Dropout(spec.dropout), nn.ReLU()]
+            norm = [nn.BatchNorm1d(filters)] * spec.batchnorm
+            layers += [nn.Conv1d(width, filters, kernel), *norm, nn.Dropout(spec.dropout), nn.ReLU()]
             width = filters
         self.blocks = nn.Sequential(*layers)
         self.width = width
@@ -42,7 +43,10 @@ class ImuClassifier(nn.Module):
         super().__init__()
         self.encoder = ImuEncoder(spec)
         self.head = nn.Sequential(
-            nn.Linear(self.encoder.width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, classes)
+            nn.Linear(self.encoder.width, spec.hidden),
+            nn.ReLU(),
+            nn.Dropout(spec.head_dropout),
+            nn.Linear(spec.hidden, classes),
         )
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:

@@ -31,6 +31,8 @@ class ImuModel:
     kernels: tuple[int, int, int] = (24, 16, 8)
     dropout: float = 0.1
     hidden: int = 1024
+    batchnorm: bool = False
+    head_dropout: float = 0.0
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -50,6 +52,7 @@ class FusionModel:
     """Section 3.3: the two embeddings concatenated, a two-layer MLP; `finetuned` blocks of S3D train with it."""
 
     hidden: int = 512
+    head_dropout: float = 0.0
     finetuned: tuple[str, ...] = ("Mixed_4c", "Mixed_5c")
 
     def __post_init__(self) -> None:

@@ -19,10 +19,12 @@ class Options:
     """Folder of the recordings (utd-mhad: the one that holds RGB/ and Inertial/)."""
     scale: Literal["demo", "laptop", "paper"] = "demo"
     """Frames, frame size, epochs and weights."""
-    recipe: Literal["paper"] = "paper"
-    """Optimizer, rates, batch and widths: Table 1's."""
-    protocol: Literal["odd-even", "even-odd", "leave-one-subject-out", "trials"] = "odd-even"
-    """Which clips train and which are tested; the paper's is odd-even."""
+    recipe: Literal["paper", "tuned"] = "paper"
+    """Optimizer, rates, batch, widths and augmentation: Table 1's, or tuned."""
+    protocol: Literal[
+        "odd-even", "even-odd", "leave-one-subject-out", "trials", "odd-even-validation", "even-odd-validation"
+    ] = "odd-even"
+    """Which clips train and which are tested; the paper's is odd-even. A validation reads no test subject's clip."""
     seeds: int = 1
     """How many seeds, counted from 0."""
     only: Annotated[tuple[Only, ...], tyro.conf.arg(metavar="WORD")] = ()

@@ -8,9 +8,9 @@ import ray.train
 import torch
 from torch import nn
 
-from datasets import shards, splits, stream
+from datasets import augment, shards, splits, stream
 from datasets.manifest import Manifest
-from datasets.spec import Sampling
+from datasets.spec import Augmentation, Sampling
 from datasets.stream import Batch
 from orchestrator.spec import RunSpec
 from orchestrator.store import Store
@@ -47,33 +47,57 @@ class Reader:
         self.datasets[name] = stream.dataset(self.shards, rows, self.spec.kind)
 
     def keep(self, clips: int, model: nn.Module) -> None:
-        """Hold the training clips in memory if they fit; for a fusion, what the frozen trunk makes of their video."""
+        """Hold the training clips in memory if they fit; for a fusion, what the frozen trunk makes of their video.
+
+        Where videos vary from epoch to epoch so does what the trunk makes of them, and the videos are kept.
+        """
         model.eval()
-        if clips * self._bytes_of_clip(model) > KEEP_BYTES:
+        trunk = None if self.spec.augmentation.video else getattr(model, "trunk", None)
+        if clips * self._bytes_of_clip(model if trunk else None) > KEEP_BYTES:
             return
-        trunk = getattr(model, "trunk", None)
         parts: list[Batch] = []
-        for batch in self.batches("train", size=16):
+        for batch in self._stored("train", size=16, order=None):
             if trunk:
-                batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": trunk(batch)}
+                made = trunk(self.hide(self.see(batch, None)))
+                batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": made}
             parts.append({k: v.cpu() for k, v in batch.items()})
         self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
 
-    def _bytes_of_clip(self, model: nn.Module) -> int:
-        s = self.sampling
-        if self.spec.kind == "fusion":
-            return model.trunk_bytes(s.frames, s.size)  # pyright: ignore[reportCallIssue]
-        return s.imu_bytes if self.spec.kind == "imu" else s.video_bytes
+    def _bytes_of_clip(self, with_trunk: nn.Module | None) -> int:
+        s, data = self.sampling, self.spec.data
+        if with_trunk:
+            return s.imu_bytes + with_trunk.trunk_bytes(data.frames, data.size)  # pyright: ignore[reportCallIssue]
+        return (data.samples is not None) * s.imu_bytes + (data.frames is not None) * s.video_bytes
 
-    def batches(self, name: str, size: int, order: int | None = None) -> Iterator[Batch]:
-        """`order` seeds a shuffle; without it they come in manifest order."""
+    def _stored(self, name: str, size: int, order: int | None) -> Iterator[Batch]:
+        """Batches on the device as they are stored or kept."""
         if self.kept is not None and name == "train":
             found = stream.from_memory(self.kept, size, order)
         else:
             found = stream.batches(self.datasets[name], size, self.sampling, order)
         for batch in found:
-            moved = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
-            yield self.hide(moved) if name == "train" else moved
+            yield {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
+
+    def batches(self, name: str, size: int, order: int | None = None, vary: bool = False) -> Iterator[Batch]:
+        """`order` seeds a shuffle; without it they come in manifest order. `vary` as the spec augments."""
+        for batch in self._stored(name, size, order):
+            seen = self.see(batch, self.spec.augmentation if vary else None)
+            yield self.hide(seen) if name == "train" else seen
+
+    def see(self, batch: Batch, how: Augmentation | None) -> Batch:
+        """What the network sees of clips as they are stored; varied where they are trained on."""
+        data = self.spec.data
+        if "imu" in batch and data.resampled:
+            imu = augment.resample(batch["imu"], batch["imu_length"], data.resampled, how)
+            length = torch.full_like(batch["imu_length"], data.resampled)
+            batch = batch | {"imu": imu, "imu_length": length}
+        if "imu" in batch and how:
+            batch = batch | {"imu": augment.vary(batch["imu"], how)}
+        if "video" in batch and (data.stored_frames or data.stored_size):
+            assert data.frames and data.size
+            video, length = augment.view(batch["video"], batch["video_length"], data.frames, data.size, how)
+            batch = batch | {"video": video, "video_length": length}
+        return batch
 
     def hide(self, batch: Batch) -> Batch:
         """In stage 2 a hidden class's clips stay, but their starred input has no length left: all of it is padding."""
@@ -83,9 +107,9 @@ class Reader:
                 batch[f"{modality}_length"] = batch[f"{modality}_length"].masked_fill(is_hidden, 0)
         return batch
 
-    def epoch(self, epoch: int, global_batch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, global_batch: int, vary: bool = True) -> Iterator[Batch]:
         """This worker's share of each global batch, in an order that seed, epoch and rank decide."""
         context = ray.train.get_context()
         rank, workers = context.get_world_rank(), context.get_world_size()
         order = int(np.random.default_rng([self.spec.seed, epoch, rank]).integers(2**31))
-        return self.batches("train", stream.slices(global_batch, workers)[rank], order)
+        return self.batches("train", stream.slices(global_batch, workers)[rank], order, vary)

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+import math
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from datasets.spec import Augmentation
 from models.spec import FusionModel, ImuModel, VideoModel
 
 # Raise it when code changes what a spec computes; golden losses in tests/test_train.py move when it should have been.
 CODE = 1
+
+WARM_UP = 0.3  # share of a one-cycle schedule
 
 FROZEN = ConfigDict(extra="forbid")
 
@@ -25,6 +29,8 @@ class DataSpec:
 
     Stage 1 never sees clips of its hidden classes; stage 2 sees them with that modality's input zeroed.
     `samples` is None for video runs, `frames` and `size` are None for imu runs: what isn't read decides nothing.
+    The network sees `frames` of `size` out of the shards' `stored_frames` of `stored_size` where these are more, and
+    `resampled` samples made of a clip's own.
     """
 
     manifest: str
@@ -33,18 +39,37 @@ class DataSpec:
     samples: int | None = None
     frames: int | None = None
     size: int | None = None
+    resampled: int | None = None
+    stored_frames: int | None = None
+    stored_size: int | None = None
+    crop: Literal["frame", "motion"] = "frame"
     hidden_imu: tuple[int, ...] = ()
     hidden_video: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, config=FROZEN)
 class Optimization:
-    """Adam at a constant rate (Table 1 states rate, weight decay and batch; the rest is open). `batch` is global."""
+    """Adam at a constant rate (Table 1 states rate, weight decay and batch; the rest is open). `batch` is global.
+
+    "adamw" decays weights apart from the gradient; "one-cycle" warms up over three tenths of the steps and then goes
+    down to nothing along a cosine.
+    """
 
     lr: float
     weight_decay: float
     batch: int
     epochs: int
+    optimizer: Literal["adam", "adamw"] = "adam"
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    label_smoothing: float = 0.0
+
+    def rate(self, done: float) -> float:
+        """The learning rate when a share `done` of all steps is behind."""
+        if self.schedule == "constant":
+            return self.lr
+        if done < WARM_UP:
+            return self.lr * (0.04 + 0.96 * done / WARM_UP)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
     def __post_init__(self) -> None:
         if self.lr <= 0 or self.weight_decay < 0 or self.batch < 2 or self.epochs < 1:
@@ -62,6 +87,7 @@ class RunSpec:
     data: DataSpec
     optimization: Optimization
     seed: int
+    augmentation: Augmentation = Augmentation()
     workers: int = 1
     threads: int = 1
     parents: tuple[tuple[Modality, str], ...] = ()
@@ -73,7 +99,7 @@ class RunSpec:
 
     @cached_property
     def key(self) -> str:
-        canonical = json.dumps({"kind": self.kind} | ADAPTER.dump_python(self, mode="json"), sort_keys=True)
+        canonical = json.dumps({"kind": self.kind} | _telling(ADAPTER.dump_python(self, mode="json")), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
@@ -95,6 +121,33 @@ class RunSpec:
     @staticmethod
     def from_json(record: dict) -> "RunSpec":
         return ADAPTER.validate_python(_with_model(record), strict=False)
+
+
+# Options that came later, and the value that changes nothing. Left at it they are no part of a key, so that a new
+# option doesn't make the results unknown that a lab already has.
+NEUTRAL: dict[str, Any] = {
+    "augmentation": dict.fromkeys(("rotation", "scale", "noise", "warp", "crop", "video"), 0.0),
+    "data.resampled": None,
+    "data.stored_frames": None,
+    "data.stored_size": None,
+    "data.crop": "frame",
+    "model.batchnorm": False,
+    "model.head_dropout": 0.0,
+    "optimization.optimizer": "adam",
+    "optimization.schedule": "constant",
+    "optimization.label_smoothing": 0.0,
+}
+
+
+def _telling(dumped: dict, prefix: str = "") -> dict:
+    """A dumped spec without the later options that are left at their neutral value."""
+    kept = {}
+    for name, value in dumped.items():
+        path = prefix + name
+        if path in NEUTRAL and value == NEUTRAL[path]:
+            continue
+        kept[name] = _telling(value, f"{path}.") if isinstance(value, dict) and path not in NEUTRAL else value
+    return kept
 
 
 def _with_model(record: dict) -> dict:

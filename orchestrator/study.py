@@ -30,8 +30,9 @@ class Study:
 
     @property
     def sampling(self) -> Sampling:
-        s = SCALES[self.scale]
-        return Sampling(s.frames, s.size, self.manifest.max_samples)
+        scale, recipe = SCALES[self.scale], RECIPES[self.recipe]
+        frames, size = round(scale.frames * recipe.spare_frames), round(scale.size * recipe.spare_size)
+        return Sampling(frames, size, self.manifest.max_samples, recipe.crop)
 
     def hidden(self, count: int, seed: int) -> tuple[int, ...]:
         """`count` classes of the training clips, nested draws (facts on figure 3)."""
@@ -69,11 +70,18 @@ class Study:
                 samples=self.sampling.samples if reads_imu else None,
                 frames=scale.frames if reads_video else None,
                 size=scale.size if reads_video else None,
+                resampled=recipe.resampled if reads_imu else None,
+                stored_frames=self.sampling.frames if reads_video and self.sampling.frames != scale.frames else None,
+                stored_size=self.sampling.size if reads_video and self.sampling.size != scale.size else None,
+                crop=self.sampling.crop if reads_video else "frame",
                 hidden_imu=hide.get("imu", ()),
                 hidden_video=hide.get("video", ()),
             ),
-            optimization=replace(recipe.optimization[modality], epochs=scale.epochs[modality]),
+            optimization=replace(
+                recipe.optimization[modality], epochs=round(scale.epochs[modality] * recipe.times_epochs[modality])
+            ),
             seed=seed,
+            augmentation=recipe.augmentation[modality],
             workers=workers,
             threads=scale.threads[modality],
             parents=tuple((m, p.key) for m, p in (parents or {}).items()),

@@ -51,11 +51,10 @@ def train(config: dict[str, Any]) -> None:
         model.load_state_dict(resumed["model"])
     elif spec.kind != "fusion":
         set_statistics(model, spec, reader.batches("train", size=64))
-    optimizer = torch.optim.Adam(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=spec.optimization.lr,
-        weight_decay=spec.optimization.weight_decay,
-    )
+    how = spec.optimization
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = kinds[how.optimizer](trained, lr=how.lr, weight_decay=how.weight_decay)
     if resumed:
         optimizer.load_state_dict(resumed["optimizer"])
     if rank == 0:
@@ -70,10 +69,13 @@ def train(config: dict[str, Any]) -> None:
         # Dropout depends on seed and epoch alone, so an epoch that is resumed is the epoch that was lost.
         torch.manual_seed(int(np.random.default_rng([spec.seed, epoch, rank]).integers(2**62)))
         totals = torch.zeros(3, dtype=torch.float64, device=device)  # loss, right, not finite
-        for size, batch in zip(sizes, reader.epoch(epoch, sizes[0]), strict=False):
+        for step, (size, batch) in enumerate(zip(sizes, reader.epoch(epoch, sizes[0]), strict=False)):
+            optimizer.param_groups[0]["lr"] = how.rate((epoch - 1 + step / len(sizes)) / how.epochs)
             logits_BK = network(batch)
             # Weighted by clips: DDP averages over workers, whose shares of a batch may differ (18 over 4).
-            loss = F.cross_entropy(logits_BK, batch["label"], reduction="sum") * (workers / size)
+            loss = F.cross_entropy(logits_BK, batch["label"], reduction="sum", label_smoothing=how.label_smoothing) * (
+                workers / size
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             gradients = [p.grad for p in model.parameters() if p.grad is not None]
@@ -170,7 +172,9 @@ def settle_batchnorm(model: nn.Module, reader: Reader, sizes: list[int]) -> None
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # a plain mean over all batches
-    for _, batch in zip(sizes, reader.epoch(0, sizes[0]), strict=False):  # shuffled: a batch is of many classes
+    for _, batch in zip(
+        sizes, reader.epoch(0, sizes[0], vary=False), strict=False
+    ):  # shuffled: a batch is of many classes
         model(batch)
     if dist.is_initialized() and dist.get_world_size() > 1:
         for layer in layers:

@@ -43,6 +43,38 @@ def test_sampled_frames_are_uniform_over_the_whole_clip(frames: int, wanted: int
         assert abs(times[0] - (frames - 1 - times[-1])) <= 1  # as much is left out before as after
 
 
+def moving(shape: tuple[int, int], where: tuple[int, int], size: int = 20, noise: float = 2.0) -> np.ndarray:
+    """Ten grey frames of noise in which a bright square goes 30 pixels to the right from `where`."""
+    film = 100 + noise * np.random.default_rng(0).standard_normal((10, *shape))
+    for t in range(10):
+        top, left = where[0], where[1] + 3 * t
+        film[t, top : top + size, left : left + size] = 220
+    return film
+
+
+@pytest.mark.parametrize(("shape", "where"), [((240, 320), (100, 150)), ((240, 320), (0, 0)), ((320, 240), (290, 180))])
+def test_the_crop_holds_what_moves_and_stays_inside(shape: tuple[int, int], where: tuple[int, int]) -> None:
+    top, left, side = decode.motion_box(moving(shape, where))
+    assert 0 <= top <= shape[0] - side and 0 <= left <= shape[1] - side
+    assert 80 <= side <= 100  # 50 pixels of way and a margin, but no less than a third of the frame
+    assert top <= where[0] + 1 and where[0] + 19 <= top + side
+    assert left <= where[1] + 1 and where[1] + 46 <= left + side
+
+
+def test_where_nothing_moves_the_middle_is_kept() -> None:
+    assert decode.motion_box(np.full((5, 240, 320), 7.0)) == (0, 40, 240)
+    assert decode.motion_box(moving((240, 320), (500, 0))) == (0, 40, 240)  # only noise
+
+
+def test_a_cropped_clip_shows_the_figure_larger(film: Path, whole: np.ndarray) -> None:
+    total = len(whole)
+    plain, _ = decode.decode_video(film, 8, total, 48)
+    cropped, length = decode.decode_video(film, 8, total, 48, "motion")
+    assert cropped.shape == plain.shape == (8, 48, 48, 3) and length == 8
+    moved = [np.abs(video.astype(float) - np.median(video, axis=0)).mean() for video in (plain, cropped)]
+    assert moved[1] > 1.2 * moved[0]
+
+
 @pytest.mark.parametrize("frames", [1, 8, 16])
 def test_a_long_clip_gives_its_sampled_frames(frames: int, film: Path, whole: np.ndarray) -> None:
     total = decode.count_frames(film)

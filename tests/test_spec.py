@@ -51,6 +51,10 @@ def changes(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
         yield path, other.get(path[-1]) or ([*value[:-1], value[-1] + 1] if value else [1])
     elif value is None:
         yield path, 1
+    elif path[-1] in ("crop", "optimizer", "schedule") and isinstance(value, str):
+        yield path, {"crop": "motion", "optimizer": "adamw", "schedule": "one-cycle"}[path[-1]]
+    elif path[0] == "augmentation":
+        yield path, value + 0.5
     else:
         yield path, value + ("x" if isinstance(value, str) else 1)
 

@@ -78,8 +78,25 @@ def test_leaving_one_subject_out_tests_every_clip_once() -> None:
         assert set(of_row[test]) == {subject} and set(of_row[train]) == {1, 2, 5} - {subject}
         tested += test.tolist()
     assert sorted(tested) == list(range(manifest.clips.num_rows))
-    assert "each of 3 subjects tested once" in splits.describe(manifest, "leave-one-subject-out")
+    text = splits.describe(manifest, "leave-one-subject-out")
+    assert "each of the subjects, 1, 2, 5, tested once" in text and "mean of 3 folds (30 clips)" in text
     assert splits.folds(manifest, "odd-even") == ("odd-even",)
+
+
+@pytest.mark.parametrize(("name", "own"), [("odd-even", {1, 3, 5, 7}), ("even-odd", {2, 4, 6, 8})])
+def test_validation_never_touches_a_test_subject(name: str, own: set[int]) -> None:
+    manifest = made_up(range(1, 9))
+    of_row = manifest.clips.column("subject").to_numpy()
+    forbidden = set(splits.split(manifest, name)[1].tolist())
+    tested = []
+    for fold in splits.folds(manifest, f"{name}-validation"):
+        train, test = splits.split(manifest, fold)
+        assert forbidden.isdisjoint([*train, *test])
+        assert set(of_row[train]) | set(of_row[test]) == own and len(set(of_row[test])) == 1
+        assert set(of_row[train]).isdisjoint(of_row[test])
+        tested += test.tolist()
+    assert sorted(tested) == splits.split(manifest, name)[0].tolist()
+    assert f"training subjects of {name}, " in splits.describe(manifest, f"{name}-validation")
 
 
 @pytest.mark.parametrize("ratio", [0.01, 0.1, 0.25, 0.5, 0.75, 1.0])

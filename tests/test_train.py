@@ -9,6 +9,7 @@ import pytest
 
 from datasets.manifest import Manifest
 from datasets.shards import Shards
+from datasets.spec import Augmentation
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator import run
 from orchestrator.spec import DataSpec, Optimization, RunSpec
@@ -111,6 +112,57 @@ def test_a_run_cut_off_after_an_epoch_ends_as_if_it_never_was(
     assert [row["epoch"] for row in again.history()] == [1, 2, 3, 4]
     assert [row["loss"] for row in again.history()] == expected[1]
     assert pq.read_table(again.path / "predictions.parquet").equals(expected[0])
+
+
+@pytest.fixture(scope="module")
+def varied(imu: RunSpec) -> RunSpec:
+    """With every option of a tuned recipe but the schedule, which knows how long the whole run is."""
+    how = Augmentation(rotation=10, scale=0.1, noise=0.03, warp=0.2, crop=0.1)
+    return replace(
+        imu,
+        model=ImuModel(batchnorm=True, head_dropout=0.5),
+        data=replace(imu.data, resampled=60),
+        optimization=replace(imu.optimization, optimizer="adamw", label_smoothing=0.1),
+        augmentation=how,
+    )
+
+
+def test_clips_that_vary_vary_alike_after_a_resume(store: Store, varied: RunSpec, written: Shards):
+    whole = fit(store, varied, written)
+    expected = [row["loss"] for row in whole.history()]
+    two = replace(varied, optimization=replace(varied.optimization, epochs=3))
+    short = fit(store, two, written, checkpoint_seconds=0)
+    (short.path / "checkpoint.pt").rename(whole.path / "checkpoint.pt")
+    again = fit(store, varied, written)
+    assert [row["loss"] for row in again.history()] == expected
+    steady = replace(varied, augmentation=Augmentation())
+    assert [row["loss"] for row in fit(store, steady, written).history()][0] != expected[0]
+
+
+@pytest.mark.parametrize("video", [0.0, 0.3])
+def test_a_fusion_of_cropped_videos_and_resampled_signals(
+    video: float, store: Store, varied: RunSpec, video_tuned: RunSpec, written: Shards
+):
+    """With videos that stay the trunk's outputs are kept, with videos that vary the videos are."""
+    for spec in (varied, video_tuned):
+        if store.run(spec.key).load("model") is None:
+            fit(store, spec, written)
+    data = replace(video_tuned.data, samples=varied.data.samples, resampled=60, hidden_video=(1,))
+    spec = RunSpec(
+        FusionModel(head_dropout=0.5), data, replace(varied.optimization, epochs=3), seed=0,
+        augmentation=replace(varied.augmentation, video=video), parents=(("imu", varied.key), ("video", video_tuned.key)),
+    )  # fmt: skip
+    folder = fit(store, spec, written)
+    losses = [row["loss"] for row in folder.history()]
+    assert losses[-1] < losses[0]
+    assert pq.read_table(folder.path / "predictions.parquet").num_rows == 6
+
+
+@pytest.fixture(scope="module")
+def video_tuned(video: RunSpec) -> RunSpec:
+    data = replace(video.data, frames=6, size=28, stored_frames=8, stored_size=32)
+    how = replace(video.optimization, optimizer="adamw", schedule="one-cycle", label_smoothing=0.1)
+    return replace(video, data=data, optimization=how, augmentation=Augmentation(video=0.3))
 
 
 @pytest.fixture(scope="module")

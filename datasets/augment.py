@@ -1,0 +1,81 @@
+"""What a batch becomes before a network sees it: resampled, cropped and, in training, varied.
+
+Draws come from torch's global generator, which `orchestrator/train.py` seeds for each epoch.
+Shapes: B clips, S samples, C channels (triplets of axes), T frames, H, W pixels.
+"""
+
+import torch
+from torch import Tensor
+
+from datasets.spec import Augmentation
+
+KNOTS = 5  # of the speed along a clip that is time-warped
+
+
+def resample(imu_BSC: Tensor, length_B: Tensor, samples: int, how: Augmentation | None = None) -> Tensor:
+    """Each clip's true samples, linearly interpolated to `samples` of them: (B, samples, C).
+
+    With `how`, of a random part of the clip, at a speed that varies along it.
+    """
+    count = len(imu_BSC)
+    u = torch.linspace(0, 1, samples, device=imu_BSC.device).expand(count, samples)
+    if how and how.warp:
+        speed = (how.warp * torch.randn(count, 1, KNOTS)).exp().to(imu_BSC.device)
+        path = torch.nn.functional.interpolate(speed, samples - 1, mode="linear", align_corners=True)[:, 0].cumsum(1)
+        u = torch.cat([torch.zeros(count, 1, device=path.device), path / path[:, -1:]], dim=1)
+    if how and how.crop:
+        part, start = (torch.rand(2, count, 1)).to(imu_BSC.device)
+        part = 1 - how.crop * part
+        u = start * (1 - part) + part * u
+    at = u * (length_B[:, None] - 1).clamp(min=0)
+    low = at.floor().long()
+    high = torch.minimum(low + 1, (length_B[:, None] - 1).clamp(min=0))
+    low_value, high_value = (imu_BSC.gather(1, i[..., None].expand(-1, -1, imu_BSC.shape[2])) for i in (low, high))
+    return torch.lerp(low_value, high_value, (at - low)[..., None].to(imu_BSC.dtype))
+
+
+def vary(imu_BSC: Tensor, how: Augmentation) -> Tensor:
+    """The same movement by a sensor that sits a little rotated, reads a little more or less, and is a little noisy."""
+    count, samples, channels = imu_BSC.shape
+    x = imu_BSC.reshape(count, samples, channels // 3, 3)
+    if how.rotation:
+        x = torch.einsum("bscj,bij->bsci", x, rotations(count, how.rotation).to(x))
+    if how.scale:
+        x = x * (1 + how.scale * torch.randn(count, 1, channels // 3, 1).to(x))
+    x = x.reshape(count, samples, channels)
+    if how.noise:
+        x = x + how.noise * x.std(dim=1, keepdim=True) * torch.randn(x.shape).to(x)
+    return x
+
+
+def rotations(count: int, degrees: float) -> Tensor:
+    """(B, 3, 3): about a random axis by an angle with this standard deviation."""
+    axis = torch.nn.functional.normalize(torch.randn(count, 3), dim=1)
+    angle = torch.deg2rad(degrees * torch.randn(count, 1))
+    x, y, z = (axis * angle).unbind(1)
+    zero = torch.zeros_like(x)
+    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(count, 3, 3)
+    return torch.linalg.matrix_exp(skew)
+
+
+def view(
+    video_BTHWC: Tensor, length_B: Tensor, frames: int, size: int, how: Augmentation | None = None
+) -> tuple[Tensor, Tensor]:
+    """`frames` frames of `size` x `size` out of larger ones, and how many are true; without `how` from the middle.
+
+    With `how`, each clip's part of the time and of the frame is drawn. Nothing is flipped: left and right are classes.
+    """
+    count, _, stored, _, channels = video_BTHWC.shape
+    out = video_BTHWC.new_zeros(count, frames, size, size, channels)
+    kept = length_B.clamp(max=frames)
+    spare = stored - size
+    for i, (length, n) in enumerate(zip(length_B.tolist(), kept.tolist(), strict=True)):
+        first, last, top, left = 0.0, length - 1.0, spare // 2, spare // 2
+        if how and how.video:
+            part, start = torch.rand(2).tolist()
+            part = 1 - how.video * part
+            first, last = start * (1 - part) * (length - 1), (start * (1 - part) + part) * (length - 1)
+            top, left = torch.randint(0, spare + 1, (2,)).tolist()
+        times = torch.linspace(first, last, n).round().long()
+        out[i, :n] = video_BTHWC[i, times, top : top + size, left : left + size]
+    return out, kept
