@@ -130,28 +130,26 @@ def varied(imu: RunSpec) -> RunSpec:
 def test_clips_that_vary_vary_alike_after_a_resume(store: Store, varied: RunSpec, written: Shards):
     whole = fit(store, varied, written)
     expected = [row["loss"] for row in whole.history()]
-    two = replace(varied, optimization=replace(varied.optimization, epochs=3))
-    short = fit(store, two, written, checkpoint_seconds=0)
+    three = replace(varied, optimization=replace(varied.optimization, epochs=3))
+    short = fit(store, three, written, checkpoint_seconds=0)
     (short.path / "checkpoint.pt").rename(whole.path / "checkpoint.pt")
     again = fit(store, varied, written)
     assert [row["loss"] for row in again.history()] == expected
-    steady = replace(varied, augmentation=Augmentation())
-    assert [row["loss"] for row in fit(store, steady, written).history()][0] != expected[0]
 
 
-@pytest.mark.parametrize("video", [0.0, 0.3])
+@pytest.mark.parametrize("part", [0.0, 0.3])
 def test_a_fusion_of_cropped_videos_and_resampled_signals(
-    video: float, store: Store, varied: RunSpec, video_tuned: RunSpec, written: Shards
+    part: float, store: Store, varied: RunSpec, video_tuned: RunSpec, written: Shards
 ):
     """With videos that stay the trunk's outputs are kept, with videos that vary the videos are."""
     for spec in (varied, video_tuned):
         if store.run(spec.key).load("model") is None:
             fit(store, spec, written)
     data = replace(video_tuned.data, samples=varied.data.samples, resampled=60, hidden_video=(1,))
-    spec = RunSpec(
-        FusionModel(head_dropout=0.5), data, replace(varied.optimization, epochs=3), seed=0,
-        augmentation=replace(varied.augmentation, video=video), parents=(("imu", varied.key), ("video", video_tuned.key)),
-    )  # fmt: skip
+    parents = (("imu", varied.key), ("video", video_tuned.key))
+    how = replace(varied.augmentation, video=part)
+    few = replace(varied.optimization, epochs=3)
+    spec = RunSpec(FusionModel(head_dropout=0.5), data, few, seed=0, augmentation=how, parents=parents)
     folder = fit(store, spec, written)
     losses = [row["loss"] for row in folder.history()]
     assert losses[-1] < losses[0]
