@@ -3,6 +3,7 @@
 import base64
 import json
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator import claims, figures, paper, scores
+from orchestrator.paired import Right
 from orchestrator.scores import BARS, MODELS, Results
 
 Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, predicted
@@ -27,7 +29,7 @@ def write(results: Results, runs: Path, folder: Path) -> Path:
     images = _draw(results, runs, predictions)
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
-    content = _content(results, predictions)
+    content = _content(results, predictions, cache(lambda key: _right(runs / key)))
     content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
     path = folder / "report.html"
     path.write_text(_environment().get_template("report.html.j2").render(content), encoding="utf-8")
@@ -52,6 +54,15 @@ def _predictions(results: Results, runs: Path, model: str) -> list[Clips]:
         for paths in seeds
         if all(path.exists() for path in paths)
     ]
+
+
+def _right(run: Path) -> dict[str, bool] | None:
+    """Whether each test clip was named right; None where the run has left no predictions."""
+    path = run / "predictions.parquet"
+    if not path.exists():
+        return None
+    table = pq.read_table(path, columns=["clip", "label", "predicted"]).to_pydict()
+    return {clip: y == p for clip, y, p in zip(table["clip"], table["label"], table["predicted"], strict=True)}
 
 
 def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[dict[str, float]]]]:
@@ -118,7 +129,7 @@ def _confusion(results: Results, seeds: list[Clips]) -> np.ndarray:
 # Tables
 
 
-def _content(results: Results, predictions: Predictions) -> dict[str, Any]:
+def _content(results: Results, predictions: Predictions, right: Right) -> dict[str, Any]:
     """All the template prints."""
     corpus = paper.corpus_of(results["corpus"])
     return {
@@ -137,8 +148,10 @@ def _content(results: Results, predictions: Predictions) -> dict[str, Any]:
         "figure2": scores.figure2(results),
         "figure3": scores.figure3(results),
         "hidden_classes": scores.hidden_classes(results),
-        "ratio_claims": claims.ratio(results),
-        "zero_shot_claims": claims.hiding(results),
+        "claim_note": claims.NOTE,
+        "table2_claims": claims.table2(results, right),
+        "ratio_claims": claims.ratio(results, right),
+        "zero_shot_claims": claims.hiding(results, right),
         "subjects": _by_subject(results, predictions),
         "run_rows": _run_rows(results),
     }

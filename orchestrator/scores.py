@@ -92,7 +92,15 @@ def at_ratio(results: Results, model: str, ratio: float) -> list[Cell]:
 
 
 def zero_shot(results: Results, model: str, star: str, count: int) -> list[Cell]:
-    return _pick(results, "zero_shot", lambda cell: cell["model"] == model and starred(cell) == (star, count))
+    """With the harmonic mean of the accuracies on seen and on hidden classes: high only where both are."""
+    cells = _pick(results, "zero_shot", lambda cell: cell["model"] == model and starred(cell) == (star, count))
+    return [cell | {"harmonic": harmonic(cell.get("top1_seen"), cell.get("top1_hidden"))} for cell in cells]
+
+
+def harmonic(seen: float | None, hidden: float | None) -> float | None:
+    if seen is None or hidden is None:
+        return None
+    return 2 * seen * hidden / (seen + hidden) if seen + hidden else 0.0
 
 
 def ratios(results: Results) -> list[float]:
@@ -194,6 +202,7 @@ def figure3(results: Results) -> list[dict[str, Any]]:
             label = bar_label(results, model, star)
             rows.append((count, label, zero_shot(results, model, star, count)))
     parts = (("top1", "top1", ""), ("f1", "f1", ""), ("seen", "top1", "_seen"), ("hidden", "top1", "_hidden"))
+    parts += (("harmonic", "harmonic", ""),)
     return [
         {"count": count, "label": label, **{name: score(cells, *which) for name, *which in parts}}
         for count, label, cells in rows

@@ -64,10 +64,14 @@ def _cell(
     named = {"kind": model, "parents": {}, "seconds": 12.0, "status": "done", "name": f"{model} {ratio} {seed}"}
     results["runs"][key] = named
     folder = runs / key
-    if experiment != "modalities" or folder.exists():
+    if folder.exists():
         return
     folder.mkdir(parents=True)
-    clips = {"clip": [f"a{label + 1}_s2_t1" for label in LABELS], "subject": [2] * 6 + [4] * 6, "label": LABELS}
+    clips = {
+        "clip": [f"a{label + 1}_s2_t{i}" for i, label in enumerate(LABELS)],
+        "subject": [2] * 6 + [4] * 6,
+        "label": LABELS,
+    }
     clips["predicted"] = LABELS[:right] + [(label + 1) % 3 for label in LABELS[right:]]
     pq.write_table(pa.table(clips), folder / "predictions.parquet")
     epochs = [json.dumps({"epoch": epoch, "loss": 1 / epoch, "train_top1": 0.5, "seconds": 1.0}) for epoch in (1, 2)]
@@ -185,9 +189,22 @@ def test_thigh_and_wrist(no_plots, tmp_path):
 
 
 def test_claims_are_differences_in_points(depth):
-    text = text_of(depth[1])
-    assert "25 % of the training data against all of it about −10 −8.33" in text
-    assert "IMU* against nothing hidden 1: −2; 5: −14 1: −16.67; 2: −16.67" in text
+    text = text_of(depth[1]).replace("\u00a0", " ")
+    quarter = "25 % of the training data against all of it about −10 −8.33 [−25.00 to +0.00; p = 1.000]"
+    assert f"{quarter} not testable on this data (depth video, the number is of RGB)" in text
+    assert "IMU* against nothing hidden 1: −2; 5: −14 1: −16.67 [" in text
+    assert "IMU + Depth is above IMU only +10.63 +0.00 [+0.00 to +0.00; p = 1.000] not told apart" in text
+    assert text.count("with other people the intervals would be wider") == 3
+
+
+def test_claims_about_numbers_are_judged_where_the_video_is_rgb(no_plots, tmp_path):
+    results = make(tmp_path / "runs", video="RGB", corpus="UTD-MHAD")
+    text = text_of(write(results, tmp_path)).replace("\u00a0", " ")
+    assert "[−25.00 to +0.00; p = 1.000] holds" in text
+    for file in (tmp_path / "runs").glob("fusion-*/predictions.parquet"):
+        file.unlink()
+    text = text_of(write(results, tmp_path))
+    assert "significantly better not testable on this data (results missing)" in text
 
 
 def test_failed_and_skipped_cells_are_named_with_their_reason(no_plots, tmp_path):
@@ -273,3 +290,28 @@ def test_paper_rows_are_as_printed():
     assert paper.printed("MMAct", "imu") == pytest.approx({"top1": 0.6428, "top5": 0.9057, "f1": 0.6545})
     assert paper.printed("synthetic", "imu") is None
     assert len(paper.TABLE2) == 8
+
+
+def test_harmonic_mean_of_seen_and_hidden():
+    assert scores.harmonic(0.8, 0.2) == pytest.approx(0.32)
+    assert scores.harmonic(0.8, 0.0) == 0.0 == scores.harmonic(0.0, 0.0)
+    assert scores.harmonic(None, 0.2) is None
+
+
+def test_folds_are_averaged_and_their_clips_added(no_plots, tmp_path):
+    """Two folds of leave-one-subject-out: 9 and 6 of 12 right; a seed has one row."""
+    results = make(tmp_path / "runs")
+    for cell in results["cells"]:
+        cell["protocol"] = "leave-one-subject-out/2"
+    other = copy.deepcopy([cell for cell in results["cells"] if cell["experiment"] == "modalities"])
+    for cell in other:
+        cell |= {"protocol": "leave-one-subject-out/4", "k": 6, "top1": 0.5, "key": cell["key"] + "-fold"}
+    results["cells"] += other
+    (cell,) = scores.modality(results, "imu")
+    assert (cell["k"], cell["n"], cell["top1"], cell["status"]) == (15, 24, pytest.approx(0.625), "done")
+    assert len(cell["keys"]) == 2
+    text = text_of(write(results, tmp_path))
+    assert "62.50 15/24" in text
+    other[0] |= {"status": "failed", "top1": None, "k": None, "n": None}
+    (cell,) = scores.modality(results, "imu")
+    assert (cell["top1"], cell["status"]) == (None, "failed")
