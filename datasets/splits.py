@@ -86,6 +86,12 @@ def describe(manifest: Manifest, name: str) -> str:
     return f"{p.kind} ({name}): {', '.join(sides)}"
 
 
+def subjects_tested(manifest: Manifest, protocol: str) -> set[int]:
+    """Of one fold."""
+    subjects = manifest.clips.column("subject").to_numpy()
+    return set(subjects[split(manifest, protocol)[1]].tolist())
+
+
 def labels(manifest: Manifest) -> np.ndarray:
     return manifest.clips.column("label").to_numpy()
 

@@ -184,3 +184,21 @@ def test_numbers_of_another_video_stand_beside_none_of_the_papers(six: Path, tmp
     plan = Plan.of("full_grid", full_grid.cells(study, 0), study.runs)
     content = results.collect(plan, study, Store(tmp_path), {}, {})
     assert content["video"] == "drawn figure" and {cell["paper"] for cell in content["cells"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "protocol", "said"),
+    [
+        ("paper", "odd-even", "last epoch, no selection"),
+        ("tuned", "odd-even", "NOT CLEAN: recipe tuned was chosen by scores of subjects 2"),
+        ("tuned", "even-odd", "last epoch, no selection"),
+        ("tuned", "leave-one-subject-out", "NOT CLEAN: recipe tuned was chosen by scores of subjects 2"),
+    ],
+)
+def test_a_recipe_chosen_by_the_tested_is_said_to_be(
+    recipe: str, protocol: str, said: str, six: Path, tmp_path: Path
+) -> None:
+    study = Study(corpora.read("utd-mhad", six, tmp_path / "scans"), "demo", recipe, protocol)
+    plan = Plan.of("full_grid", [c for fold in study.folds() for c in full_grid.cells(fold, 0)], study.runs)
+    text = results.collect(plan, study, Store(tmp_path), {}, {})["protocol_text"]
+    assert text.endswith(said) and f"({protocol})" in text
