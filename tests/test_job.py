@@ -52,8 +52,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def head(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
     home = tmp_path_factory.mktemp("home")
-    dropped = ("RAY_ADDRESS", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
-    env = {name: value for name, value in os.environ.items() if name not in dropped}
+    # A Ray that another test started here leaves settings of its own, its token mode among them.
+    dropped = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
+    env = {name: value for name, value in os.environ.items() if name not in dropped and not name.startswith("RAY_")}
     env |= {"HOME": str(home), "PATH": f"{python.parent}{os.pathsep}{env['PATH']}"}
     gcs, dashboard, client, agent = free_ports(4)
     command = f"start --head --block --num-cpus=2 --port={gcs} --dashboard-port={dashboard} --disable-usage-stats"

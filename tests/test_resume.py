@@ -85,6 +85,7 @@ def test_status_of_what_was_interrupted(storage: Path, capsys: pytest.CaptureFix
     assert "cut off" in text or "done" in text
 
 
+@pytest.mark.long
 def test_ctrl_c_twice_leaves_at_once_and_loses_nothing_done(grid_command: Callable, storage: Path, tmp_path: Path):
     log, before, began = tmp_path / "log", done(storage), time.time()
     with started(grid_command(storage, *FLAGS), log) as process:
@@ -150,9 +151,11 @@ def test_a_server_that_never_saw_the_storage_is_told_all_of_it_once(storage: Pat
         seen_in(uri, storage)
 
 
-def test_runs_of_earlier_starts_are_told_too(storage: Path, start: Callable, tmp_path: Path):
-    """The last start asked for less; the results name only that."""
-    assert start(storage, "--only", "modalities", "imu").returncode == 0
+def test_runs_of_earlier_starts_are_told_too(storage: Path, tmp_path: Path):
+    """As if the last start had asked for less: the results name one run."""
+    file = storage / "reports/full_grid/results.json"
+    results = json.loads(file.read_text())
+    file.write_text(json.dumps(results | {"runs": dict([results["runs"].popitem()])}))
     uri = f"sqlite:///{tmp_path / 'other.db'}"
     assert track.track(track.Where(uri, storage)) == 0
     seen_in(uri, storage)
