@@ -1,4 +1,7 @@
-"""A real grid cut off in the middle: by Ctrl-C, by Ctrl-C twice, by SIGKILL; each start goes on, and nothing shows."""
+"""A real grid cut off in the middle: by Ctrl-C, by Ctrl-C twice, by SIGKILL; each start goes on, and nothing shows.
+
+Without the long ones a first start is killed, with them the fourth of one storage.
+"""
 
 import json
 import os
@@ -65,6 +68,7 @@ def in_training(storage: Path, since: float) -> list[Path]:
     return [file for file in files if file.exists() and file.stat().st_mtime > since and file.read_text()]
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_tidily(grid_command: Callable, storage: Path, tmp_path: Path):
     log, began = tmp_path / "log", time.time()
     with started(grid_command(storage, *FLAGS), log) as process:
@@ -78,6 +82,7 @@ def test_ctrl_c_ends_tidily(grid_command: Callable, storage: Path, tmp_path: Pat
     assert (storage / "reports/full_grid/report.html").exists()
 
 
+@pytest.mark.long
 def test_status_of_what_was_interrupted(storage: Path, capsys: pytest.CaptureFixture[str]):
     assert status.status(status.Which(storage)) == 0
     text = capsys.readouterr().out
@@ -105,14 +110,14 @@ def test_killed_it_goes_on_and_gives_what_an_undisturbed_grid_gives(
 ):  # fmt: skip
     log, before, began = tmp_path / "log", done(storage), time.time()
     with started(grid_command(storage, *FLAGS), log) as process:
-        wait_for(lambda: in_training(storage, began), process, log)
+        wait_for(lambda: len(done(storage)) >= 2 and in_training(storage, began), process, log)
         assert status.status(status.Which(storage)) == 0
         during = capsys.readouterr().out
         assert "training" in during and f"process {process.pid}" in during
         process.send_signal(signal.SIGKILL)
         process.wait(60)
     killed = done(storage)
-    assert killed.items() >= before.items() and len(killed) < 6
+    assert killed.items() >= before.items() and 2 <= len(killed) < 6
 
     ended = start(storage, *FLAGS)
     assert ended.returncode == 0, ended.stdout + ended.stderr
