@@ -78,7 +78,9 @@ def _moving(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     if not images:
         return
     video = np.stack(images)
-    top, left, side = motion_box(video.mean(axis=3))
+    # Every other pixel finds the same square in a quarter of the time.
+    top, left, side = (2 * pixels for pixels in motion_box(video[:, ::2, ::2].mean(axis=3, dtype=np.float32)))
+    side = min(side, *video.shape[1:3])
     for image in video[:, top : top + side, left : left + side]:
         yield av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
 
