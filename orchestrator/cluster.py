@@ -66,7 +66,8 @@ def connect(address: str | None) -> None:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     # At least 2: a video run takes two threads' worth, also where they share one core.
-    ray.init(num_cpus=max(2, os.cpu_count() or 1), **quiet)
+    # "local", for without an address Ray would look for a cluster that was started on this machine.
+    ray.init(address="local", num_cpus=max(2, os.cpu_count() or 1), **quiet)
     logging.getLogger("ray").setLevel(logging.ERROR)
 
 

@@ -54,6 +54,7 @@ def launch(name: str, cells: Cells, options: Options) -> int:
 
 def introduce(name: str, options: Options) -> None:
     """Say what will run and where; join a Ray that is there, and see that all its nodes share the storage."""
+    cluster.check_packages()
     options.check()
     root, joined = storage_root(options), cluster.to_join(options.address)
     where = f"the Ray at {joined}" if joined else "a Ray started here"
@@ -83,7 +84,6 @@ def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
 
 def open_study(options: Options) -> tuple[Study, Store]:
     """The corpus, read and checked; nothing is decoded to shards yet."""
-    cluster.check_packages()
     store = Store(storage_root(options))
     folder = options.recordings
     if options.corpus == "synthetic":

@@ -1,11 +1,13 @@
 """`ray job submit` to a Ray that was started by hand: the same grid, no install of the project, from another folder."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -58,8 +60,9 @@ def head(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hea
     env = {name: value for name, value in os.environ.items() if name not in dropped and not name.startswith("RAY_")}
     env |= {"HOME": str(home), "PATH": f"{python.parent}{os.pathsep}{env['PATH']}"}
     gcs, dashboard, client, agent = free_ports(4)
+    temporary = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie below it, and a socket's path has 107 characters
     command = f"start --head --block --num-cpus=2 --port={gcs} --dashboard-port={dashboard} --disable-usage-stats"
-    command += f" --ray-client-server-port={client} --dashboard-agent-listen-port={agent}"
+    command += f" --ray-client-server-port={client} --dashboard-agent-listen-port={agent} --temp-dir={temporary}"
     log = home / "head.log"
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -79,6 +82,7 @@ def head(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hea
             process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def test_a_submitted_grid_gives_what_a_local_one_gives(

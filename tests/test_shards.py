@@ -26,7 +26,7 @@ def test_the_index_is_a_frozen_surface(written: Shards, manifest: Manifest) -> N
     index = json.loads((written.folder / "index.json").read_text())
     assert set(index) == {"version", "manifest", "sampling", "files"}
     assert (index["version"], index["manifest"]) == (shards.VERSION, manifest.digest)
-    assert index["sampling"] == {"frames": 8, "size": 32, "samples": manifest.max_samples}
+    assert index["sampling"] == {"frames": 8, "size": 32, "samples": manifest.max_samples, "crop": "frame"}
     assert [set(file) for file in index["files"]] == [{"file", "clips", "bytes"}] * 6
     for file in index["files"]:
         assert (written.folder / file["file"]).stat().st_size == file["bytes"]
