@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,6 +38,16 @@ def cluster() -> Iterator[Callable[..., Cluster]]:
 def run(command: list[str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=1800)
+
+
+def wait_for_nodes(address: str, count: int) -> None:
+    """Also for nodes that the Cluster didn't start itself."""
+    ray.init(address=address, log_to_driver=False)
+    deadline = time.monotonic() + 120
+    while sum(node["Alive"] for node in ray.nodes()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    ray.shutdown()
 
 
 def nodes_of_workers(address: str) -> list[set[str]]:
@@ -102,7 +113,7 @@ def test_a_storage_that_a_node_does_not_see_is_refused(cluster: Callable, grid_c
         stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        made.wait_for_nodes(timeout=60)
+        wait_for_nodes(made.address, 2)
         ended = run(grid_command(storage, "--address", made.address))
     finally:
         blind.terminate()
