@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,10 +107,9 @@ def test_a_storage_that_a_node_does_not_see_is_refused(cluster: Callable, grid_c
     made = cluster(1)
     storage = tmp_path / "storage"
     storage.mkdir()
-    ray_start = f"ray start --address={made.address} --num-cpus=1 --block --disable-usage-stats"
+    words = f"-m ray.scripts.scripts start --address={made.address} --num-cpus=1 --block --disable-usage-stats"
     blind = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {storage} && exec {ray_start}"],
-        env=os.environ | {"PATH": f"{Path(shutil.which('python') or '').parent}{os.pathsep}{os.environ['PATH']}"},
+        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {storage} && exec {sys.executable} {words}"],
         stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
