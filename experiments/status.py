@@ -7,25 +7,16 @@ import json
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import tyro
 from rich.table import Table
 from rich.text import Text
 
+from experiments.report import Which
 from orchestrator.launch import console, refuse_bad_input
 from orchestrator.progress import SIGN_SECONDS, duration, epoch_of
 from orchestrator.store import Store
-
-
-@dataclass(frozen=True)
-class Which:
-    storage: Path = Path("output")
-    """The storage the plan runs with."""
-    plan: str = "full_grid"
-    """The experiment."""
 
 
 def status(which: Which) -> int:

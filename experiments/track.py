@@ -14,6 +14,7 @@ import tyro
 from datasets.manifest import Manifest
 from orchestrator.launch import console, refuse_bad_input
 from orchestrator.store import Store
+from orchestrator.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,13 @@ class Where:
 
 def track(where: Where) -> int:
     """Again and again on the same server adds only what it lacks."""
-    from orchestrator.tracking import Tracker
-
     store = Store(where.storage.resolve())
     left = {folder.key for folder in store.runs()}
     if not left:
         raise ValueError(f"--storage {where.storage}: no run was ever begun there.")
     for file in sorted(store.root.glob("reports/*/results.json")):
         results = json.loads(file.read_text())
-        tracker = replay(where, store, results, list(results["runs"]), Tracker)
+        tracker = replay(where, store, results, list(results["runs"]))
         statuses = [run["status"] for run in results["runs"].values()]
         counts = {"runs_done": statuses.count("done"), "runs_failed": statuses.count("failed")}
         page = file.with_name("report.html")
@@ -42,12 +41,12 @@ def track(where: Where) -> int:
         left -= results["runs"].keys()
     # What earlier starts of the same experiment ran with other flags.
     for about, keys in earlier(store, left):
-        replay(where, store, about, keys, Tracker)
+        replay(where, store, about, keys)
     return 0
 
 
-def replay(where: Where, store: Store, about: dict[str, Any], keys: list[str], make: Any) -> Any:
-    tracker = make(where.tracking_uri, store, about)
+def replay(where: Where, store: Store, about: dict[str, Any], keys: list[str]) -> Tracker:
+    tracker = Tracker(where.tracking_uri, store, about)
     for key in keys:
         tracker.sync(key)
     console.print(f"{about['plan']}: {len(keys)} runs of {about['corpus']}, {about['scale']} scale", highlight=False)

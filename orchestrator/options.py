@@ -8,6 +8,12 @@ import tyro
 
 from orchestrator.spec import Modality
 
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
 Only = Literal["modalities", "ratio", "zero_shot", "imu", "video", "fusion"]
 
 
@@ -57,6 +63,6 @@ class Options:
                 raise ValueError(f"--workers {modality} {count}: at least 1.")
         if self.corpus != "synthetic" and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
-        there = next(path for path in (self.storage, *self.storage.absolute().parents) if path.exists())
+        there = existing(self.storage.absolute())
         if not there.is_dir():
             raise ValueError(f"--storage {self.storage}: {there} is a file, not a folder.")

@@ -2,13 +2,13 @@
 
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from datasets import shards
 from orchestrator import cluster
+from orchestrator.options import existing
 from orchestrator.plan import Plan
 from orchestrator.spec import MODALITIES, Modality, RunSpec
 from orchestrator.store import Store
@@ -83,10 +83,6 @@ def disk(todo: Sequence[RunSpec], study: Study, store: Store) -> str:
     enough = "" if runs + decoded < free else ": THAT MAY NOT BE ENOUGH"
     shown = "shards are there" if written else f"shards {_size(decoded)} before compression"
     return f"runs up to {_size(runs)}, {shown}; {_size(free)} free{enough}"
-
-
-def existing(path: Path) -> Path:
-    return next(p for p in (path, *path.parents) if p.exists())
 
 
 def _size(count: float) -> str:

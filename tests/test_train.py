@@ -170,10 +170,7 @@ def more(undisturbed: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 
 
 def test_a_batch_of_18_over_4_workers_weights_gradients_by_clips(ray_local: None, more: tuple[Store, Manifest, Shards]):
-    """All 18 training clips are one batch and nothing is dropped out, so however it is divided the steps are the same.
-
-    With each worker's mean weighted alike, as DDP alone does, the losses of 5, 5, 4 and 4 clips drift apart by 1e-2.
-    """
+    """All 18 training clips are one batch and nothing is dropped out: however it is divided the steps are the same."""
     store, manifest, written = more
     data = DataSpec(manifest.digest, ratio=0.75, samples=manifest.max_samples)
     spec = RunSpec(ImuModel(dropout=0.0), data, Optimization(lr=1e-3, weight_decay=0, batch=18, epochs=6), seed=0)
