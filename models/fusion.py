@@ -1,8 +1,9 @@
-"""Stage 2 (paper section 3.3): both embeddings concatenated, a two-layer MLP. B clips, K classes."""
+"""Stage 2 (paper section 3.3): both embeddings joined, a two-layer MLP. B clips, K classes."""
 
 import torch
 from torch import Tensor, nn
 
+from models.attention import JointAttention
 from models.imu import ImuEncoder
 from models.spec import S3D_BLOCKS, FusionModel
 from models.video import VideoEncoder
@@ -18,12 +19,15 @@ class Fusion(nn.Module):
         super().__init__()
         self.imu = imu
         self.video = video
-        width = imu.width + video.width
+        self.joint = JointAttention(imu.width, video.width, spec.hidden) if spec.by == "attention" else None
+        width = self.joint.width if self.joint else imu.width + video.width
         self.head = nn.Sequential(
             nn.Linear(width, spec.hidden), nn.ReLU(), nn.Dropout(spec.head_dropout), nn.Linear(spec.hidden, classes)
         )
         self.finetuned = [S3D_BLOCKS[name] for name in spec.finetuned]
+        self.finetuned_imu = spec.finetuned_imu
         self.trunk_end = min(self.finetuned, default=len(video.features))
+        self.imu.requires_grad_(spec.finetuned_imu)
         self.video.requires_grad_(False)
         for i in self.finetuned:
             self.video.features[i].requires_grad_(True)
@@ -31,6 +35,7 @@ class Fusion(nn.Module):
 
     def train(self, mode: bool = True) -> "Fusion":
         super().train(mode)
+        self.imu.train(mode and self.finetuned_imu)
         self.video.eval()
         for i in self.finetuned:
             self.video.features[i].train(mode)
@@ -38,9 +43,13 @@ class Fusion(nn.Module):
 
     def trunk_bytes(self, frames: int, size: int) -> int:
         """Size of the trunk's output for one clip."""
+        return self.blank(frames, size).nbytes
+
+    def blank(self, frames: int, size: int) -> Tensor:
+        """The trunk's output for one clip whose video is missing."""
         device = self.video.mean.device
         video = torch.zeros(1, frames, size, size, 3, dtype=torch.uint8, device=device)
-        return self.trunk({"video": video, "video_length": torch.tensor([frames], device=device)}).nbytes
+        return self.trunk({"video": video, "video_length": torch.tensor([0], device=device)})
 
     @torch.no_grad()
     def trunk(self, batch: dict[str, Tensor]) -> Tensor:
@@ -49,6 +58,9 @@ class Fusion(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         features = batch["trunk"] if "trunk" in batch else self.trunk(batch)
+        if self.joint:
+            imu = self.imu.sequence(batch["imu"], batch["imu_length"])
+            return self.head(self.joint(imu, self.video.sequence(features, self.trunk_end)))
         embeddings = (
             self.imu(batch["imu"], batch["imu_length"]),
             self.video.top(features, self.trunk_end),

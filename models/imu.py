@@ -31,9 +31,13 @@ class ImuEncoder(nn.Module):
         self.blocks = nn.Sequential(*layers)
         self.width = width
 
-    def forward(self, imu_BSC: Tensor, length_B: Tensor) -> Tensor:
+    def sequence(self, imu_BSC: Tensor, length_B: Tensor) -> Tensor:
+        """(B, 96, S - 45): the embedding before it is pooled over time."""
         x = mask_after((imu_BSC - self.mean) / self.std, length_B)
-        return self.blocks(x.transpose(1, 2)).amax(dim=2)
+        return self.blocks(x.transpose(1, 2))
+
+    def forward(self, imu_BSC: Tensor, length_B: Tensor) -> Tensor:
+        return self.sequence(imu_BSC, length_B).amax(dim=2)
 
 
 class ImuClassifier(nn.Module):

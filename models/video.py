@@ -46,6 +46,10 @@ class VideoEncoder(nn.Module):
         """The rest, from the trunk's output to the embedding."""
         return self.features[start:](features_BCTHW).mean(dim=(2, 3, 4))
 
+    def sequence(self, features_BCTHW: Tensor, start: int) -> Tensor:
+        """(B, 1024, T / 8): the embedding before it is pooled over time."""
+        return self.features[start:](features_BCTHW).mean(dim=(3, 4))
+
     def forward(self, video_BTHWC: Tensor, length_B: Tensor) -> Tensor:
         return self.top(self.normalise(video_BTHWC, length_B), 0)
 

@@ -14,6 +14,7 @@ from orchestrator.scores import (
     modality,
     model_label,
     ratios,
+    variant,
     zero_shot,
 )
 
@@ -46,9 +47,16 @@ def table2(results: Results, right: Right) -> list[Claim]:
         text = f"{model_label(results, 'fusion')} is above {model_label(results, model)}"
         found = [("", difference(fused, modality(results, model), right))]
         claims.append(_better(text, _printed_gap(results, model), found))
-    theirs = "not tested by the paper either"
-    claims.append(Claim("Training in two stages makes the fused model better", theirs, "", _untestable("this plan")))
-    return claims
+    return [*claims, two_stages(results, right)]
+
+
+def two_stages(results: Results, right: Right) -> Claim:
+    """The paper's title and conclusion."""
+    text, theirs = "Training in two stages makes the fused model better", "not tested by the paper either"
+    one, two = variant(results, "stages", "one-stage"), variant(results, "stages", "")
+    if not one:
+        return Claim(text, theirs, "", _untestable("this plan; see experiments/stage_ablation.py"))
+    return _better(text, theirs, [("", difference(two, one, right))])
 
 
 def ratio(results: Results, right: Right) -> list[Claim]:

@@ -31,25 +31,27 @@ console = Console(soft_wrap=True)
 def launch(name: str, cells: Cells, options: Options) -> int:
     """Run what isn't done of a plan. Exit code: 0 all cells done, 1 some failed, 2 bad input, 130 Ctrl-C."""
 
-    def prepare() -> tuple[Plan, Study, Store] | None:
-        introduce(name, options)
-        study, store = open_study(options)
-        plan = make_plan(name, cells, study, options)
-        if options.dry_run:
-            print_plan(plan, store)
-            return None
-        pretrained.fetch(plan, store, options.weights)
-        cluster.connect(options.address)
-        cluster.check_placeable(plan, options.scale, cluster.nodes())
-        tracking = tracking_uri(store, options)
-        console.print(preflight.table(plan, study, store, cluster.nodes(), options.concurrency, tracking))
-        write_shards(study, store)
-        return plan, study, store
-
-    prepared = refuse_bad_input(prepare)
+    prepared = refuse_bad_input(lambda: prepare(name, cells, options))
     if isinstance(prepared, int):
         return prepared
     return run_plan(*prepared, options) if prepared else 0
+
+
+def prepare(name: str, cells: Cells, options: Options) -> tuple[Plan, Study, Store] | None:
+    """All that comes before the first training; None for a dry run. Raises ValueError for bad input."""
+    introduce(name, options)
+    study, store = open_study(options)
+    plan = make_plan(name, cells, study, options)
+    if options.dry_run:
+        print_plan(plan, store)
+        return None
+    pretrained.fetch(plan, store, options.weights)
+    cluster.connect(options.address)
+    cluster.check_placeable(plan, options.scale, cluster.nodes())
+    tracking = tracking_uri(store, options)
+    console.print(preflight.table(plan, study, store, cluster.nodes(), options.concurrency, tracking))
+    write_shards(study, store)
+    return plan, study, store
 
 
 def introduce(name: str, options: Options) -> None:

@@ -14,7 +14,7 @@ def existing(path: Path) -> Path:
     return next(p for p in (path, *path.parents) if p.exists())
 
 
-Only = Literal["modalities", "ratio", "zero_shot", "imu", "video", "fusion"]
+Only = Literal["modalities", "ratio", "zero_shot", "stages", "fusions", "imu", "video", "fusion"]
 
 
 @dataclass(frozen=True)

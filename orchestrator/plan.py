@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.spec import MODALITIES, Modality, RunSpec
 
-EXPERIMENTS = ("modalities", "ratio", "zero_shot")
+EXPERIMENTS = ("modalities", "ratio", "zero_shot", "stages", "fusions")
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Cell:
     seed: int
     key: str
     protocol: str = "odd-even"  # of several folds the one it is of
+    variant: str = ""  # of the fusion, as in orchestrator/variant.py; "" is the paper's
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What a worker reads: the rows of its run, as batches on its device."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import ray
@@ -41,6 +42,7 @@ class Reader:
         self.sampling, self.spec, self.device = sampling, spec, device
         self.datasets: dict[str, ray.data.Dataset] = {}
         self.kept: Batch | None = None
+        self.blank: torch.Tensor | None = None  # what the trunk makes of a missing video
 
     def open(self, name: str, rows: np.ndarray) -> None:
         """The rows this worker reads under a name. Each worker's are a Dataset of its own: nothing is split later."""
@@ -52,7 +54,8 @@ class Reader:
         Where videos vary from epoch to epoch so does what the trunk makes of them, and the videos are kept.
         """
         model.eval()
-        trunk = None if self.spec.augmentation.video else getattr(model, "trunk", None)
+        frozen = getattr(model, "trunk_end", 0) > 0
+        trunk: Any = model.trunk if frozen and not self.spec.augmentation.video else None
         if clips * self._bytes_of_clip(model if trunk else None) > KEEP_BYTES:
             return
         parts: list[Batch] = []
@@ -62,6 +65,8 @@ class Reader:
                 batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": made}
             parts.append({k: v.cpu() for k, v in batch.items()})
         self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
+        if trunk:
+            self.blank = model.blank(self.spec.data.frames, self.spec.data.size)  # pyright: ignore
 
     def _bytes_of_clip(self, with_trunk: nn.Module | None) -> int:
         s, data = self.sampling, self.spec.data
@@ -81,8 +86,11 @@ class Reader:
     def batches(self, name: str, size: int, order: int | None = None, vary: bool = False) -> Iterator[Batch]:
         """`order` seeds a shuffle; without it they come in manifest order. `vary` as the spec augments."""
         for batch in self._stored(name, size, order):
-            seen = self.see(batch, self.spec.augmentation if vary else None)
-            yield self.hide(seen) if name == "train" else seen
+            how = self.spec.augmentation if vary else None
+            seen = self.see(batch, how)
+            if name == "train":
+                seen = self.hide(seen)
+            yield self.miss(seen, how.missing) if how and how.missing else seen
 
     def see(self, batch: Batch, how: Augmentation | None) -> Batch:
         """What the network sees of clips as they are stored; varied where they are trained on."""
@@ -106,6 +114,16 @@ class Reader:
                 is_hidden = torch.isin(batch["label"], torch.tensor(hidden, device=self.device))
                 batch[f"{modality}_length"] = batch[f"{modality}_length"].masked_fill(is_hidden, 0)
         return batch
+
+    def miss(self, batch: Batch, share: float) -> Batch:
+        """Of so many clips of a fusion one modality's input has no length left, either modality's as often."""
+        drawn = torch.rand(len(batch["label"])).to(self.device)
+        no_imu, no_video = drawn < share / 2, (drawn >= share / 2) & (drawn < share)
+        batch = batch | {"imu_length": batch["imu_length"].masked_fill(no_imu, 0)}
+        if self.blank is None:
+            return batch | {"video_length": batch["video_length"].masked_fill(no_video, 0)}
+        rows = no_video.reshape(-1, *[1] * (batch["trunk"].dim() - 1))
+        return batch | {"trunk": torch.where(rows, self.blank, batch["trunk"])}
 
     def epoch(self, epoch: int, global_batch: int, vary: bool = True) -> Iterator[Batch]:
         """This worker's share of each global batch, in an order that seed, epoch and rank decide."""

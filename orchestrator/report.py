@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator import claims, figures, paper, scores
-from orchestrator.paired import Right
+from orchestrator.paired import Right, difference
 from orchestrator.scores import BARS, MODELS, Results
+from orchestrator.variant import VARIANTS
 
 Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, predicted
 Predictions = dict[str, list[Clips]]  # of each model, one a seed
@@ -153,8 +154,32 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "ratio_claims": claims.ratio(results, right),
         "zero_shot_claims": claims.hiding(results, right),
         "subjects": _by_subject(results, predictions),
+        "variants": _variants(results, right),
         "run_rows": _run_rows(results),
     }
+
+
+def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
+    """A table for each experiment over variants of the fusion; for other plans one of the fusion alone."""
+    tables = []
+    for experiment, title in scores.VARIED.items():
+        cells = {name: scores.variant(results, experiment, name) for name in scores.variants(results, experiment)}
+        if cells:
+            tables.append(
+                {"title": title, "rows": [_variant(VARIANTS[n], c, cells.get("", []), right) for n, c in cells.items()]}
+            )
+    fused = scores.modality(results, "fusion")
+    if not tables and any(cell.get("top1_without_imu") is not None for cell in fused):
+        row = _variant(scores.model_label(results, "fusion"), fused, fused, right)
+        tables.append({"title": "What is left where a modality is missing", "rows": [row]})
+    return tables
+
+
+def _variant(label: str, cells: list[scores.Cell], base: list[scores.Cell], right: Right) -> dict[str, Any]:
+    gap = None if cells is base else difference(cells, base, right)
+    parts = {"top1": "", "without_imu": "_without_imu", "without_video": "_without_video"}
+    found = {name: scores.score(cells, "top1", part) for name, part in parts.items()}
+    return {"label": label, "f1": scores.score(cells, "f1"), "against": gap.text if gap else "", **found}
 
 
 def _by_subject(results: Results, predictions: Predictions) -> dict[str, Any]:
@@ -206,6 +231,11 @@ def tables(results: Results) -> list[Table]:
             cells = [scores.zero_shot(results, model, star, x) for x in counts]
             text = [f"{_with_counts(scores.score(at, 'top1'))}, {scores.score(at, 'f1').text}" for at in cells]
             _add(out[-1], scores.bar_label(results, model, star), *text)
+    for table in _variants(results, lambda key: None):
+        out.append(_rich(results, table["title"], ["top-1", "F1", "without IMU", "without video"]))
+        for row in table["rows"]:
+            entries = (row[name] for name in ("top1", "f1", "without_imu", "without_video"))
+            _add(out[-1], row["label"], *(_with_counts(score) for score in entries))
     return [table for table in out if table.row_count]
 
 

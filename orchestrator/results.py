@@ -11,7 +11,9 @@ from orchestrator.store import Store
 from orchestrator.study import Study
 
 METRICS = ("top1", "top5", "f1", "k", "n")
-PARTS = ("top1_seen", "k_seen", "n_seen", "top1_hidden", "k_hidden", "n_hidden")
+PARTS = tuple(
+    f"{name}_{part}" for part in ("seen", "hidden", "without_imu", "without_video") for name in ("top1", "k", "n")
+)
 
 
 def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[s
         "hidden": {"imu": list(cell.hidden_imu), "video": list(cell.hidden_video)},
         "seed": cell.seed,
         "protocol": cell.protocol,
+        "variant": cell.variant,
         "key": cell.key,
         "status": run["status"],
         "reason": run["reason"],

@@ -21,7 +21,13 @@ CHECKPOINT_SECONDS = 15.0
 
 
 def run(config: dict[str, Any]) -> None:
-    """Train the run named by config["key"]; reports {"status": "done"} or "failed" with the reason, never raises."""
+    """Train the run named by config["key"]; reports {"status": "done"} or "failed", never raises."""
+    # Tune keeps what is reported only to tell the searcher; the run folder is the record.
+    ray.tune.report({"status": train_and_score(config).status})
+
+
+def train_and_score(config: dict[str, Any]) -> RunFolder:
+    """Its folder, done, or failed with the reason."""
     # Here, not above: Ray Train's controller and workers import this file too, and scikit-learn takes 1.5 s of a core.
     from orchestrator import metrics
 
@@ -34,8 +40,7 @@ def run(config: dict[str, Any]) -> None:
     except Exception as error:
         cause = root_cause(error)
         folder.fail(f"{type(cause).__name__}: {cause}", traceback.format_exc())
-    # Tune keeps what is reported only to tell the searcher; the run folder is the record.
-    ray.tune.report({"status": folder.status})
+    return folder
 
 
 def fit(folder: RunFolder, config: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Cells of results.json, picked and labelled as rows of Table 2 and Figures 2 and 3, over seeds.
 
-Nothing is computed but means, sample standard deviations and differences. The word RGB names a result of ours only
+Nothing is computed but means, sample standard deviations and intervals. The word RGB names a result of ours only
 where the video is RGB.
 """
 
@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from scipy.stats import t
+
 from orchestrator import paper
+from orchestrator.variant import VARIANTS
 
 Cell = dict[str, Any]
 Results = dict[str, Any]
 MODELS = ("imu", "video", "fusion")
 METRICS = ("top1", "top5", "f1")
 BARS = (("imu", "imu"), ("video", "video"), ("fusion", "imu"), ("fusion", "video"))  # model, modality with the star
+VARIED = {"stages": "Do two stages help", "fusions": "Ways to fuse"}  # experiments over variants of the fusion
 WRIST = 21  # UTD-MHAD's one sensor is on the wrist for actions 1-21, on the thigh for 22-27 (dataset page)
 
 
@@ -27,6 +31,7 @@ class Score:
     text: str
     parts: list[tuple[str, str | None]]
     note: str = ""  # how many of the seeds the mean is over, where not all
+    interval: str = ""  # of the mean over seeds, 95 %, by Student's t
 
 
 # Labels
@@ -55,6 +60,8 @@ def cell_label(results: Results, cell: Cell) -> str:
     label = model_label(results, cell["model"])
     if cell["experiment"] == "modalities":
         where = f"Table 2: {label}"
+    elif cell["experiment"] in VARIED:
+        where = f"{VARIED[cell['experiment']]}: {VARIANTS[cell['variant']]}"
     elif cell["experiment"] == "ratio":
         where = f"Figure 2: {label}, {100 * cell['ratio']:g} % of the training data"
     else:
@@ -79,12 +86,21 @@ def starred(cell: Cell) -> tuple[str, int]:
 
 
 def modality(results: Results, model: str) -> list[Cell]:
-    """All the training data and nothing hidden, one cell a seed; from Figure 2 in a plan without Table 2."""
-    for experiment in ("modalities", "ratio"):
+    """All the training data and nothing hidden, one cell a seed; from elsewhere in a plan without Table 2."""
+    for experiment in ("modalities", "ratio", *VARIED):
         found = _pick(results, experiment, lambda cell: cell["model"] == model and cell["ratio"] == 1)
-        if found:
+        if found := [cell for cell in found if not cell.get("variant")]:
             return found
     return []
+
+
+def variant(results: Results, experiment: str, name: str) -> list[Cell]:
+    return _pick(results, experiment, lambda cell: cell["variant"] == name)
+
+
+def variants(results: Results, experiment: str) -> list[str]:
+    """In the plan's order."""
+    return list(dict.fromkeys(cell["variant"] for cell in results["cells"] if cell["experiment"] == experiment))
 
 
 def at_ratio(results: Results, model: str, ratio: float) -> list[Cell]:
@@ -116,7 +132,7 @@ def _pick(results: Results, experiment: str, wanted: Callable[[Cell], bool] = la
     groups: dict[str, list[Cell]] = {}
     for cell in results["cells"]:
         if cell["experiment"] == experiment and wanted(cell):
-            same = [cell[name] for name in ("model", "ratio", "hidden", "seed")]
+            same = [cell.get(name) for name in ("model", "ratio", "hidden", "seed", "variant")]
             groups.setdefault(json.dumps(same), []).append(cell)
     return sorted((over_folds(cells) for cells in groups.values()), key=lambda cell: cell["seed"])
 
@@ -148,10 +164,20 @@ def score(cells: list[Cell], metric: str, part: str = "") -> Score:
     """`part` is "", "_seen" or "_hidden". A seed's text is k/n for top-1, else its value; its status where missing."""
     found = values(cells, metric + part)
     text = f"{fmean(found):.2f}" if found else "–"
+    interval = ""
     if len(found) > 1:
         text += f" ± {stdev(found):.2f}"
+        low, high = interval_of(found)
+        interval = f"{low:.2f} to {high:.2f}"
     note = f"{len(found)} of {len(cells)} seeds" if 0 < len(found) < len(cells) else ""
-    return Score(text, [(_part(cell, metric, part, alone=len(cells) == 1), cell.get("key")) for cell in cells], note)
+    parts = [(_part(cell, metric, part, alone=len(cells) == 1), cell.get("key")) for cell in cells]
+    return Score(text, parts, note, interval)
+
+
+def interval_of(values: list[float]) -> tuple[float, float]:
+    """95 %, of the mean of two or more seeds' values."""
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return fmean(values) - half, fmean(values) + half
 
 
 def _part(cell: Cell, metric: str, part: str, alone: bool) -> str:

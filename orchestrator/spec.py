@@ -52,7 +52,8 @@ class Optimization:
     """Adam at a constant rate (Table 1 states rate, weight decay and batch; the rest is open). `batch` is global.
 
     "adamw" decays weights apart from the gradient; "one-cycle" warms up over three tenths of the steps and then goes
-    down to nothing along a cosine.
+    down to nothing along a cosine. With `average` what is tested is the exponential average of the weights over steps,
+    with this decay.
     """
 
     lr: float
@@ -62,6 +63,7 @@ class Optimization:
     optimizer: Literal["adam", "adamw"] = "adam"
     schedule: Literal["constant", "one-cycle"] = "constant"
     label_smoothing: float = 0.0
+    average: float = 0.0
 
     def rate(self, done: float) -> float:
         """The learning rate when a share `done` of all steps is behind."""
@@ -80,7 +82,8 @@ class Optimization:
 class RunSpec:
     """One training stage. `parents` maps a modality to the key of the stage-1 run that a fusion run starts from.
 
-    Workers and threads are part of it: BatchNorm and rounding depend on them.
+    A fusion without parents trains in one stage. Workers and threads are part of it: BatchNorm and rounding depend on
+    them.
     """
 
     model: ImuModel | VideoModel | FusionModel
@@ -113,6 +116,9 @@ class RunSpec:
         for modality, hidden in (("imu", self.data.hidden_imu), ("video", self.data.hidden_video)):
             if hidden:
                 words.append(f"{modality}*={len(hidden)}")
+        if isinstance(self.model, FusionModel):
+            words += self.model.words
+        words += ["modality-dropout"] * bool(self.augmentation.missing)
         return " ".join([*words, f"seed={self.seed}"])
 
     def to_json(self) -> dict:
@@ -126,6 +132,9 @@ class RunSpec:
 # Options that came later, and the value that changes nothing. Left at it they are no part of a key, so that a new
 # option doesn't make the results unknown that a lab already has.
 NEUTRAL: dict[str, Any] = {
+    "augmentation.zoom": 0.0,
+    "augmentation.light": 0.0,
+    "augmentation.missing": 0.0,
     "augmentation": dict.fromkeys(("rotation", "scale", "noise", "warp", "crop", "video"), 0.0),
     "data.resampled": None,
     "data.stored_frames": None,
@@ -133,9 +142,14 @@ NEUTRAL: dict[str, Any] = {
     "data.crop": "frame",
     "model.batchnorm": False,
     "model.head_dropout": 0.0,
+    "model.finetuned_imu": True,
+    "model.by": "concatenation",
+    "model.imu": None,
+    "model.video": None,
     "optimization.optimizer": "adam",
     "optimization.schedule": "constant",
     "optimization.label_smoothing": 0.0,
+    "optimization.average": 0.0,
 }
 
 
@@ -144,9 +158,9 @@ def _telling(dumped: dict, prefix: str = "") -> dict:
     kept = {}
     for name, value in dumped.items():
         path = prefix + name
-        if path in NEUTRAL and value == NEUTRAL[path]:
-            continue
-        kept[name] = _telling(value, f"{path}.") if isinstance(value, dict) and path not in NEUTRAL else value
+        told = _telling(value, f"{path}.") if isinstance(value, dict) else value
+        if path not in NEUTRAL or told != NEUTRAL[path]:
+            kept[name] = told
     return kept
 
 

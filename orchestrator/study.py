@@ -8,8 +8,9 @@ from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from models.spec import VideoModel
 from orchestrator.plan import Cell
-from orchestrator.scale import RECIPES, SCALES
+from orchestrator.scale import RECIPES, SCALES, Recipe
 from orchestrator.spec import DataSpec, Modality, RunSpec
+from orchestrator.variant import vary
 
 
 @dataclass
@@ -23,6 +24,11 @@ class Study:
     weights: str | None = None
     workers: dict[Modality, int] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
+    how: Recipe | None = None  # where a search varies the recipe
+
+    @property
+    def recipe_used(self) -> Recipe:
+        return self.how or RECIPES[self.recipe]
 
     def folds(self) -> "list[Study]":
         """A study for each split of the protocol; they collect their runs together."""
@@ -30,7 +36,7 @@ class Study:
 
     @property
     def sampling(self) -> Sampling:
-        scale, recipe = SCALES[self.scale], RECIPES[self.recipe]
+        scale, recipe = SCALES[self.scale], self.recipe_used
         frames, size = round(scale.frames * recipe.spare_frames), round(scale.size * recipe.spare_size)
         return Sampling(frames, size, self.manifest.max_samples, recipe.crop)
 
@@ -41,19 +47,27 @@ class Study:
 
     def cell(
         self, experiment: str, modality: Modality, seed: int, *, ratio: float = 1.0,
-        hidden_imu: Sequence[int] = (), hidden_video: Sequence[int] = (),
+        hidden_imu: Sequence[int] = (), hidden_video: Sequence[int] = (), variant: str = "",
     ) -> Cell:  # fmt: skip
         """One number of a table or figure, with the runs behind it."""
         hide: dict[Modality, tuple[int, ...]] = {"imu": tuple(hidden_imu), "video": tuple(hidden_video)}
         if modality == "fusion":
-            parents = {m: self._run(m, seed, ratio, {m: hide[m]}) for m in ("imu", "video")}
-            run = self._run("fusion", seed, ratio, hide, parents)
+            parents: dict[Modality, RunSpec] = {m: self._run(m, seed, ratio, {m: hide[m]}) for m in ("imu", "video")}
+            run = self._share(vary(self._spec("fusion", seed, ratio, hide, parents), variant, parents))
         else:
             run = self._run(modality, seed, ratio, {modality: hide[modality]})
-        return Cell(experiment, modality, ratio, hide["imu"], hide["video"], seed, run.key, self.protocol)
+        hidden = hide["imu"], hide["video"]
+        return Cell(experiment, modality, ratio, *hidden, seed, run.key, self.protocol, variant)
 
-    def _run(self, modality: Modality, seed: int, ratio: float, hide: dict, parents: dict | None = None) -> RunSpec:
-        scale, recipe = SCALES[self.scale], RECIPES[self.recipe]
+    def _run(self, modality: Modality, seed: int, ratio: float, hide: dict) -> RunSpec:
+        return self._share(self._spec(modality, seed, ratio, hide))
+
+    def _share(self, spec: RunSpec) -> RunSpec:
+        """The one run there is of this spec."""
+        return self.runs.setdefault(spec.key, spec)
+
+    def _spec(self, modality: Modality, seed: int, ratio: float, hide: dict, parents: dict | None = None) -> RunSpec:
+        scale, recipe = SCALES[self.scale], self.recipe_used
         model = recipe.models[modality]
         if isinstance(model, VideoModel):
             model = replace(model, weights=self.weights or scale.weights)
@@ -61,7 +75,7 @@ class Study:
         if batch < 2 * workers:
             raise ValueError(f"--workers {modality} {workers}: a batch of {batch} gives each less than two clips.")
         reads_imu, reads_video = modality != "video", modality != "imu"
-        spec = RunSpec(
+        return RunSpec(
             model=model,
             data=DataSpec(
                 manifest=self.manifest.digest,
@@ -86,4 +100,3 @@ class Study:
             threads=scale.threads[modality],
             parents=tuple((m, p.key) for m, p in (parents or {}).items()),
         )
-        return self.runs.setdefault(spec.key, spec)

@@ -30,7 +30,7 @@ from orchestrator.store import RunFolder, Store
 for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no news
     logging.getLogger(name).setLevel(logging.WARNING)
 
-FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "k", "n")
+FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "top1_without_imu", "top1_without_video", "k", "n")
 
 
 def tags(about: dict[str, Any]) -> dict[str, str]:
@@ -187,7 +187,7 @@ class Background:
     def pass_over(self) -> None:
         try:
             self.tracker = self.tracker or self.make()
-            for key in self.keys:
+            for key in list(self.keys):  # a search adds to them
                 self.tracker.sync(key)
             self.error = None
         except Exception as error:  # whatever the tracking server does, training goes on

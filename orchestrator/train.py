@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from datasets import stream
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from models.build import build, build_fusion
-from models.spec import FusionModel, VideoModel
+from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.reader import Reader, rows_of
 from orchestrator.spec import RunSpec
-from orchestrator.store import Store
+from orchestrator.store import RunFolder, Store
 
 
 def train(config: dict[str, Any]) -> None:
@@ -49,14 +50,17 @@ def train(config: dict[str, Any]) -> None:
     resumed = folder.load("checkpoint")
     if resumed:
         model.load_state_dict(resumed["model"])
-    elif spec.kind != "fusion":
-        set_statistics(model, spec, reader.batches("train", size=64))
+    elif not spec.parents:
+        set_statistics(model, spec, lambda: reader.batches("train", size=64))
     how = spec.optimization
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = kinds[how.optimizer](trained, lr=how.lr, weight_decay=how.weight_decay)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(how.average)) if how.average else None
     if resumed:
         optimizer.load_state_dict(resumed["optimizer"])
+        if average:
+            average.load_state_dict(resumed["average"])
     if rank == 0:
         folder.cut_history(resumed["epoch"] if resumed else 0)
 
@@ -81,6 +85,8 @@ def train(config: dict[str, Any]) -> None:
             gradients = [p.grad for p in model.parameters() if p.grad is not None]
             finite = torch.isfinite(loss) & torch.isfinite(nn.utils.get_total_norm(gradients))
             optimizer.step()
+            if average:
+                average.update_parameters(model)
             right = (logits_BK.argmax(1) == batch["label"]).sum()
             totals += torch.stack([loss.detach() * size / workers, right, ~finite]).double()
         row = summarise(totals, sum(sizes), epoch, time.monotonic() - started)
@@ -88,9 +94,12 @@ def train(config: dict[str, Any]) -> None:
             folder.append_history(row)
             if time.monotonic() - saved > config["checkpoint_seconds"] and epoch < spec.optimization.epochs:
                 state = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                state |= {"average": average.state_dict()} if average else {}
                 folder.save("checkpoint", state)
                 saved = time.monotonic()
 
+    if average:
+        model.load_state_dict(average.module.state_dict())
     settle_batchnorm(model, reader, sizes)
     table = predict(model, reader, manifest)
     if rank == 0:
@@ -114,48 +123,71 @@ def summarise(totals: Tensor, clips: int, epoch: int, seconds: float) -> dict[st
 
 def load_model(spec: RunSpec, store: Store, classes: int) -> nn.Module:
     """The network at the start of the run: fresh, from pretrained weights, or from its parents' last epoch."""
-    if isinstance(spec.model, FusionModel):
-        parents = {}
-        for modality, key in spec.parents:
-            parent = store.run(key)
-            stage1 = build(parent.spec.model, classes)  # pyright: ignore[reportArgumentType]
-            state = parent.load("model")
-            assert state is not None, f"{key} is released as a parent before its model.pt is there"
-            stage1.load_state_dict(state["model"])
-            parents[modality] = stage1
-        torch.manual_seed(spec.seed)
-        return build_fusion(spec.model, parents["imu"], parents["video"], classes)
-    model = build(spec.model, classes)
-    if isinstance(spec.model, VideoModel) and spec.model.weights != "none":
-        weights = torch.load(store.weights(spec.model.weights), map_location="cpu", weights_only=True)
+    if not isinstance(spec.model, FusionModel):
+        return fresh(spec.model, store, classes)
+    if spec.parents:
+        stage1 = {modality: trained(store.run(key), classes) for modality, key in spec.parents}
+    else:
+        # One stage, from what stage 1 starts from: each encoder is drawn with the seed anew.
+        stage1 = {}
+        for modality in ("imu", "video"):
+            torch.manual_seed(spec.seed)
+            stage1[modality] = fresh(getattr(spec.model, modality), store, classes)
+    torch.manual_seed(spec.seed)
+    return build_fusion(spec.model, stage1["imu"], stage1["video"], classes)
+
+
+def fresh(spec: ImuModel | VideoModel, store: Store, classes: int) -> nn.Module:
+    model = build(spec, classes)
+    if isinstance(spec, VideoModel) and spec.weights != "none":
+        weights = torch.load(store.weights(spec.weights), map_location="cpu", weights_only=True)
         model.load_weights(weights)  # pyright: ignore[reportCallIssue]
     return model
 
 
-def set_statistics(model: nn.Module, spec: RunSpec, batches: Iterator[stream.Batch]) -> None:
+def trained(parent: RunFolder, classes: int) -> nn.Module:
+    """A stage-1 network as its run left it."""
+    model = build(parent.spec.model, classes)  # pyright: ignore[reportArgumentType]
+    state = parent.load("model")
+    assert state is not None, f"{parent.key} is released as a parent before its model.pt is there"
+    model.load_state_dict(state["model"])
+    return model
+
+
+def set_statistics(model: nn.Module, spec: RunSpec, batches: Callable[[], Iterator[stream.Batch]]) -> None:
     """Mean and standard deviation of each channel over the training clips' true samples or frames.
 
     S3D with pretrained weights keeps the statistics those were trained with.
     """
-    if getattr(spec.model, "weights", "none") != "none":
-        return
-    kind = spec.kind
-    sums = torch.zeros(3, len(model.encoder.mean), dtype=torch.float64)  # pyright: ignore
+    if isinstance(spec.model, FusionModel):
+        encoders = {"imu": (model.imu, spec.model.imu), "video": (model.video, spec.model.video)}
+    else:
+        encoders = {spec.kind: (model.encoder, spec.model)}
+    for modality, (encoder, how) in encoders.items():
+        if getattr(how, "weights", "none") == "none":
+            mean, std = statistics(modality, batches())
+            encoder.mean.copy_(mean)  # pyright: ignore
+            encoder.std.copy_(std)  # pyright: ignore
+
+
+def statistics(modality: str, batches: Iterator[stream.Batch]) -> tuple[Tensor, Tensor]:
+    """Over all workers' clips."""
+    sums = torch.zeros(3, 1, dtype=torch.float64)
     for batch in batches:
-        x, length = batch[kind].cpu(), batch[f"{kind}_length"].cpu()
+        x, length = batch[modality].cpu(), batch[f"{modality}_length"].cpu()
         inside = torch.arange(x.shape[1])[None] < length[:, None]
-        values = x[inside].reshape(-1, x.shape[-1]).double() / (255 if kind == "video" else 1)
-        sums += torch.stack([torch.full_like(sums[0], len(values)), values.sum(0), values.square().sum(0)])
+        values = x[inside].reshape(-1, x.shape[-1]).double() / (255 if modality == "video" else 1)
+        count = torch.full((x.shape[-1],), len(values))
+        sums = sums + torch.stack([count, values.sum(0), values.square().sum(0)])
     if dist.is_initialized():
         on_device = sums.to(ray.train.torch.get_device())
         dist.all_reduce(on_device)
         sums = on_device.cpu()
     count, total, squares = sums
     mean = total / count
-    model.encoder.mean.copy_(mean)  # pyright: ignore
     # A channel that never changes is left as it is.
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
-    model.encoder.std.copy_(torch.where(std > 1e-6, std, 1.0))  # pyright: ignore
+    return mean, torch.where(std > 1e-6, std, 1.0)
 
 
 @torch.no_grad()
@@ -186,27 +218,31 @@ def settle_batchnorm(model: nn.Module, reader: Reader, sizes: list[int]) -> None
 
 @torch.no_grad()
 def predict(model: nn.Module, reader: Reader, manifest: Manifest) -> pa.Table:
-    """Every test clip once, whatever the number of workers: row, clip, subject, label, predicted, probabilities."""
+    """Every test clip once, whatever the number of workers: row, clip, subject, label, predicted, probabilities.
+
+    Of a fusion also what it predicts of the same clip where a modality is missing: without_imu, without_video.
+    """
     model.eval()
     parts = []
     for batch in reader.batches("test", size=32):
-        probabilities = model(batch).float().softmax(1)
-        parts.append((batch["row"].cpu().numpy(), batch["label"].cpu().numpy(), probabilities.cpu().numpy()))
+        columns = {"row": batch["row"], "label": batch["label"]}
+        if reader.spec.kind == "fusion":
+            batch = batch | {"trunk": model.trunk(batch)}  # pyright: ignore
+            blank = model.blank(*batch["video"].shape[1:3])  # pyright: ignore
+            missing = batch | {"trunk": blank.expand_as(batch["trunk"])}
+            columns["without_video"] = model(missing).argmax(1)
+            columns["without_imu"] = model(batch | {"imu_length": torch.zeros_like(batch["imu_length"])}).argmax(1)
+        columns["probabilities"] = model(batch).float().softmax(1)
+        parts.append({name: values.cpu().numpy() for name, values in columns.items()})
     gathered: list[Any] = [parts]
     if dist.is_initialized():
         gathered = [None] * dist.get_world_size()
         dist.all_gather_object(gathered, parts)
-    rows, labels, probabilities = (np.concatenate(c) for c in zip(*(p for ps in gathered for p in ps), strict=True))
-    order = np.argsort(rows)
-    rows, labels, probabilities = rows[order], labels[order], probabilities[order]
+    whole = {name: np.concatenate([part[name] for parts in gathered for part in parts]) for name in parts[0]}
+    order = np.argsort(whole["row"])
+    whole = {name: values[order] for name, values in whole.items()}
+    rows, probabilities = whole.pop("row"), whole.pop("probabilities")
     assert (np.diff(rows) > 0).all(), "a test clip was evaluated twice"
     clips = manifest.clips.take(pa.array(rows))
-    return pa.table(
-        {
-            "clip": clips["clip"],
-            "subject": clips["subject"],
-            "label": labels,
-            "predicted": probabilities.argmax(1),
-            "probabilities": list(probabilities),
-        }
-    )
+    columns = {"clip": clips["clip"], "subject": clips["subject"], **whole, "predicted": probabilities.argmax(1)}
+    return pa.table(columns | {"probabilities": list(probabilities)})

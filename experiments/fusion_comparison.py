@@ -1,0 +1,27 @@
+"""Concatenation or attention, with and without modality dropout, and what is left where a modality is missing.
+
+python experiments/fusion_comparison.py --corpus utd-mhad --recordings DIR --scale laptop --seeds 3
+"""
+
+import sys
+from collections.abc import Iterator
+
+import tyro
+
+from orchestrator.launch import launch
+from orchestrator.options import Options
+from orchestrator.plan import Cell
+from orchestrator.study import Study
+
+VARIANTS = ("", "attention", "dropout", "attention-dropout")
+
+
+def cells(study: Study, seed: int) -> Iterator[Cell]:
+    for model in ("imu", "video"):
+        yield study.cell("modalities", model, seed)
+    for variant in VARIANTS:
+        yield study.cell("fusions", "fusion", seed, variant=variant)
+
+
+if __name__ == "__main__":
+    sys.exit(launch("fusion_comparison", cells, tyro.cli(Options, description=__doc__)))

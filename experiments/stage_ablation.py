@@ -1,0 +1,25 @@
+"""Do two stages help? The fused network trained in one stage, and in two with less and more of it fine-tuned.
+
+python experiments/stage_ablation.py --corpus utd-mhad --recordings DIR --scale laptop --seeds 3
+"""
+
+import sys
+from collections.abc import Iterator
+
+import tyro
+
+from orchestrator.launch import launch
+from orchestrator.options import Options
+from orchestrator.plan import Cell
+from orchestrator.study import Study
+
+VARIANTS = ("one-stage", "frozen", "", "all")
+
+
+def cells(study: Study, seed: int) -> Iterator[Cell]:
+    for variant in VARIANTS:
+        yield study.cell("stages", "fusion", seed, variant=variant)
+
+
+if __name__ == "__main__":
+    sys.exit(launch("stage_ablation", cells, tyro.cli(Options, description=__doc__)))

@@ -1,0 +1,75 @@
+"""TRIAL of a search: one setting of a recipe, trained and tested on one validation fold after the other."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import ray.tune
+
+from orchestrator import cluster, setting
+from orchestrator.run import train_and_score
+from orchestrator.spec import Modality, RunSpec
+from orchestrator.store import Store, write_whole
+from orchestrator.study import Study
+
+
+def looks(study: Study, modality: Modality, seeds: int) -> list[RunSpec]:
+    """The runs that a recipe is judged by: each validation fold with each seed."""
+    found = []
+    for seed in range(seeds):
+        for fold in study.folds():
+            cell = fold.cell("modalities", modality, seed)
+            found.append(fold.runs[cell.key])
+    return found
+
+
+def validate(
+    config: Mapping[str, Any],
+    study: Study,
+    modality: Modality,
+    seeds: int,
+    root: Path,
+    records: Path,
+    baseline: list[float],
+    about: dict[str, str],
+) -> None:
+    """Reports after each look the mean gain in top-1 over `baseline` on the same looks, in points.
+
+    A difference of the same folds, so that a setting which was stopped early compares with one that wasn't. What was
+    found stands in a file of its own in `records`; a look that was trained before is only read.
+    """
+    store = Store(root)
+    varied = replace(study, how=setting.apply(study.recipe_used, modality, config["setting"]))
+    record: dict[str, Any] = {"setting": dict(config["setting"]), "looks": []}
+    file = records / f"{looks(varied, modality, seeds)[0].key}.json"
+    for spec in looks(varied, modality, seeds):
+        folder = store.run(spec.key)
+        if folder.status != "done":
+            folder.begin(spec, about)
+            train_and_score(
+                {
+                    "key": spec.key,
+                    "storage": str(root),
+                    "sampling": asdict(varied.sampling),  # pyright: ignore[reportArgumentType]
+                    "resources": cluster.worker_resources(spec, study.scale),
+                }
+            )
+        if folder.status != "done":
+            record["failed"] = folder.record("failed").get("reason", "")
+            write_whole(file, json.dumps(record, indent=1))
+            raise RuntimeError(f"{spec.name} ({spec.key}): {record['failed']}")
+        metrics = folder.record("metrics")
+        look = {"key": spec.key, "protocol": spec.data.protocol, "seed": spec.seed}
+        record["looks"].append(look | {name: metrics[name] for name in ("top1", "k", "n")})
+        gains = [100 * (look["top1"] - base) for look, base in zip(record["looks"], baseline, strict=False)]
+        record["gain"] = fmean(gains)
+        write_whole(file, json.dumps(record, indent=1))
+        ray.tune.report({"looks": len(gains), "gain": record["gain"], "top1": look_top1(record), "key": spec.key})
+
+
+def look_top1(record: dict[str, Any]) -> float:
+    """Mean over the looks of a record, per cent."""
+    return 100 * fmean(look["top1"] for look in record["looks"])

@@ -1,0 +1,41 @@
+"""Variants of a fusion run beside the paper's own: in how many stages it trains, and how it joins the modalities."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from models.spec import S3D_BLOCKS, FusionModel
+from orchestrator.spec import Modality, RunSpec
+
+MISSING = 0.3  # of the training clips lack a modality where modality dropout is on
+
+# What a table says of each; "" is the paper's: Mixed_4c and Mixed_5c of S3D and the IMU encoder are fine-tuned.
+VARIANTS = {
+    "": "the paper's: two stages, Mixed_4c, Mixed_5c and the IMU encoder fine-tuned, concatenation",
+    "one-stage": "one stage, all trained together from what stage 1 starts from",
+    "frozen": "two stages, both encoders frozen after stage 1",
+    "all": "two stages, everything fine-tuned",
+    "attention": "self-attention over both embedding sequences",
+    "dropout": "concatenation, modality dropout",
+    "attention-dropout": "self-attention, modality dropout",
+}
+
+
+def vary(spec: RunSpec, variant: str, stage1: Mapping[Modality, RunSpec]) -> RunSpec:
+    """The fusion run `spec` as the variant has it; `stage1` are the runs that it starts from."""
+    model = spec.model
+    assert isinstance(model, FusionModel)
+    if variant == "one-stage":
+        # S3D sees as many epochs as in both stages, at stage 1's rate, and varied as there.
+        video, before = stage1["video"].optimization, stage1["video"].augmentation
+        how = replace(spec.augmentation, video=before.video, zoom=before.zoom, light=before.light)
+        model = replace(model, finetuned=tuple(S3D_BLOCKS), imu=stage1["imu"].model, video=stage1["video"].model)
+        optimization = replace(video, epochs=video.epochs + spec.optimization.epochs)
+        return replace(spec, model=model, optimization=optimization, augmentation=how, parents=())
+    if variant == "frozen":
+        model = replace(model, finetuned=(), finetuned_imu=False)
+    if variant == "all":
+        model = replace(model, finetuned=tuple(S3D_BLOCKS))
+    if variant.startswith("attention"):
+        model = replace(model, by="attention")
+    how = replace(spec.augmentation, missing=MISSING) if variant.endswith("dropout") else spec.augmentation
+    return replace(spec, model=model, augmentation=how)
