@@ -3,36 +3,13 @@
 python experiments/recipe_search.py --modality imu --corpus utd-mhad --recordings DIR --scale laptop --settings 30
 """
 
-import json
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
-import optuna
-import ray
 import ray.tune
 import tyro
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
-from ray.tune.schedulers import ASHAScheduler
-from ray.tune.search import ConcurrencyLimiter
-from ray.tune.search.optuna import OptunaSearch
-from rich.table import Table
 
-from datasets import splits
-from orchestrator import cluster, setting, tracking
-from orchestrator.launch import console, interruptible, prepare, refuse_bad_input, run_plan, tracking_uri
-from orchestrator.options import Options
-from orchestrator.plan import Cell
-from orchestrator.store import Store, write_whole
-from orchestrator.study import Study
-from orchestrator.validate import look_top1, looks, validate
-
-PLAN = "recipe_search"
+from orchestrator.tuning import SearchOptions, search
 
 # What a setting may change, and how far. Names as in orchestrator/setting.py.
 SPACES: dict[str, dict[str, Any]] = {
@@ -66,159 +43,6 @@ SPACES: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class SearchOptions(Options):
-    recipe: Literal["paper", "tuned"] = "tuned"
-    """Where the search starts: what a setting doesn't name is this recipe's."""
-    protocol: Literal["odd-even-validation", "even-odd-validation"] = "odd-even-validation"  # pyright: ignore
-    """Whose training subjects are looked at, each tested once by what the others trained."""
-    modality: Literal["imu", "video"] = "imu"
-    """Whose stage 1 is searched."""
-    settings: int = 30
-    """How many settings are tried; the same command with more goes on."""
-    times_epochs: float | None = None
-    """Epochs of each look as a multiple of the scale's, instead of the recipe's: a shorter look sees more settings."""
-    sampler_seed: int = 0
-    """Of the search itself."""
-
-
-def search(options: SearchOptions) -> int:
-    """First the recipe as it is, then settings against it; what all settings gave comes last."""
-
-    def start(study: Study) -> Study:
-        shorter = {} if options.times_epochs is None else {"times_epochs": options.times_epochs}
-        return replace(study, how=setting.apply(study.recipe_used, options.modality, shorter))
-
-    def cells(study: Study, seed: int) -> Iterator[Cell]:
-        yield start(study).cell("modalities", options.modality, seed)
-
-    prepared = refuse_bad_input(lambda: prepare(PLAN, cells, options))
-    if not isinstance(prepared, tuple):
-        return prepared or 0
-    plan, study, store = prepared
-    code = run_plan(plan, study, store, options)
-    if code:
-        return code
-    about = json.loads((store.report(PLAN) / "results.json").read_text())
-    about |= {"created": time.strftime("%Y-%m-%d %H:%M:%S")}
-    keys: list[str] = []
-    tracker = tracking.Background(lambda: tracking.Tracker(tracking_uri(store, options), store, about), keys)
-    with interruptible():
-        try:
-            tune(options, start(study), store, about, keys)
-        except KeyboardInterrupt:
-            console.print("stopping; the same command goes on from the looks that are done.")
-            code = 130
-            ray.shutdown()
-        file, tried = conclude(options, start(study), store)
-        missing = tracker.end("KILLED" if code else "FINISHED", [file], {"settings": tried})
-    if missing:
-        console.print(f"tracking: MLflow lacks some of this ({missing})", markup=False)
-    return code
-
-
-def tune(options: SearchOptions, study: Study, store: Store, about: dict[str, Any], keys: list[str]) -> None:
-    """Optuna proposes, ASHA ends a setting after a fold where others were better; `keys` collects the runs."""
-    base = looks(study, options.modality, options.seeds)
-    folder = records_of(options, study, store)
-    folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
-    left = options.settings - take_up(storage)
-    if left <= 0:
-        return
-    proposals = OptunaSearch(
-        metric="gain",
-        mode="max",
-        storage=storage,
-        study_name=PLAN,
-        # Seeded by how far it got: a start that goes on doesn't propose again what the first start did.
-        sampler=optuna.samplers.TPESampler(seed=1000 * options.sampler_seed + left, n_startup_trials=8),
-    )
-    at_once = options.concurrency or max(1, int(cluster.capacity()[0] // cluster.need(base[0], options.scale).cpus))
-    trial = ray.tune.with_parameters(
-        validate,
-        study=study,
-        modality=options.modality,
-        seeds=options.seeds,
-        root=store.root,
-        records=folder,
-        baseline=[store.run(spec.key).record("metrics")["top1"] for spec in base],
-        about=tracking.tags(about),
-    )
-    ray.tune.Tuner(
-        ray.tune.with_resources(trial, {"node:__internal_head__": 0.001}),
-        param_space={"setting": SPACES[options.modality]},
-        tune_config=ray.tune.TuneConfig(
-            search_alg=ConcurrencyLimiter(proposals, at_once),
-            scheduler=ASHAScheduler(
-                time_attr="looks", metric="gain", mode="max", max_t=len(base), grace_period=1, reduction_factor=3
-            ),
-            num_samples=left,
-        ),
-        run_config=ray.tune.RunConfig(
-            name=f"{PLAN}-{time.strftime('%Y%m%d-%H%M%S')}",
-            storage_path=str(store.root / "tune"),
-            verbose=0,
-            callbacks=[Say(keys, len(base))],
-        ),
-    ).fit()
-
-
-def records_of(options: SearchOptions, study: Study, store: Store) -> Path:
-    """A search from another recipe, protocol or manifest has another folder: it is named after its first look."""
-    first = looks(study, options.modality, options.seeds)[0]
-    return store.report(PLAN) / f"{options.modality}-{first.key}"
-
-
-def take_up(storage: optuna.storages.BaseStorage) -> int:
-    """How many settings an earlier start ended; what was cut off is proposed again first."""
-    study = optuna.create_study(storage=storage, study_name=PLAN, direction="maximize", load_if_exists=True)
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params)
-    return len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
-
-
-class Say(ray.tune.Callback):
-    """A line for each look that is done, in the driver."""
-
-    def __init__(self, keys: list[str], looks: int):
-        self.keys, self.looks = keys, looks
-
-    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
-        self.keys.append(result["key"])
-        words = f"setting {trials.index(trial) + 1}: {result['top1']:.2f} after {result['looks']} of {self.looks} looks"
-        console.print(f"[{time.strftime('%H:%M:%S')}] {words}, {result['gain']:+.2f}", markup=False, highlight=False)
-
-    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        console.print(f"setting {trials.index(trial) + 1} failed: {trial.config['setting']}", markup=False)
-
-
-def conclude(options: SearchOptions, study: Study, store: Store) -> tuple[Path, int]:
-    """settings.json: what each setting gave, the most looked at and best first; and how many settings there are."""
-    folder = records_of(options, study, store)
-    records = [json.loads(file.read_text()) for file in folder.glob("*.json") if file.name != "settings.json"]
-    records.sort(key=lambda r: (len(r["looks"]), r.get("gain", -100.0)), reverse=True)
-    base = [store.run(spec.key).record("metrics") for spec in looks(study, options.modality, options.seeds)]
-    found = {
-        "modality": options.modality,
-        "recipe": options.recipe,
-        "protocol": splits.describe(study.manifest, options.protocol),
-        "baseline": {"top1": 100 * fmean(m["top1"] for m in base), "k": sum(m["k"] for m in base)},
-        "settings": records,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "settings.json"
-    write_whole(file, json.dumps(found, indent=1))
-    table = Table("top-1", "gain", "looks", "setting", title=f"{options.modality}: {found['protocol']}")
-    table.add_row(f"{found['baseline']['top1']:.2f}", "", str(len(base)), f"recipe {options.recipe}")
-    for record in [r for r in records if r["looks"]][:10]:
-        words = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in record["setting"].items())
-        table.add_row(f"{look_top1(record):.2f}", f"{record['gain']:+.2f}", str(len(record["looks"])), words)
-    console.print(table)
-    console.print(f"settings: {file}", highlight=False)
-    return file, len(records)
-
-
 if __name__ == "__main__":
-    sys.exit(search(tyro.cli(SearchOptions, description=__doc__)))
+    options = tyro.cli(SearchOptions, description=__doc__)
+    sys.exit(search(options, SPACES[options.modality]))
