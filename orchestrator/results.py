@@ -25,7 +25,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "corpus": manifest.corpus,
         "video": manifest.video,
         "scale": study.scale,
-        "scale_text": SCALES[study.scale].describe(),
+        "scale_text": SCALES[study.scale].describe(study.recipe_used.times_epochs),
         "recipe": study.recipe,
         "protocol": study.protocol,
         "protocol_text": f"{splits.describe(manifest, study.protocol)}; {selection(study)}",

@@ -20,11 +20,12 @@ class Scale:
     threads: dict[Modality, int]
     gpus: dict[Modality, float]
 
-    def describe(self) -> str:
+    def describe(self, times_epochs: dict[Modality, float]) -> str:
+        """`times_epochs` is the recipe's."""
         start = {"none": "S3D from scratch", "kinetics400": "S3D from Kinetics-400"}.get(
             self.weights, "S3D from a file"
         )
-        epochs = ", ".join(f"{m} {e}" for m, e in self.epochs.items())
+        epochs = ", ".join(f"{m} {round(e * times_epochs[m])}" for m, e in self.epochs.items())
         return f"{self.frames} frames of {self.size}x{self.size}, {start}, epochs: {epochs}"
 
 

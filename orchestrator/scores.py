@@ -175,9 +175,9 @@ def score(cells: list[Cell], metric: str, part: str = "") -> Score:
 
 
 def interval_of(values: list[float]) -> tuple[float, float]:
-    """95 %, of the mean of two or more seeds' values."""
+    """95 %, of the mean of two or more seeds' values, within 0 and 100."""
     half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-    return fmean(values) - half, fmean(values) + half
+    return max(0.0, fmean(values) - half), min(100.0, fmean(values) + half)
 
 
 def _part(cell: Cell, metric: str, part: str, alone: bool) -> str:

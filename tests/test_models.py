@@ -200,3 +200,38 @@ def test_logits_from_the_precomputed_trunk_are_the_full_networks(
 def test_an_unknown_block_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\['Mixed_9z'\].*Mixed_3b"):
         FusionModel(finetuned=("Mixed_4c", "Mixed_9z"))
+
+
+@pytest.mark.parametrize("by", ["concatenation", "attention"])
+def test_a_frozen_fusion_trains_only_what_joins(by, stage1: tuple[ImuClassifier, VideoClassifier]) -> None:
+    spec = FusionModel(hidden=16, finetuned=(), finetuned_imu=False, by=by)
+    fusion = build_fusion(spec, *copy.deepcopy(stage1), CLASSES)
+    trained = {name.split(".")[0] for name, p in fusion.named_parameters() if p.requires_grad}
+    assert trained == {"head"} | ({"joint"} if by == "attention" else set())
+    assert not fusion.train().imu.training and fusion.head.training
+
+
+def test_a_fusion_can_be_finetuned_whole(stage1: tuple[ImuClassifier, VideoClassifier]) -> None:
+    fusion = build_fusion(FusionModel(hidden=16, finetuned=tuple(S3D_BLOCKS)), *copy.deepcopy(stage1), CLASSES)
+    assert all(p.requires_grad for p in fusion.parameters())
+    assert all(m.training for m in fusion.train().modules() if isinstance(m, nn.BatchNorm3d))
+    F.cross_entropy(fusion(clips()), torch.tensor([0, 1])).backward()
+    assert all(p.grad is not None for p in fusion.parameters())
+
+
+def test_attention_looks_at_both_sequences(stage1: tuple[ImuClassifier, VideoClassifier]) -> None:
+    """What one modality has become depends on the other, and on when in the clip something happens."""
+    fusion = build_fusion(FusionModel(hidden=16, by="attention"), *copy.deepcopy(stage1), CLASSES).eval()
+    assert isinstance(fusion, Fusion) and fusion.joint
+    imu, video = torch.randn(2, 96, 15), torch.randn(2, 1024, 3)
+    joint, other = fusion.joint(imu, video), fusion.joint(imu, 2 * video)
+    assert joint.shape == (2, 32) and not torch.allclose(joint[:, :16], other[:, :16])
+    assert not torch.allclose(joint, fusion.joint(imu.flip(2), video), atol=1e-4)
+    batch = clips()
+    assert torch.allclose(fusion(batch), fusion(batch | {"trunk": fusion.trunk(batch)}), atol=1e-5)
+
+
+def test_a_missing_video_is_one_without_length(fusion: Fusion) -> None:
+    batch = clips()
+    blank = fusion.trunk(batch | {"video_length": torch.zeros(2, dtype=torch.long)})
+    assert torch.allclose(blank, fusion.blank(8, 32).expand_as(blank), atol=1e-4)

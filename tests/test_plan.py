@@ -3,15 +3,20 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from datasets import splits
 from datasets.manifest import SCHEMA, Manifest
-from experiments import full_grid, modality_comparison, training_ratio, zero_shot
-from orchestrator import scale
+from experiments import full_grid, fusion_comparison, modality_comparison, stage_ablation, training_ratio, zero_shot
+from models.spec import FusionModel, ImuModel
+from orchestrator import scale, setting
 from orchestrator.plan import Plan
-from orchestrator.spec import RunSpec
+from orchestrator.reader import rows_of
+from orchestrator.spec import Modality, RunSpec
 from orchestrator.study import Study
+from orchestrator.validate import looks
 
 
 def manifest(classes: int = 27, subjects: int = 8) -> Manifest:
@@ -165,3 +170,63 @@ def test_weights_of_ones_own_go_to_the_video_runs() -> None:
     ours, theirs = cells("sha256:00"), cells(None)
     assert (getattr(ours["video"].model, "weights", ""), ours["imu"].key) == ("sha256:00", theirs["imu"].key)
     assert ours["video"].key != theirs["video"].key and ours["fusion"].key != theirs["fusion"].key
+
+
+def test_the_stage_ablation_shares_stage_1(plan: Plan) -> None:
+    ablation = grid(experiment=stage_ablation)
+    by = {cell.variant: ablation.runs[cell.key] for cell in ablation.cells}
+    assert list(by) == ["one-stage", "frozen", "", "all"] and kinds(ablation) == {"imu": 1, "video": 1, "fusion": 4}
+    [paper] = [cell.key for cell in plan.cells if cell.experiment == "modalities" and cell.model == "fusion"]
+    assert by[""].key == paper and len({spec.key for spec in by.values()}) == 4
+    assert by["frozen"].parents == by["all"].parents == by[""].parents and by["one-stage"].parents == ()
+    stage1 = {m: ablation.runs[key] for m, key in by[""].parents}
+    one = by["one-stage"]
+    assert isinstance(one.model, FusionModel)
+    assert (one.model.imu, one.model.video) == (stage1["imu"].model, stage1["video"].model)
+    assert one.optimization.epochs == stage1["video"].optimization.epochs + by[""].optimization.epochs
+    assert one.optimization.lr == stage1["video"].optimization.lr
+
+
+def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
+    comparison = grid(experiment=fusion_comparison)
+    by = {cell.variant: comparison.runs[cell.key] for cell in comparison.cells if cell.model == "fusion"}
+    assert kinds(comparison) == {"imu": 1, "video": 1, "fusion": 4}
+    assert len({spec.parents for spec in by.values()}) == 1
+    assert by["attention"].model == by["attention-dropout"].model != by[""].model == by["dropout"].model
+    assert by["dropout"].augmentation.missing == by["attention-dropout"].augmentation.missing > 0
+    names = {spec.name for spec in by.values()}
+    assert len(names) == 4 and "fusion attention modality-dropout seed=0" in names
+
+
+def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
+    tuned = scale.RECIPES["tuned"]
+    changed = setting.apply(
+        tuned, "imu", {"optimization.lr": 0.5, "model.width": 8, "augmentation.noise": 0.7, "resampled": 96}
+    )
+    imu = changed.models["imu"]
+    assert isinstance(imu, ImuModel) and imu.filters == (8, 16, 24) and changed.resampled == 96
+    assert (changed.optimization["imu"].lr, changed.augmentation["imu"].noise) == (0.5, 0.7)
+    assert (
+        changed.optimization["video"] == tuned.optimization["video"]
+        and changed.models["video"] == tuned.models["video"]
+    )
+    assert tuned.resampled == 180 and tuned.optimization["imu"].lr != 0.5
+    with pytest.raises(ValueError, match=r"model\.colour: a recipe has no such field for imu"):
+        setting.apply(tuned, "imu", {"model.colour": 1})
+
+
+@pytest.mark.parametrize("protocol", ["odd-even-validation", "even-odd-validation"])
+@pytest.mark.parametrize("modality", ["imu", "video"])
+def test_nothing_of_a_test_subject_reaches_what_chooses(protocol: str, modality: Modality) -> None:
+    """Every run that a setting is judged by, whatever the setting: the clips it trains on and those that score it."""
+    clips = manifest()
+    tested = splits.split(clips, protocol.removesuffix(splits.VALIDATION))[1]
+    study = Study(clips, "laptop", "tuned", protocol)
+    extreme = {"optimization.lr": 0.1, "optimization.batch": 2}
+    for how in (None, setting.apply(study.recipe_used, modality, extreme)):
+        specs = looks(replace(study, how=how), modality, seeds=2)
+        assert len(specs) == 8 == len({spec.key for spec in specs})
+        scored = np.concatenate([rows_of(spec, clips)[1] for spec in specs])
+        seen = {row for spec in specs for part in rows_of(spec, clips) for row in part}
+        assert len(seen) == len(clips.clips) - len(tested) and not seen & set(tested)
+        assert len(scored) == 2 * len(seen), "each training clip judges once a seed"

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from datasets.spec import Augmentation
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.spec import DataSpec, Modality, Optimization, RunSpec
 
@@ -39,6 +41,10 @@ SPECS = {
 }
 # A key that moves makes every result on disk unknown: trained again, and beside the old one in MLflow.
 KEYS = {"imu": "1393f393eaa5982f", "video": "d072f5f4d9997d63", "fusion": "52a5baab3008e47c"}
+VARIED_KEY = "d08e61c6a349fa2d"
+
+
+WORDS = {"crop": "motion", "optimizer": "adamw", "schedule": "one-cycle", "by": "attention"}
 
 
 def changes(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
@@ -49,10 +55,16 @@ def changes(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
     elif isinstance(value, list):
         other = {"finetuned": ["Mixed_5c"], "parents": [["imu", "c3" * 8]]}
         yield path, other.get(path[-1]) or ([*value[:-1], value[-1] + 1] if value else [1])
+    elif path == ("model", "imu"):
+        return  # one stage needs both encoders: test_the_encoders_of_one_stage_are_in_the_key
+    elif path == ("model", "video"):
+        return
     elif value is None:
         yield path, 1
-    elif path[-1] in ("crop", "optimizer", "schedule") and isinstance(value, str):
-        yield path, {"crop": "motion", "optimizer": "adamw", "schedule": "one-cycle"}[path[-1]]
+    elif path[-1] in WORDS and isinstance(value, str):
+        yield path, WORDS[path[-1]]
+    elif isinstance(value, bool):
+        yield path, not value
     elif path[0] == "augmentation":
         yield path, value + 0.5
     else:
@@ -135,3 +147,23 @@ def test_specs_are_frozen() -> None:
 @pytest.mark.parametrize(("kind", "name"), [("imu", "imu ratio=0.25 imu*=2 seed=2"), ("video", "video seed=0")])
 def test_name_is_what_sets_it_apart(kind: Modality, name: str) -> None:
     assert SPECS[kind].name == name
+
+
+def test_the_encoders_of_one_stage_are_in_the_key() -> None:
+    two = SPECS["fusion"]
+    small, large = (
+        replace(two, model=FusionModel(imu=ImuModel(hidden=n), video=VideoModel()), parents=()) for n in (8, 9)
+    )
+    assert len({two.key, small.key, large.key}) == 3
+    back = RunSpec.from_json(json.loads(json.dumps(small.to_json())))
+    assert back == small and isinstance(back.model, FusionModel) and back.model.imu == ImuModel(hidden=8)
+    with pytest.raises(ValueError, match="both encoders"):
+        FusionModel(imu=ImuModel())
+
+
+def test_an_option_that_came_later_moves_no_key_while_it_is_neutral() -> None:
+    """The key of a varied run from before brightness, zoom, modality dropout and weight averaging were options."""
+    how = Augmentation(rotation=10, scale=0.1, noise=0.03, warp=0.2, crop=0.1)
+    varied = replace(SPECS["imu"], augmentation=how)
+    assert varied.key == VARIED_KEY
+    assert replace(varied, augmentation=replace(how, light=0.1)).key != VARIED_KEY

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from datasets.manifest import Manifest
 from datasets.shards import Shards
 from datasets.spec import Augmentation
-from models.spec import FusionModel, ImuModel, VideoModel
+from models.build import build
+from models.spec import S3D_BLOCKS, FusionModel, ImuModel, VideoModel
 from orchestrator import run
+from orchestrator.metrics import score_run
 from orchestrator.spec import DataSpec, Optimization, RunSpec
 from orchestrator.store import RunFolder, Store
 
@@ -122,7 +125,7 @@ def goes_on_from_its_checkpoint(store: Store, spec: RunSpec, whole: RunFolder, w
 def varied(imu: RunSpec) -> RunSpec:
     """With every option of a tuned recipe."""
     how = Augmentation(rotation=10, scale=0.1, noise=0.03, warp=0.2, crop=0.1)
-    one_cycle = replace(imu.optimization, optimizer="adamw", schedule="one-cycle", label_smoothing=0.1)
+    one_cycle = replace(imu.optimization, optimizer="adamw", schedule="one-cycle", label_smoothing=0.1, average=0.8)
     model, data = ImuModel(batchnorm=True, head_dropout=0.5), replace(imu.data, resampled=60)
     return replace(imu, model=model, data=data, optimization=one_cycle, augmentation=how)
 
@@ -142,9 +145,9 @@ def test_a_fusion_of_cropped_videos_and_resampled_signals(
             fit(store, spec, written)
     data = replace(video_tuned.data, samples=varied.data.samples, resampled=60, hidden_video=(1,))
     parents = (("imu", varied.key), ("video", video_tuned.key))
-    how = replace(varied.augmentation, video=part)
+    how = replace(varied.augmentation, video=part, missing=0.5)
     few = replace(varied.optimization, epochs=3)
-    spec = RunSpec(FusionModel(head_dropout=0.5), data, few, seed=0, augmentation=how, parents=parents)
+    spec = RunSpec(FusionModel(head_dropout=0.5, by="attention"), data, few, seed=0, augmentation=how, parents=parents)
     folder = fit(store, spec, written)
     losses = [row["loss"] for row in folder.history()]
     assert losses[-1] < losses[0]
@@ -167,6 +170,32 @@ def more(undisturbed: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
     [manifest] = (root / "manifests").iterdir()
     [folder] = (root / "shards").iterdir()
     return Store(root), Manifest.read(manifest), Shards.read(folder)
+
+
+def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
+    store: Store, varied: RunSpec, video_tuned: RunSpec, written: Shards
+):
+    model = FusionModel(finetuned=tuple(S3D_BLOCKS), imu=varied.model, video=video_tuned.model)  # pyright: ignore
+    data = replace(video_tuned.data, samples=varied.data.samples, resampled=60)
+    # A rate at which nothing moves: what it ends with is what it started from.
+    still = replace(video_tuned.optimization, lr=1e-12, weight_decay=0, epochs=1, schedule="constant")
+    folder = fit(store, RunSpec(model, data, still, seed=0), written)
+    state = folder.load("model")
+    assert state is not None
+    first = {}
+    for name, spec in (("imu", model.imu), ("video", model.video)):
+        torch.manual_seed(0)
+        first |= {f"{name}.{k}": v for k, v in build(spec, 27).encoder.named_parameters()}  # pyright: ignore
+    assert len(first) > 100
+    for name, value in first.items():
+        assert torch.allclose(state["model"][name], value, atol=1e-6), name
+    # The statistics of the training clips, as stage 1 takes them.
+    for name, parent in (("imu", varied), ("video", video_tuned)):
+        stage1 = store.run(parent.key).load("model")
+        assert stage1 is not None
+        assert torch.allclose(state["model"][f"{name}.mean"], stage1["model"]["encoder.mean"])
+    metrics = score_run(folder)
+    assert 0 <= metrics["top1_without_imu"] <= 1 and metrics["n_without_video"] == 6
 
 
 def test_a_batch_of_18_over_4_workers_weights_gradients_by_clips(ray_local: None, more: tuple[Store, Manifest, Shards]):
