@@ -37,5 +37,5 @@ def test_records_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_nothing_to_record_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such file; run experiments/full_grid.py"):
+    with pytest.raises(ValueError, match="no such file; run experiments"):
         record.record(Which(tmp_path, "full_grid"))
