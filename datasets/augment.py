@@ -94,3 +94,15 @@ def scaled(frames_THWC: Tensor, size: int) -> Tensor:
     x = frames_THWC.permute(0, 3, 1, 2).float()
     x = torch.nn.functional.interpolate(x, (size, size), mode="bilinear", align_corners=False)
     return x.round().to(frames_THWC.dtype).permute(0, 2, 3, 1)
+
+
+def motion(video_BTHWC: Tensor) -> Tensor:
+    """Brightness, what differs from the frame before, and from the clip's own background, instead of three colours.
+
+    uint8 of the same shape; differences are halved and 128 is none. For static cameras.
+    """
+    grey = video_BTHWC.float().mean(dim=4)
+    before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
+    background = grey.median(dim=1, keepdim=True).values
+    channels = torch.stack([grey, 128 + (grey - before) / 2, 128 + (grey - background) / 2], dim=4)
+    return channels.round().clamp(0, 255).to(torch.uint8)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,9 +16,10 @@ from rich.console import Console
 
 from datasets import corpora, splits
 from datasets.corpora import synthetic
-from orchestrator import cluster, preflight, pretrained, results
+from orchestrator import cluster, preflight, pretrained, results, setting
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
+from orchestrator.scale import RECIPES
 from orchestrator.store import Store, write_whole
 from orchestrator.study import Study
 
@@ -100,8 +101,9 @@ def open_study(options: Options) -> tuple[Study, Store]:
     for bad in manifest.bad:
         console.print(f"left out: {bad.file}: {bad.reason}", markup=False)
     weights = pretrained.name(options.weights)
+    how = setting.apply(RECIPES[options.recipe], setting.parse(options.set)) if options.set else None
     study = Study(manifest, options.scale, options.recipe, options.protocol, weights, options.workers)
-    return study, store
+    return replace(study, how=how, set=options.set), store
 
 
 def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:

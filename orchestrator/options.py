@@ -27,6 +27,8 @@ class Options:
     """Frames, frame size, epochs and weights."""
     recipe: Literal["paper", "tuned"] = "paper"
     """Optimizer, rates, batch, widths and augmentation: Table 1's, or tuned."""
+    set: dict[str, str] = field(default_factory=dict)
+    """Names and values that change the recipe, as in `video.times_epochs 2 imu.optimization.lr 1e-3 crop frame`."""
     protocol: Literal[
         "odd-even", "even-odd", "leave-one-subject-out", "trials", "odd-even-validation", "even-odd-validation"
     ] = "odd-even"

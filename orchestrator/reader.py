@@ -105,6 +105,8 @@ class Reader:
             assert data.frames and data.size
             video, length = augment.view(batch["video"], batch["video_length"], data.frames, data.size, how)
             batch = batch | {"video": video, "video_length": length}
+        if "video" in batch and data.channels == "motion":
+            batch = batch | {"video": augment.motion(batch["video"])}
         return batch
 
     def hide(self, batch: Batch) -> Batch:

@@ -26,7 +26,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "video": manifest.video,
         "scale": study.scale,
         "scale_text": SCALES[study.scale].describe(study.recipe_used.times_epochs),
-        "recipe": study.recipe,
+        "recipe": study.recipe_name,
         "protocol": study.protocol,
         "protocol_text": f"{splits.describe(manifest, study.protocol)}; {selection(study)}",
         **about,

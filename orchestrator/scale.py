@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+import pydantic.dataclasses
+
 from datasets.spec import Augmentation
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.spec import Modality, Optimization
@@ -43,7 +45,7 @@ SCALES = {
 }
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True)
 class Recipe:
     """How each modality is trained. Epochs are the scale's, so many times over; they are left at 1 here."""
 
@@ -53,6 +55,7 @@ class Recipe:
     times_epochs: dict[Modality, float] = field(default_factory=lambda: _per(1, 1, 1))
     resampled: int | None = None
     crop: Literal["frame", "motion"] = "frame"
+    channels: Literal["colour", "motion"] = "colour"
     spare_frames: float = 1.0
     """Frames kept in the shards as a multiple of those the network sees, to crop from; likewise the frame's size."""
     spare_size: float = 1.0

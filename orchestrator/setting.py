@@ -1,30 +1,52 @@
-"""A setting: what a search changes of a recipe, as flat names of one modality's fields ("optimization.lr")."""
+"""A setting: what is changed of a recipe, by flat names: "imu.optimization.lr", "video.times_epochs", "resampled"."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 from orchestrator.scale import Recipe
-from orchestrator.spec import Modality
+from orchestrator.spec import MODALITIES
+
+OF_ALL = ("resampled", "crop", "channels", "spare_frames", "spare_size")
+PARTS = {"model": "models", "optimization": "optimization", "augmentation": "augmentation"}
 
 
-def apply(recipe: Recipe, modality: Modality, setting: Mapping[str, Any]) -> Recipe:
-    """The recipe with these fields of its model, optimization, augmentation or itself; raises ValueError for others.
+def apply(recipe: Recipe, setting: Mapping[str, Any]) -> Recipe:
+    """The recipe with these values; raises ValueError for a name that no recipe has and a value that doesn't fit.
 
-    "model.width" stands for an IMU encoder's three filter counts, as 1, 2 and 3 times it.
+    "imu.model.width" stands for the three filter counts of the IMU encoder: 1, 2 and 3 times it.
     """
     for name, value in setting.items():
-        part, _, field = name.rpartition(".")
-        if name == "model.width":
-            field, value = "filters", (value, 2 * value, 3 * value)
-        whole = {"model": recipe.models, "optimization": recipe.optimization, "augmentation": recipe.augmentation}
-        if part in whole and field in {f.name for f in fields(whole[part][modality])}:
-            changed = whole[part] | {modality: replace(whole[part][modality], **{field: value})}
-            recipe = replace(recipe, **{"models" if part == "model" else part: changed})
-        elif name == "times_epochs":
-            recipe = replace(recipe, times_epochs=recipe.times_epochs | {modality: value})
-        elif name in ("resampled", "crop", "spare_frames", "spare_size"):
-            recipe = replace(recipe, **{name: value})
-        else:
-            raise ValueError(f"{name}: a recipe has no such field for {modality}.")
+        try:
+            recipe = _with(recipe, name, value)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"--set {name} {value}: {error}") from None
     return recipe
+
+
+def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
+    if name == "imu.model.width":
+        name, value = "imu.model.filters", (value, 2 * value, 3 * value)
+    modality, _, rest = name.partition(".")
+    part, _, field = rest.partition(".")
+    if name in OF_ALL:
+        return replace(recipe, **{name: value})
+    if modality in MODALITIES and rest == "times_epochs":
+        return replace(recipe, times_epochs=recipe.times_epochs | {modality: value})
+    if modality in MODALITIES and part in PARTS:
+        each = getattr(recipe, PARTS[part])
+        if field in {f.name for f in fields(each[modality])}:
+            return replace(recipe, **{PARTS[part]: each | {modality: replace(each[modality], **{field: value})}})
+    raise ValueError(f"a recipe has no such field; it has {', '.join(OF_ALL)} and MODALITY.PART.FIELD")
+
+
+def parse(words: Mapping[str, str]) -> dict[str, Any]:
+    """Values as given on the command line: numbers, true, false, null and lists as JSON has them, else words."""
+    values: dict[str, Any] = {}
+    for name, word in words.items():
+        try:
+            values[name] = json.loads(word)
+        except ValueError:
+            values[name] = word
+    return values

@@ -1,6 +1,6 @@
 """Study: what all runs of a plan share (corpus, protocol, scale, recipe), and the cells and runs one can ask of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from datasets import splits
@@ -24,11 +24,17 @@ class Study:
     weights: str | None = None
     workers: dict[Modality, int] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
-    how: Recipe | None = None  # where a search varies the recipe
+    how: Recipe | None = None  # where something of the recipe was set or a search varies it
+    set: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def recipe_used(self) -> Recipe:
         return self.how or RECIPES[self.recipe]
+
+    @property
+    def recipe_name(self) -> str:
+        """With what was set otherwise: "tuned, video.augmentation.zoom 0.2"."""
+        return ", ".join([self.recipe, *(f"{name} {value}" for name, value in self.set.items())])
 
     def folds(self) -> "list[Study]":
         """A study for each split of the protocol; they collect their runs together."""
@@ -88,6 +94,7 @@ class Study:
                 stored_frames=self.sampling.frames if reads_video and self.sampling.frames != scale.frames else None,
                 stored_size=self.sampling.size if reads_video and self.sampling.size != scale.size else None,
                 crop=self.sampling.crop if reads_video else "frame",
+                channels=recipe.channels if reads_video else "colour",
                 hidden_imu=hide.get("imu", ()),
                 hidden_video=hide.get("video", ()),
             ),

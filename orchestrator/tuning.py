@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -18,13 +18,13 @@ from ray.tune.search.optuna import OptunaSearch
 from rich.table import Table
 
 from datasets import splits
-from orchestrator import cluster, setting, tracking
+from orchestrator import cluster, tracking
 from orchestrator.launch import console, interruptible, prepare, refuse_bad_input, run_plan, tracking_uri
 from orchestrator.options import Options
 from orchestrator.plan import Cell
 from orchestrator.store import Store, write_whole
 from orchestrator.study import Study
-from orchestrator.validate import look_top1, looks, validate
+from orchestrator.validate import Looks, look_top1, looks, validate
 
 PLAN = "recipe_search"
 
@@ -40,9 +40,9 @@ class SearchOptions(Options):
     modality: Literal["imu", "video"] = "imu"
     """Whose stage 1 is searched."""
     settings: int = 30
-    """How many settings are tried; the same command with more goes on."""
-    times_epochs: float | None = None
-    """Epochs of each look as a multiple of the scale's, instead of the recipe's: a shorter look sees more settings."""
+    """How many settings are tried; the same command with more goes on, and with 0 only the start is judged."""
+    looks: int | None = None
+    """How many of the validation folds a setting is judged by; default: all."""
     sampler_seed: int = 0
     """Of the search itself."""
 
@@ -50,12 +50,9 @@ class SearchOptions(Options):
 def search(options: SearchOptions, space: dict[str, Any]) -> int:
     """First the recipe as it is, then settings against it; what all settings gave comes last."""
 
-    def start(study: Study) -> Study:
-        shorter = {} if options.times_epochs is None else {"times_epochs": options.times_epochs}
-        return replace(study, how=setting.apply(study.recipe_used, options.modality, shorter))
-
     def cells(study: Study, seed: int) -> Iterator[Cell]:
-        yield start(study).cell("modalities", options.modality, seed)
+        if study.protocol in splits.folds(study.manifest, options.protocol)[: options.looks]:
+            yield study.cell("modalities", options.modality, seed)
 
     prepared = refuse_bad_input(lambda: prepare(PLAN, cells, options))
     if not isinstance(prepared, tuple):
@@ -70,16 +67,20 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
     tracker = tracking.Background(lambda: tracking.Tracker(tracking_uri(store, options), store, about), keys)
     with interruptible():
         try:
-            tune(options, space, start(study), store, about, keys)
+            tune(options, space, study, store, about, keys)
         except KeyboardInterrupt:
             console.print("stopping; the same command goes on from the looks that are done.")
             code = 130
             ray.shutdown()
-        file, tried = conclude(options, start(study), store)
+        file, tried = conclude(options, study, store)
         missing = tracker.end("KILLED" if code else "FINISHED", [file], {"settings": tried})
     if missing:
         console.print(f"tracking: MLflow lacks some of this ({missing})", markup=False)
     return code
+
+
+def judged_by(options: SearchOptions) -> Looks:
+    return Looks(options.modality, options.seeds, options.looks)
 
 
 def tune(
@@ -91,7 +92,7 @@ def tune(
     keys: list[str],
 ) -> None:
     """Optuna proposes, ASHA ends a setting after a fold where others were better; `keys` collects the runs."""
-    base = looks(study, options.modality, options.seeds)
+    base = looks(study, judged_by(options))
     folder = records_of(options, study, store)
     folder.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
@@ -110,8 +111,7 @@ def tune(
     trial = ray.tune.with_parameters(
         validate,
         study=study,
-        modality=options.modality,
-        seeds=options.seeds,
+        judged_by=judged_by(options),
         root=store.root,
         records=folder,
         baseline=[store.run(spec.key).record("metrics")["top1"] for spec in base],
@@ -138,7 +138,7 @@ def tune(
 
 def records_of(options: SearchOptions, study: Study, store: Store) -> Path:
     """A search from another recipe, protocol or manifest has another folder: it is named after its first look."""
-    first = looks(study, options.modality, options.seeds)[0]
+    first = looks(study, judged_by(options))[0]
     return store.report(PLAN) / f"{options.modality}-{first.key}"
 
 
@@ -171,10 +171,10 @@ def conclude(options: SearchOptions, study: Study, store: Store) -> tuple[Path, 
     folder = records_of(options, study, store)
     records = [json.loads(file.read_text()) for file in folder.glob("*.json") if file.name != "settings.json"]
     records.sort(key=lambda r: (len(r["looks"]), r.get("gain", -100.0)), reverse=True)
-    base = [store.run(spec.key).record("metrics") for spec in looks(study, options.modality, options.seeds)]
+    base = [store.run(spec.key).record("metrics") for spec in looks(study, judged_by(options))]
     found = {
         "modality": options.modality,
-        "recipe": options.recipe,
+        "recipe": study.recipe_name,
         "protocol": splits.describe(study.manifest, options.protocol),
         "baseline": {"top1": 100 * fmean(m["top1"] for m in base), "k": sum(m["k"] for m in base)},
         "settings": records,
@@ -183,7 +183,7 @@ def conclude(options: SearchOptions, study: Study, store: Store) -> tuple[Path, 
     file = folder / "settings.json"
     write_whole(file, json.dumps(found, indent=1))
     table = Table("top-1", "gain", "looks", "setting", title=f"{options.modality}: {found['protocol']}")
-    table.add_row(f"{found['baseline']['top1']:.2f}", "", str(len(base)), f"recipe {options.recipe}")
+    table.add_row(f"{found['baseline']['top1']:.2f}", "", str(len(base)), f"recipe {study.recipe_name}")
     for record in [r for r in records if r["looks"]][:10]:
         words = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in record["setting"].items())
         table.add_row(f"{look_top1(record):.2f}", f"{record['gain']:+.2f}", str(len(record["looks"])), words)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,21 +16,28 @@ from orchestrator.store import Store, write_whole
 from orchestrator.study import Study
 
 
-def looks(study: Study, modality: Modality, seeds: int) -> list[RunSpec]:
-    """The runs that a recipe is judged by: each validation fold with each seed."""
+@dataclass(frozen=True)
+class Looks:
+    """By which runs a setting is judged: stage 1 of a modality, with so many seeds, on the first `folds` or all."""
+
+    modality: Modality
+    seeds: int = 1
+    folds: int | None = None
+
+
+def looks(study: Study, judged_by: Looks) -> list[RunSpec]:
+    """One run a seed and validation fold. `study` is of the whole protocol."""
     found = []
-    for seed in range(seeds):
-        for fold in study.folds():
-            cell = fold.cell("modalities", modality, seed)
-            found.append(fold.runs[cell.key])
+    for seed in range(judged_by.seeds):
+        for fold in study.folds()[: judged_by.folds]:
+            found.append(fold.runs[fold.cell("modalities", judged_by.modality, seed).key])
     return found
 
 
 def validate(
     config: Mapping[str, Any],
     study: Study,
-    modality: Modality,
-    seeds: int,
+    judged_by: Looks,
     root: Path,
     records: Path,
     baseline: list[float],
@@ -42,10 +49,10 @@ def validate(
     found stands in a file of its own in `records`; a look that was trained before is only read.
     """
     store = Store(root)
-    varied = replace(study, how=setting.apply(study.recipe_used, modality, config["setting"]))
+    varied = replace(study, how=setting.apply(study.recipe_used, config["setting"]))
     record: dict[str, Any] = {"setting": dict(config["setting"]), "looks": []}
-    file = records / f"{looks(varied, modality, seeds)[0].key}.json"
-    for spec in looks(varied, modality, seeds):
+    file = records / f"{looks(varied, judged_by)[0].key}.json"
+    for spec in looks(varied, judged_by):
         folder = store.run(spec.key)
         if folder.status != "done":
             folder.begin(spec, about)

@@ -132,3 +132,12 @@ def test_the_same_seed_varies_alike() -> None:
 def test_what_cannot_be_meant_is_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="below"):
         Augmentation(**wrong)
+
+
+def test_motion_shows_what_moves_and_not_what_stands() -> None:
+    video = torch.full((1, 5, 4, 4, 3), 100, dtype=torch.uint8)
+    video[0, 2, 1, 1] = 160  # in one frame of five one pixel is brighter
+    seen = augment.motion(video)
+    assert seen.shape == video.shape and seen.dtype == torch.uint8
+    assert seen[0, :, 0, 0].tolist() == [[100, 128, 128]] * 5
+    assert seen[0, :, 1, 1].tolist() == [[100, 128, 128]] * 2 + [[160, 158, 158], [100, 98, 128], [100, 128, 128]]

@@ -16,7 +16,7 @@ from orchestrator.plan import Plan
 from orchestrator.reader import rows_of
 from orchestrator.spec import Modality, RunSpec
 from orchestrator.study import Study
-from orchestrator.validate import looks
+from orchestrator.validate import Looks, looks
 
 
 def manifest(classes: int = 27, subjects: int = 8) -> Manifest:
@@ -201,7 +201,7 @@ def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
 def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
     tuned = scale.RECIPES["tuned"]
     changed = setting.apply(
-        tuned, "imu", {"optimization.lr": 0.5, "model.width": 8, "augmentation.noise": 0.7, "resampled": 96}
+        tuned, {"imu.optimization.lr": 0.5, "imu.model.width": 8, "imu.augmentation.noise": 0.7, "resampled": 96}
     )
     imu = changed.models["imu"]
     assert isinstance(imu, ImuModel) and imu.filters == (8, 16, 24) and changed.resampled == 96
@@ -211,8 +211,10 @@ def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
         and changed.models["video"] == tuned.models["video"]
     )
     assert tuned.resampled == 180 and tuned.optimization["imu"].lr != 0.5
-    with pytest.raises(ValueError, match=r"model\.colour: a recipe has no such field for imu"):
-        setting.apply(tuned, "imu", {"model.colour": 1})
+    for wrong in ({"imu.model.colour": 1}, {"colour": 1}, {"imu": 1}, {"imu.optimization.lr": -1}, {"crop": "nose"}):
+        with pytest.raises(ValueError, match=f"--set {next(iter(wrong))} "):
+            setting.apply(tuned, wrong)
+    assert setting.parse({"a": "1e-3", "b": "motion", "c": "[1, 2]"}) == {"a": 1e-3, "b": "motion", "c": [1, 2]}
 
 
 @pytest.mark.parametrize("protocol", ["odd-even-validation", "even-odd-validation"])
@@ -222,9 +224,9 @@ def test_nothing_of_a_test_subject_reaches_what_chooses(protocol: str, modality:
     clips = manifest()
     tested = splits.split(clips, protocol.removesuffix(splits.VALIDATION))[1]
     study = Study(clips, "laptop", "tuned", protocol)
-    extreme = {"optimization.lr": 0.1, "optimization.batch": 2}
-    for how in (None, setting.apply(study.recipe_used, modality, extreme)):
-        specs = looks(replace(study, how=how), modality, seeds=2)
+    extreme = {f"{modality}.optimization.lr": 0.1, f"{modality}.optimization.batch": 2}
+    for how in (None, setting.apply(study.recipe_used, extreme)):
+        specs = looks(replace(study, how=how), Looks(modality, seeds=2))
         assert len(specs) == 8 == len({spec.key for spec in specs})
         scored = np.concatenate([rows_of(spec, clips)[1] for spec in specs])
         seen = {row for spec in specs for part in rows_of(spec, clips) for row in part}

@@ -44,7 +44,7 @@ KEYS = {"imu": "1393f393eaa5982f", "video": "d072f5f4d9997d63", "fusion": "52a5b
 VARIED_KEY = "d08e61c6a349fa2d"
 
 
-WORDS = {"crop": "motion", "optimizer": "adamw", "schedule": "one-cycle", "by": "attention"}
+WORDS = {"crop": "motion", "channels": "motion", "optimizer": "adamw", "schedule": "one-cycle", "by": "attention"}
 
 
 def changes(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:

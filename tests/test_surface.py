@@ -23,8 +23,8 @@ from orchestrator.store import Store
 from orchestrator.study import Study
 
 SCRIPT = Path(full_grid.__file__)
-FLAGS = """-h --help --corpus --recordings --scale --recipe --protocol --seeds --only --storage --tracking-uri --address
-    --weights --workers --concurrency --skip-bad --no-skip-bad --dry-run --no-dry-run"""
+FLAGS = """-h --help --corpus --recordings --scale --recipe --set --protocol --seeds --only --storage
+    --tracking-uri --address --weights --workers --concurrency --skip-bad --no-skip-bad --dry-run --no-dry-run"""
 TOP = """plan corpus video scale scale_text recipe protocol protocol_text seeds command created classes bad_clips
     sharing cells runs"""
 CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n top1_seen k_seen n_seen
