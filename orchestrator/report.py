@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import jinja2
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator import claims, figures, paper, scores
+from orchestrator.clock import PARTS
 from orchestrator.paired import Right, difference
 from orchestrator.scores import BARS, MODELS, Results
 from orchestrator.variant import VARIANTS
@@ -156,7 +158,21 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "subjects": _by_subject(results, predictions),
         "variants": _variants(results, right),
         "run_rows": _run_rows(results),
+        "times": _times(results),
     }
+
+
+def _times(results: Results) -> list[dict[str, Any]]:
+    """Mean seconds of a run of each kind, by what they went to; what no worker saw are its processes."""
+    rows = []
+    for kind in MODELS:
+        timed = [run for run in results["runs"].values() if run["kind"] == kind and run.get("times")]
+        if timed:
+            parts = {name: fmean(run["times"][name] for run in timed) for name in PARTS}
+            whole = fmean(run["seconds"] for run in timed)
+            parts = {"processes": whole - sum(parts.values())} | parts | {"all": whole}
+            rows.append({"label": scores.model_label(results, kind), "runs": len(timed), "parts": parts})
+    return rows
 
 
 def _variants(results: Results, right: Right) -> list[dict[str, Any]]:

@@ -58,6 +58,7 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
         "name": spec.name,
         "parents": dict(spec.parents),
         "seconds": folder.record("done").get("seconds"),
+        "times": folder.record("times") if status == "done" else {},
         "status": status,
         "reason": reason,
     }

@@ -24,7 +24,7 @@ def write_whole(file: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """spec.json, history.jsonl, metrics.json, predictions.parquet, checkpoint.pt, model.pt; done.json comes last."""
+    """spec.json, history.jsonl, metrics.json, times.json, predictions.parquet, checkpoint.pt, model.pt; done.json."""
 
     path: Path
 
@@ -57,12 +57,16 @@ class RunFolder:
         write_whole(self.path / "failed.json", json.dumps({"reason": reason, "trace": trace, "ended": time.time()}))
 
     def record(self, name: str) -> dict[str, Any]:
-        """spec.json, metrics.json, done.json or failed.json; empty where there is none."""
+        """spec.json, metrics.json, times.json, done.json or failed.json; empty where there is none."""
         file = self.path / f"{name}.json"
         return json.loads(file.read_text()) if file.exists() else {}
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         write_whole(self.path / "metrics.json", json.dumps(metrics, indent=1))
+
+    def write_times(self, times: dict[str, float]) -> None:
+        """Seconds of the last start's first worker, as in orchestrator/clock.py."""
+        write_whole(self.path / "times.json", json.dumps(times))
 
     def write_predictions(self, table: pa.Table) -> None:
         part = self.path / f"predictions.{os.getpid()}.part"

@@ -122,6 +122,8 @@ class Tracker:
         if status == "done":
             metrics, stamp = folder.record("metrics"), int(time.time() * 1000)
             values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0) for n in FINAL if n in metrics]
+            times = folder.record("times") | {"all": folder.record("done")["seconds"]}
+            values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
             self.client.log_batch(run_id, metrics=values)
             for name in ("predictions.parquet", "metrics.json", "spec.json"):
                 self.client.log_artifact(run_id, str(folder.path / name))

@@ -22,6 +22,7 @@ from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from models.build import build, build_fusion
 from models.spec import FusionModel, ImuModel, VideoModel
+from orchestrator.clock import Clock
 from orchestrator.reader import Reader, rows_of
 from orchestrator.spec import RunSpec
 from orchestrator.store import RunFolder, Store
@@ -29,6 +30,7 @@ from orchestrator.store import RunFolder, Store
 
 def train(config: dict[str, Any]) -> None:
     """Train a run from its last checkpoint, or from the start, to its last epoch; then test it once."""
+    clock, began = Clock(), time.monotonic()
     store = Store(Path(config["storage"]))
     folder = store.run(config["key"])
     spec = folder.spec
@@ -54,8 +56,8 @@ def train(config: dict[str, Any]) -> None:
         set_statistics(model, spec, lambda: reader.batches("train", size=64))
     how = spec.optimization
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = kinds[how.optimizer](trained, lr=how.lr, weight_decay=how.weight_decay)
+    moving = [p for p in model.parameters() if p.requires_grad]
+    optimizer = kinds[how.optimizer](moving, lr=how.lr, weight_decay=how.weight_decay)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(how.average)) if how.average else None
     if resumed:
         optimizer.load_state_dict(resumed["optimizer"])
@@ -67,13 +69,15 @@ def train(config: dict[str, Any]) -> None:
     network = nn.parallel.DistributedDataParallel(model) if workers > 1 else model
     sizes = stream.batch_sizes(len(train_rows), spec.optimization.batch, workers)
     saved = time.monotonic()
+    clock.seconds["set-up"] = saved - began  # pyright: ignore[reportArgumentType]
     for epoch in range(resumed["epoch"] + 1 if resumed else 1, spec.optimization.epochs + 1):
         started = time.monotonic()
         network.train()
         # Dropout depends on seed and epoch alone, so an epoch that is resumed is the epoch that was lost.
         torch.manual_seed(int(np.random.default_rng([spec.seed, epoch, rank]).integers(2**62)))
         totals = torch.zeros(3, dtype=torch.float64, device=device)  # loss, right, not finite
-        for step, (size, batch) in enumerate(zip(sizes, reader.epoch(epoch, sizes[0]), strict=False)):
+        batches = clock.waiting("data", reader.epoch(epoch, sizes[0]))
+        for step, (size, batch) in enumerate(zip(sizes, batches, strict=False)):
             optimizer.param_groups[0]["lr"] = how.rate((epoch - 1 + step / len(sizes)) / how.epochs)
             logits_BK = network(batch)
             # Weighted by clips: DDP averages over workers, whose shares of a batch may differ (18 over 4).
@@ -95,14 +99,19 @@ def train(config: dict[str, Any]) -> None:
             if time.monotonic() - saved > config["checkpoint_seconds"] and epoch < spec.optimization.epochs:
                 state = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 state |= {"average": average.state_dict()} if average else {}
-                folder.save("checkpoint", state)
+                with clock.on("checkpoints"):
+                    folder.save("checkpoint", state)
                 saved = time.monotonic()
 
+    passed = time.monotonic() - began
+    clock.seconds["steps"] = passed - sum(clock.seconds.values())  # pyright: ignore[reportArgumentType]
     if average:
         model.load_state_dict(average.module.state_dict())
-    settle_batchnorm(model, reader, sizes)
-    table = predict(model, reader, manifest)
+    with clock.on("evaluation"):
+        settle_batchnorm(model, reader, sizes)
+        table = predict(model, reader, manifest)
     if rank == 0:
+        folder.write_times(clock.read())
         folder.save("model", {"model": model.state_dict()})
         folder.write_predictions(table)
     ray.train.report({"epochs": spec.optimization.epochs})

@@ -334,3 +334,13 @@ def test_variants_of_the_fusion_stand_against_the_papers(no_plots, tmp_path):
     assert "IMU + Depth 75.00 9/12" in text, "Table 2 has the paper's variant"
     assert "Training in two stages makes the fused model better not tested by the paper either +25.00 [" in text
     assert "without IMU" in terminal(results) and "everything" not in terminal(results)
+
+
+def test_where_the_time_goes_adds_up(no_plots, tmp_path):
+    results = make(tmp_path / "runs")
+    assert "Where the time of a run goes" not in write(results, tmp_path)
+    for run in results["runs"].values():
+        run["times"] = {"set-up": 1.0, "data": 0.5, "steps": 6.0, "checkpoints": 0.0, "evaluation": 2.0}
+    text = text_of(write(results, tmp_path))
+    assert "processes set-up data steps checkpoints evaluation all" in text
+    assert "IMU only 4 2.5 1.0 0.5 6.0 0.0 2.0 12.0" in text
