@@ -16,7 +16,7 @@ from rich.console import Console
 
 from datasets import corpora, splits
 from datasets.corpora import synthetic
-from orchestrator import cluster, preflight, pretrained, results, setting
+from orchestrator import cluster, preflight, pretrained, results, setting, simulate
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
 from orchestrator.scale import RECIPES
@@ -45,6 +45,8 @@ def prepare(name: str, cells: Cells, options: Options) -> tuple[Plan, Study, Sto
     plan = make_plan(name, cells, study, options)
     if options.dry_run:
         print_plan(plan, store)
+        if options.simulate:
+            simulate_plan(plan, study, store, options)
         return None
     pretrained.fetch(plan, store, options.weights)
     cluster.connect(options.address)
@@ -123,6 +125,16 @@ def print_plan(plan: Plan, store: Store) -> None:
         parents = f"  from {' + '.join(plan.parents(key))}" if spec.parents else ""
         status = "done" if key in done else "would run"
         console.print(f"  {key}  {spec.name:28}  {used} cell(s)  {status}{parents}", highlight=False)
+
+
+def simulate_plan(plan: Plan, study: Study, store: Store, options: Options) -> None:
+    assert options.simulate
+    cpus, gpus = simulate.parse(options.simulate)
+    train, _ = splits.split(study.manifest, study.folds()[0].protocol)
+    seconds, source = simulate.durations(plan, store, len(train))
+    needs = {key: cluster.need(spec, options.scale) for key, spec in plan.runs.items()}
+    console.print(simulate.table(plan, seconds, needs, cpus, gpus))
+    console.print(f"seconds of {source}", highlight=False)
 
 
 def write_shards(study: Study, store: Store) -> None:

@@ -53,6 +53,8 @@ class Options:
     """Leave bad recordings out, and say so in the report, instead of ending."""
     dry_run: bool = False
     """Print the plan and end."""
+    simulate: str | None = None
+    """With --dry-run: how long the plan would take on `gpus=64` or `cpus=8`, by what runs in the storage took."""
 
     def check(self) -> None:
         """Raises ValueError for what can't be meant."""
@@ -63,6 +65,8 @@ class Options:
         for modality, count in self.workers.items():
             if count < 1:
                 raise ValueError(f"--workers {modality} {count}: at least 1.")
+        if self.simulate and not self.dry_run:
+            raise ValueError(f"--simulate {self.simulate}: nothing is trained in a simulation; add --dry-run.")
         if self.corpus != "synthetic" and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
         there = existing(self.storage.absolute())

@@ -53,7 +53,7 @@ class Plan:
         children: dict[str, list[str]] = {key: [] for key in self.runs}
         for key in self.runs:
             for parent in self.parents(key):
-                children[parent].append(key)
+                children.setdefault(parent, []).append(key)
         return children
 
     def stages_without_sharing(self) -> int:

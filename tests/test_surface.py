@@ -24,7 +24,8 @@ from orchestrator.study import Study
 
 SCRIPT = Path(full_grid.__file__)
 FLAGS = """-h --help --corpus --recordings --scale --recipe --set --protocol --seeds --only --storage
-    --tracking-uri --address --weights --workers --concurrency --skip-bad --no-skip-bad --dry-run --no-dry-run"""
+    --tracking-uri --address --weights --workers --concurrency --skip-bad --no-skip-bad --dry-run --no-dry-run
+    --simulate"""
 TOP = """plan corpus video scale scale_text recipe protocol protocol_text seeds command created classes bad_clips
     sharing cells runs"""
 CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n top1_seen k_seen n_seen
@@ -104,6 +105,9 @@ def test_bad_input_is_refused_in_one_line(
     [
         (["--only", "nonsense"], ["nonsense", "--only", "zero_shot"]),
         (["--scale", "nonsense"], ["nonsense", "--scale", "laptop"]),
+        (["--simulate", "gpus=4"], ["--simulate gpus=4", "--dry-run"]),
+        (["--dry-run", "--simulate", "gpu=4"], ["--simulate gpu=4", "gpus=N"]),
+        (["--set", "imu.model.colour", "red"], ["--set imu.model.colour red", "no such field"]),
         (["--recipe", "nonsense"], ["nonsense", "--recipe", "paper"]),
         (["--seeds", "two"], ["two", "--seeds"]),
         (["--nonsense"], ["--nonsense"]),
