@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.plan import Plan
-from orchestrator.scale import SCALES
 from orchestrator.search import Need
-from orchestrator.spec import RunSpec
+from orchestrator.spec import Modality, RunSpec
 
 ROOT = Path(__file__).resolve().parent.parent
+Gpus = Mapping[Modality, float]  # of a worker, by kind of run
 # Half a CPU of each run is for Ray Data's tasks: workers that hold every CPU would wait for data for ever.
 DATA_CPUS = 0.5
 DRIVER_ENV = {
@@ -71,13 +71,13 @@ def connect(address: str | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
 
 
-def worker_resources(spec: RunSpec, scale: str) -> dict[str, float]:
-    gpus = SCALES[scale].gpus[spec.kind]
-    return {"CPU": spec.threads - DATA_CPUS} | ({"GPU": gpus} if gpus else {})
+def worker_resources(spec: RunSpec, gpus: Gpus) -> dict[str, float]:
+    share = gpus[spec.kind]
+    return {"CPU": spec.threads - DATA_CPUS} | ({"GPU": share} if share else {})
 
 
-def need(spec: RunSpec, scale: str) -> Need:
-    resources = worker_resources(spec, scale)
+def need(spec: RunSpec, gpus: Gpus) -> Need:
+    resources = worker_resources(spec, gpus)
     return Need(spec.workers * resources["CPU"] + DATA_CPUS, spec.workers * resources.get("GPU", 0.0))
 
 
@@ -86,23 +86,23 @@ def capacity() -> tuple[float, float]:
     return total.get("CPU", 0.0), total.get("GPU", 0.0)
 
 
-def slots(spec: RunSpec, scale: str, nodes: Sequence[dict[str, float]]) -> int:
+def slots(spec: RunSpec, gpus: Gpus, nodes: Sequence[dict[str, float]]) -> int:
     """How many workers of such a run the nodes hold; a worker lies on one node."""
-    wanted = worker_resources(spec, scale)
+    wanted = worker_resources(spec, gpus)
     return sum(min(int((node.get(k, 0) + 1e-6) // v) for k, v in wanted.items()) for node in nodes)
 
 
-def check_placeable(plan: Plan, scale: str, nodes: list[dict[str, float]]) -> None:
+def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]]) -> None:
     """Raises ValueError naming a kind of run that no waiting would ever place. `nodes`: resources of each node."""
     for spec in {plan.runs[key].kind: plan.runs[key] for key in plan.runs}.values():
-        wanted = worker_resources(spec, scale)
-        total = need(spec, scale)
-        cpus, gpus = (sum(node.get(k, 0) for node in nodes) for k in ("CPU", "GPU"))
-        if slots(spec, scale, nodes) < spec.workers or not total.fits(cpus, gpus):
+        wanted = worker_resources(spec, gpus)
+        total = need(spec, gpus)
+        have = [sum(node.get(k, 0) for node in nodes) for k in ("CPU", "GPU")]
+        if slots(spec, gpus, nodes) < spec.workers or not total.fits(*have):
             raise ValueError(
-                f"a {spec.kind} run at --scale {scale} can never be placed: it takes {spec.workers} worker(s) of"
-                f" {wanted} and {DATA_CPUS} CPU for Ray Data; the cluster has {len(nodes)} node(s) with {cpus:g} CPUs"
-                f" and {gpus:g} GPUs. Give it more, or choose a smaller --scale."
+                f"a {spec.kind} run can never be placed: it takes {spec.workers} worker(s) of {wanted} and {DATA_CPUS}"
+                f" CPU for Ray Data; the cluster has {len(nodes)} node(s) with {have[0]:g} CPUs and {have[1]:g} GPUs."
+                f" Give it more, or choose a smaller --scale or less of a GPU (--gpus {spec.kind} 0.5)."
             )
 
 

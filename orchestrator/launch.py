@@ -50,7 +50,7 @@ def prepare(name: str, cells: Cells, options: Options) -> tuple[Plan, Study, Sto
         return None
     pretrained.fetch(plan, store, options.weights)
     cluster.connect(options.address)
-    cluster.check_placeable(plan, options.scale, cluster.nodes())
+    cluster.check_placeable(plan, study.gpus, cluster.nodes())
     tracking = tracking_uri(store, options)
     console.print(preflight.table(plan, study, store, cluster.nodes(), options.concurrency, tracking))
     write_shards(study, store)
@@ -104,7 +104,7 @@ def open_study(options: Options) -> tuple[Study, Store]:
         console.print(f"left out: {bad.file}: {bad.reason}", markup=False)
     weights = pretrained.name(options.weights)
     how = setting.apply(RECIPES[options.recipe], setting.parse(options.set)) if options.set else None
-    study = Study(manifest, options.scale, options.recipe, options.protocol, weights, options.workers)
+    study = Study(manifest, options.scale, options.recipe, options.protocol, weights, options.workers, options.gpus)
     return replace(study, how=how, set=options.set), store
 
 
@@ -132,7 +132,7 @@ def simulate_plan(plan: Plan, study: Study, store: Store, options: Options) -> N
     cpus, gpus = simulate.parse(options.simulate)
     train, _ = splits.split(study.manifest, study.folds()[0].protocol)
     seconds, source = simulate.durations(plan, store, len(train))
-    needs = {key: cluster.need(spec, options.scale) for key, spec in plan.runs.items()}
+    needs = {key: cluster.need(spec, study.gpus) for key, spec in plan.runs.items()}
     console.print(simulate.table(plan, seconds, needs, cpus, gpus))
     console.print(f"seconds of {source}", highlight=False)
 
@@ -152,7 +152,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     from orchestrator.search import Schedule
 
     began = time.monotonic()
-    needs = {key: cluster.need(spec, options.scale) for key, spec in plan.runs.items()}
+    needs = {key: cluster.need(spec, study.gpus) for key, spec in plan.runs.items()}
     schedule = Schedule(plan, needs, *cluster.capacity(), options.concurrency, done=store.done(plan.runs))
     start = {
         "seeds": options.seeds,
@@ -246,7 +246,7 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
             "key": key,
             "storage": str(store.root),
             "sampling": asdict(study.sampling),  # pyright: ignore[reportArgumentType]
-            "resources": cluster.worker_resources(spec, options.scale),
+            "resources": cluster.worker_resources(spec, study.gpus),
         }
         for key, spec in schedule.plan.runs.items()
     }

@@ -47,6 +47,8 @@ class Options:
     """A file of S3D weights in torchvision's naming, instead of the scale's."""
     workers: dict[Modality, int] = field(default_factory=dict)
     """Workers of a run, as in `video 4 fusion 2`, instead of the scale's. A run of more workers is another result."""
+    gpus: dict[Modality, float] = field(default_factory=dict)
+    """GPUs of a worker, as in `imu 0.1 video 0.5`, instead of the scale's; it changes no result's key."""
     concurrency: int | None = None
     """At most so many runs at once; default: what the CPUs and GPUs hold."""
     skip_bad: bool = False
@@ -67,6 +69,12 @@ class Options:
                 raise ValueError(f"--workers {modality} {count}: at least 1.")
         if self.simulate and not self.dry_run:
             raise ValueError(f"--simulate {self.simulate}: nothing is trained in a simulation; add --dry-run.")
+        for modality, share in self.gpus.items():
+            if not 0 <= share <= 1:
+                raise ValueError(
+                    f"--gpus {modality} {share:g}: from 0 to 1, for a worker trains on one GPU. A run over four GPUs"
+                    f" has four workers: --workers {modality} 4."
+                )
         if self.corpus != "synthetic" and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
         there = existing(self.storage.absolute())

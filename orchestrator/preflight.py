@@ -33,7 +33,7 @@ def table(
             _add(
                 out,
                 f"{kind} runs",
-                f"{left} to do of {len(specs)}; {_needs(specs[0], study.scale, nodes, concurrency)}",
+                f"{left} to do of {len(specs)}; {_needs(specs[0], study.gpus, nodes, concurrency)}",
             )
     cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
     _add(out, "cluster", f"{len(nodes)} node(s) with {cpus:g} CPUs and {gpus:g} GPUs")
@@ -47,19 +47,19 @@ def _add(table: Table, *entries: str) -> None:
     table.add_row(*(Text(entry) for entry in entries))  # a plain string would be read as markup
 
 
-def _needs(spec: RunSpec, scale: str, nodes: Sequence[Node], concurrency: int | None) -> str:
-    worker = cluster.worker_resources(spec, scale)
+def _needs(spec: RunSpec, gpus: cluster.Gpus, nodes: Sequence[Node], concurrency: int | None) -> str:
+    worker = cluster.worker_resources(spec, gpus)
     each = ", ".join(f"{value:g} {name}" for name, value in worker.items())
     return (
         f"each {spec.workers} worker(s) of {each}, and {cluster.DATA_CPUS} CPU for Ray Data;"
-        f" {at_once(spec, scale, nodes, concurrency)} at once"
+        f" {at_once(spec, gpus, nodes, concurrency)} at once"
     )
 
 
-def at_once(spec: RunSpec, scale: str, nodes: Sequence[Node], concurrency: int | None) -> int:
+def at_once(spec: RunSpec, gpus: cluster.Gpus, nodes: Sequence[Node], concurrency: int | None) -> int:
     """How many such runs the nodes hold side by side, if nothing else ran."""
-    need = cluster.need(spec, scale)
-    held = [cluster.slots(spec, scale, nodes) // spec.workers]
+    need = cluster.need(spec, gpus)
+    held = [cluster.slots(spec, gpus, nodes) // spec.workers]
     for name, taken in (("CPU", need.cpus), ("GPU", need.gpus)):
         if taken:
             held.append(int((sum(node.get(name, 0.0) for node in nodes) + 1e-6) // taken))

@@ -23,6 +23,7 @@ class Study:
     protocol: str = "odd-even"
     weights: str | None = None
     workers: dict[Modality, int] = field(default_factory=dict)
+    given_gpus: dict[Modality, float] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
     how: Recipe | None = None  # where something of the recipe was set or a search varies it
     set: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +36,11 @@ class Study:
     def recipe_name(self) -> str:
         """With what was set otherwise: "tuned, video.augmentation.zoom 0.2"."""
         return ", ".join([self.recipe, *(f"{name} {value}" for name, value in self.set.items())])
+
+    @property
+    def gpus(self) -> dict[Modality, float]:
+        """GPUs of a worker of each kind of run; decides where runs lie, never what they give."""
+        return SCALES[self.scale].gpus | self.given_gpus
 
     def folds(self) -> "list[Study]":
         """A study for each split of the protocol; they collect their runs together."""
@@ -80,6 +86,11 @@ class Study:
         workers, batch = self.workers.get(modality, scale.workers[modality]), recipe.optimization[modality].batch
         if batch < 2 * workers:
             raise ValueError(f"--workers {modality} {workers}: a batch of {batch} gives each less than two clips.")
+        if workers > 1 and 0 < self.gpus[modality] < 1:
+            raise ValueError(
+                f"{workers} workers of an {modality} run with {self.gpus[modality]:g} of a GPU each may lie on one GPU,"
+                f" where NCCL refuses them: give each a whole one (--gpus {modality} 1), or take one worker."
+            )
         reads_imu, reads_video = modality != "video", modality != "imu"
         return RunSpec(
             model=model,

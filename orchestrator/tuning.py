@@ -107,7 +107,7 @@ def tune(
         # Seeded by how far it got: a start that goes on doesn't propose again what the first start did.
         sampler=optuna.samplers.TPESampler(seed=1000 * options.sampler_seed + left, n_startup_trials=8),
     )
-    at_once = options.concurrency or max(1, int(cluster.capacity()[0] // cluster.need(base[0], options.scale).cpus))
+    at_once = options.concurrency or max(1, int(cluster.capacity()[0] // cluster.need(base[0], study.gpus).cpus))
     trial = ray.tune.with_parameters(
         validate,
         study=study,

@@ -61,7 +61,7 @@ def validate(
                     "key": spec.key,
                     "storage": str(root),
                     "sampling": asdict(varied.sampling),  # pyright: ignore[reportArgumentType]
-                    "resources": cluster.worker_resources(spec, study.scale),
+                    "resources": cluster.worker_resources(spec, study.gpus),
                 }
             )
         if folder.status != "done":

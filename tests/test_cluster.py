@@ -13,6 +13,7 @@ from orchestrator.search import Need
 from orchestrator.spec import MODALITIES, DataSpec, Modality, RunSpec
 
 MODELS = {"imu": ImuModel(), "video": VideoModel(), "fusion": FusionModel()}
+PAPER = SCALES["paper"].gpus
 CPU_NODE, GPU_NODE = {"CPU": 64.0, "memory": 1e11}, {"CPU": 32.0, "GPU": 1.0}
 
 
@@ -34,28 +35,28 @@ def plan(scale: str, kinds: tuple[Modality, ...] = MODALITIES, **given: int) -> 
 )
 def test_a_run_takes_a_cpu_per_thread(scale: str, kind: Modality, cpus: int, gpus: float) -> None:
     run = spec(scale, kind, workers=1, threads=cpus)
-    assert need(run, scale) == Need(cpus, gpus)
-    assert ("GPU" in worker_resources(run, scale)) == bool(gpus)
+    assert need(run, SCALES[scale].gpus) == Need(cpus, gpus)
+    assert ("GPU" in worker_resources(run, SCALES[scale].gpus)) == bool(gpus)
     # Half a CPU goes to Ray Data's tasks once, however many workers there are.
-    per_worker = [need(replace(run, workers=n), scale) for n in (1, 2, 3)]
+    per_worker = [need(replace(run, workers=n), SCALES[scale].gpus) for n in (1, 2, 3)]
     assert [(b.cpus - a.cpus, b.gpus - a.gpus) for a, b in pairwise(per_worker)] == [(cpus - 0.5, gpus)] * 2
 
 
 @pytest.mark.parametrize("scale", ["demo", "laptop"])
 def test_two_cpus_are_enough_for_a_laptop(scale: str) -> None:
-    check_placeable(plan(scale), scale, [{"CPU": 2.0, "node:10.0.0.1": 1.0}])
+    check_placeable(plan(scale), SCALES[scale].gpus, [{"CPU": 2.0, "node:10.0.0.1": 1.0}])
 
 
 def test_paper_scale_fits_a_gpu_node() -> None:
-    check_placeable(plan("paper"), "paper", [CPU_NODE, GPU_NODE])
-    check_placeable(plan("paper", workers=4), "paper", [GPU_NODE] * 4)
+    check_placeable(plan("paper"), PAPER, [CPU_NODE, GPU_NODE])
+    check_placeable(plan("paper", workers=4), PAPER, [GPU_NODE] * 4)
 
 
 def test_paper_scale_is_refused_where_no_node_has_a_gpu() -> None:
     with pytest.raises(ValueError, match="can never be placed") as refused:
-        check_placeable(plan("paper", ("video", "imu"), workers=1, threads=4), "paper", [CPU_NODE, CPU_NODE])
+        check_placeable(plan("paper", ("video", "imu"), workers=1, threads=4), PAPER, [CPU_NODE, CPU_NODE])
     words = str(refused.value)
-    assert "a video run at --scale paper" in words
+    assert "a video run can never" in words and "--gpus video 0.5" in words
     assert "1 worker(s) of {'CPU': 3.5, 'GPU': 1}" in words
     assert "2 node(s) with 128 CPUs and 0 GPUs" in words
 
@@ -71,12 +72,22 @@ def test_paper_scale_is_refused_where_no_node_has_a_gpu() -> None:
     ],
 )
 def test_what_can_never_be_placed_is_refused(scale: str, kind: Modality, workers: int, nodes: list) -> None:
-    with pytest.raises(ValueError, match=f"a {kind} run at --scale {scale} .* {workers} worker"):
-        check_placeable(plan(scale, (kind,), workers=workers, threads=2), scale, nodes)
+    with pytest.raises(ValueError, match=f"a {kind} run can never .* {workers} worker"):
+        check_placeable(plan(scale, (kind,), workers=workers, threads=2), SCALES[scale].gpus, nodes)
 
 
 def test_only_kinds_in_the_plan_are_asked_for() -> None:
     imu, video = plan("laptop", ("imu",), threads=1), plan("laptop", ("video",), threads=2)
-    check_placeable(imu, "laptop", [{"CPU": 1.0}])
+    check_placeable(imu, SCALES["laptop"].gpus, [{"CPU": 1.0}])
     with pytest.raises(ValueError, match="a video run"):
-        check_placeable(Plan("both", (), {**imu.runs, **video.runs}), "laptop", [{"CPU": 1.0}])
+        check_placeable(Plan("both", (), {**imu.runs, **video.runs}), SCALES["laptop"].gpus, [{"CPU": 1.0}])
+
+
+def test_a_worker_takes_the_share_of_a_gpu_it_is_given() -> None:
+    shared = PAPER | {"video": 0.5, "imu": 0.0}
+    assert worker_resources(spec("paper", "video"), shared) == {"CPU": 3.5, "GPU": 0.5}
+    assert need(spec("paper", "imu"), shared).gpus == 0 and need(spec("paper", "fusion"), shared).gpus == 1
+    half = {"CPU": 8.0, "GPU": 0.5}
+    check_placeable(plan("paper", ("video",)), shared, [half])
+    with pytest.raises(ValueError, match="a video run can never"):
+        check_placeable(plan("paper", ("video",)), PAPER, [half])

@@ -19,8 +19,8 @@ from orchestrator.study import Study
 CPU_NODE, GPU_NODE = {"CPU": 2.0}, {"CPU": 32.0, "GPU": 1.0}
 
 
-def plan_of(manifest: Manifest, scale: str, **workers: int) -> tuple[Plan, Study]:
-    study = Study(manifest, scale, "paper", workers=workers)  # pyright: ignore
+def plan_of(manifest: Manifest, scale: str, gpus: dict | None = None, **workers: int) -> tuple[Plan, Study]:
+    study = Study(manifest, scale, "paper", workers=workers, given_gpus=gpus or {})  # pyright: ignore
     return Plan.of("modality_comparison", modality_comparison.cells(study, 0), study.runs), study
 
 
@@ -57,13 +57,24 @@ def test_it_says_what_there_is_and_what_is_taken(manifest: Manifest, tmp_path: P
 def test_how_many_run_at_once(manifest: Manifest, kind: str, nodes: list, concurrency: int | None, count: int):
     plan, study = plan_of(manifest, "paper")
     spec = next(spec for spec in plan.runs.values() if spec.kind == kind)
-    assert preflight.at_once(spec, study.scale, nodes, concurrency) == count
+    assert preflight.at_once(spec, study.gpus, nodes, concurrency) == count
+
+
+def test_gpus_given_change_where_runs_lie_and_no_key(manifest: Manifest):
+    plan, study = plan_of(manifest, "paper")
+    given, shared = plan_of(manifest, "paper", gpus={"video": 0.5})
+    assert given.runs.keys() == plan.runs.keys() and study.gpus["video"] == 1
+    assert shared.gpus == {"imu": 0.25, "video": 0.5, "fusion": 1}
+    counts = [
+        preflight.at_once(spec, shared.gpus, [GPU_NODE] * 4, None) for spec in given.runs.values() if spec.kind != "imu"
+    ]
+    assert counts == [8, 4]
 
 
 def test_runs_of_several_workers_share_the_nodes(manifest: Manifest):
     plan, study = plan_of(manifest, "paper", video=3)
     spec = next(spec for spec in plan.runs.values() if spec.kind == "video")
-    assert preflight.at_once(spec, study.scale, [GPU_NODE] * 7, None) == 2
+    assert preflight.at_once(spec, study.gpus, [GPU_NODE] * 7, None) == 2
 
 
 def test_a_disk_that_cannot_hold_the_weights_is_refused(
