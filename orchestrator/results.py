@@ -28,7 +28,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "scale_text": SCALES[study.scale].describe(study.recipe_used.times_epochs),
         "recipe": study.recipe_name,
         "protocol": study.protocol,
-        "protocol_text": f"{splits.describe(manifest, study.protocol)}; {selection(study)}",
+        "protocol_text": f"{splits.describe(manifest, study.protocol)}{_only(plan, study)}; {selection(study)}",
         **about,
         "classes": list(manifest.classes),
         "bad_clips": [asdict(bad) for bad in manifest.bad],
@@ -36,6 +36,12 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "cells": [_cell(cell, study, store, runs[cell.key]) for cell in plan.cells],
         "runs": runs,
     }
+
+
+def _only(plan: Plan, study: Study) -> str:
+    """Where a plan asks for some of a protocol's folds."""
+    asked, folds = {cell.protocol for cell in plan.cells}, study.folds()
+    return f", of which only {len(asked)} here" if len(asked) < len(folds) else ""
 
 
 def selection(study: Study) -> str:
