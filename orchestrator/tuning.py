@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -21,7 +22,7 @@ from datasets import splits
 from orchestrator import cluster, setting, tracking
 from orchestrator.launch import console, interruptible, prepare, refuse_bad_input, run_plan, tracking_uri
 from orchestrator.options import Options
-from orchestrator.plan import Cell
+from orchestrator.plan import Cell, Plan
 from orchestrator.store import Store, write_whole
 from orchestrator.study import Study
 from orchestrator.validate import look_top1, looks, validate
@@ -57,10 +58,15 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
     def cells(study: Study, seed: int) -> Iterator[Cell]:
         yield start(study).cell("modalities", options.modality, seed)
 
-    prepared = refuse_bad_input(lambda: prepare(PLAN, cells, options))
-    if not isinstance(prepared, tuple):
-        return prepared or 0
-    plan, study, store = prepared
+    with ExitStack() as held:
+        prepared = refuse_bad_input(lambda: prepare(PLAN, cells, options, held))
+        if not isinstance(prepared, tuple):
+            return prepared or 0
+        plan, study, store = prepared
+        return refuse_bad_input(lambda: go(options, space, plan, start(study), store))
+
+
+def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, store: Store) -> int:
     code = run_plan(plan, study, store, options)
     if code:
         return code
@@ -70,12 +76,12 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
     tracker = tracking.Background(lambda: tracking.Tracker(tracking_uri(store, options), store, about), keys)
     with interruptible():
         try:
-            tune(options, space, start(study), store, about, keys)
+            tune(options, space, study, store, about, keys)
         except KeyboardInterrupt:
             console.print("stopping; the same command goes on from the looks that are done.")
             code = 130
             ray.shutdown()
-        file, tried = conclude(options, start(study), store)
+        file, tried = conclude(options, study, store)
         missing = tracker.end("KILLED" if code else "FINISHED", [file], {"settings": tried})
     if missing:
         console.print(f"tracking: MLflow lacks some of this ({missing})", markup=False)
@@ -113,6 +119,7 @@ def tune(
         modality=options.modality,
         seeds=options.seeds,
         root=store.root,
+        start=store.start,
         records=folder,
         baseline=[store.run(spec.key).record("metrics")["top1"] for spec in base],
         about=tracking.tags(about),

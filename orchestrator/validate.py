@@ -10,6 +10,7 @@ from typing import Any
 import ray.tune
 
 from orchestrator import cluster, setting
+from orchestrator.mend import mend_run
 from orchestrator.run import train_and_score
 from orchestrator.spec import Modality, RunSpec
 from orchestrator.store import Store, write_whole
@@ -32,6 +33,7 @@ def validate(
     modality: Modality,
     seeds: int,
     root: Path,
+    start: int,
     records: Path,
     baseline: list[float],
     about: dict[str, str],
@@ -41,18 +43,20 @@ def validate(
     A difference of the same folds, so that a setting which was stopped early compares with one that wasn't. What was
     found stands in a file of its own in `records`; a look that was trained before is only read.
     """
-    store = Store(root)
+    store = Store(root, start)
     varied = replace(study, how=setting.apply(study.recipe_used, modality, config["setting"]))
     record: dict[str, Any] = {"setting": dict(config["setting"]), "looks": []}
     file = records / f"{looks(varied, modality, seeds)[0].key}.json"
     for spec in looks(varied, modality, seeds):
         folder = store.run(spec.key)
+        mend_run(folder, spec, print)
         if folder.status != "done":
             folder.begin(spec, about)
             train_and_score(
                 {
                     "key": spec.key,
                     "storage": str(root),
+                    "start": start,
                     "sampling": asdict(varied.sampling),  # pyright: ignore[reportArgumentType]
                     "resources": cluster.worker_resources(spec, study.scale),
                 }
