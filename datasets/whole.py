@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# A disk with less than this left is full: some writers only say that a position was unexpected.
-SPARE_BYTES = 64 << 10
 JSON_BYTES = 256 << 20
 
 
@@ -31,7 +28,7 @@ def writing(file: Path, *, to_disk: bool = True) -> Iterator[Path]:
                 os.fsync(written.fileno())
         part.replace(file)
     except BaseException as error:
-        number = _full(error, part.parent)
+        number = _full(error)
         with suppress(OSError):
             part.unlink(missing_ok=True)
         if number:
@@ -40,15 +37,12 @@ def writing(file: Path, *, to_disk: bool = True) -> Iterator[Path]:
         raise
 
 
-def _full(error: BaseException | None, folder: Path) -> int | None:
+def _full(error: BaseException | None) -> int | None:
     """The error number of a full disk, a quota or a limit on file sizes, where that is what stopped a writer."""
     if isinstance(error, OSError) and error.errno in FULL:
         return error.errno
-    if error is not None and error.__context__ is not None and (number := _full(error.__context__, folder)):
-        return number
-    # torch raises a RuntimeError that doesn't tell.
-    if isinstance(error, RuntimeError) and folder.exists() and shutil.disk_usage(folder).free < SPARE_BYTES:
-        return errno.ENOSPC
+    if error is not None and error.__context__ is not None:  # torch raises a RuntimeError over it
+        return _full(error.__context__)
     return None
 
 

@@ -111,7 +111,7 @@ def open_study(options: Options, start: int = 0) -> tuple[Study, Store]:
         # Three subjects to train on and three to test: 324 clips, a grid of minutes.
         synthetic.write(folder, subjects=6, trials=2, on_progress=_every(100, "clips drawn"))
     assert folder is not None, "options.check refuses a corpus without recordings"
-    manifest = corpora.read(options.corpus, folder, store.root / "scans", skip_bad=options.skip_bad)
+    manifest = corpora.read(options.corpus, folder, store.root / "scans", skip_bad=options.skip_bad, say=tell)
     manifest.write(store.manifest(manifest.digest))
     console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips, video shows {manifest.video}")
     for bad in manifest.bad:
@@ -144,7 +144,7 @@ def write_shards(study: Study, store: Store) -> None:
     from datasets import shards
 
     began = time.monotonic()
-    made = shards.write(store.root, study.manifest, study.sampling, _every(200, "clips decoded"))
+    made = shards.write(store.root, study.manifest, study.sampling, _every(200, "clips decoded"), tell)
     console.print(f"shards: {len(made.files)} in {made.folder} ({time.monotonic() - began:.1f} s)")
 
 

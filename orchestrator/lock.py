@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,10 +74,27 @@ def _take(folder: Path, record: dict[str, Any], say: Callable[[str], None], dead
         last = _last(folder)
         if last and _lives(folder, last, say, dead_seconds):
             raise ValueError(_refusal(folder, _read(folder, last), dead_seconds))
-        with suppress(FileExistsError):
-            _file(folder, last + 1).open("x").close()  # an empty record is one that is being written
-            _write(folder, last + 1, record)
+        if _create(_file(folder, last + 1), json.dumps(record)):
             return last + 1
+
+
+def _create(file: Path, text: str) -> bool:
+    """Whether this process is the one that made the file. With its content, where the file system knows links."""
+    whole = file.with_name(f".{uuid.uuid4().hex[:12]}.part")
+    whole.write_text(text)
+    try:
+        file.hardlink_to(whole)
+    except FileExistsError:
+        return False
+    except OSError:
+        try:
+            file.open("x").close()
+        except FileExistsError:
+            return False
+        write_whole(file, text)
+    finally:
+        whole.unlink()
+    return True
 
 
 def _lives(folder: Path, number: int, say: Callable[[str], None], dead_seconds: float) -> bool:

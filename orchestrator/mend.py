@@ -1,5 +1,6 @@
 """What a storage holds of a plan, looked at before anything is trained: what is damaged is said and done again."""
 
+import zipfile
 from collections.abc import Callable
 
 from orchestrator.metrics import score_run
@@ -73,8 +74,8 @@ def _look(folder: RunFolder, spec: RunSpec) -> None:
         whole = False
     if not whole:
         folder.write_metrics(score_run(folder))  # they follow from the predictions
-    if not (folder.path / "model.pt").exists():
-        raise ValueError(f"{folder.path / 'model.pt'}: is missing.")
+    if not zipfile.is_zipfile(folder.path / "model.pt"):
+        raise ValueError(f"{folder.path / 'model.pt'}: is missing or cut off.")
 
 
 def _weights(folder: RunFolder) -> None:

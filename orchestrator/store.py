@@ -141,8 +141,9 @@ class RunFolder:
     def save(self, name: str, state: dict[str, Any]) -> None:
         import torch  # here, not above: the report reads run folders without it
 
-        with self._writing(f"{name}.pt") as part:
-            torch.save(state, part)
+        # Into a file of Python's: torch's own writer doesn't say that a disk is full.
+        with self._writing(f"{name}.pt") as part, part.open("wb") as file:
+            torch.save(state, file)
 
     def load(self, name: str) -> dict[str, Any] | None:
         """checkpoint.pt or model.pt, None where there is none; raises ValueError naming a file that can't be read.
