@@ -1,11 +1,22 @@
-"""Decode one recording: a video to uint8 frames, an inertial .mat to float32 samples."""
+"""Decode one recording: a video to uint8 frames, an inertial .mat to float32 samples.
 
+Recordings come from anywhere: what a file asks for is bounded before it is given, in bytes, pixels, frames and seconds.
+"""
+
+import io
+import itertools
+import math
+import struct
+import time
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import numpy as np
 import scipy.io
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.reformatter import Interpolation, VideoReformatter
 
@@ -13,19 +24,70 @@ from av.video.reformatter import Interpolation, VideoReformatter
 CROP_SIDE = 360
 MOTION_GREY = 4.0
 MOTION_MARGIN = 1.15
+MAT_COMPRESSED = 15  # the type of an element of a MATLAB 5 file
+
+# A recording of the corpora here is at most 1920x1080, some minutes long. A decoder holds some 20 frames at once, so
+# these keep it below 1 GB.
+MAX_PIXELS = 4096 * 2304
+MAX_SIDE = 8192
+MAX_FRAMES = 200_000
+MAX_SECONDS = 300.0  # of one file, all of it decoded
+# As what a file may be opened: not as a playlist, which would open other files and addresses.
+FORMATS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
+MAX_MAT_BYTES = 64 << 20  # of a signal, decompressed; at 50 Hz six channels of doubles fill it in seven hours
 
 
-def count_frames(file: Path) -> int:
-    """Decode every frame, convert none. Raises ValueError when the file is no video or is cut off."""
+@contextmanager
+def opened(file: Path, seconds: float = MAX_SECONDS) -> Iterator[Iterator[av.VideoFrame]]:
+    """The frames of a video, one after the other. Raises ValueError where it can't be decoded, or is beyond a bound."""
+    with _container(file, seconds) as (_, frames):
+        yield frames
+
+
+@contextmanager
+def _container(file: Path, seconds: float) -> Iterator[tuple[InputContainer, Iterator[av.VideoFrame]]]:
+    check_regular(file)
+    options = {"max_pixels": str(MAX_PIXELS), "format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
-        with av.open(str(file)) as container:
+        with av.open(str(file), options=options, timeout=seconds) as container:
             if not container.streams.video:
                 raise ValueError("has no video stream")
-            stream = container.streams.video[0]
-            decoded = sum(1 for _ in container.decode(stream))
-            promised = stream.frames
-    except (FFmpegError, IndexError) as error:
+            yield container, _frames(container, seconds)
+    except (FFmpegError, IndexError, MemoryError, OverflowError) as error:
         raise ValueError(f"is no video that can be decoded ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _frames(container: InputContainer, seconds: float) -> Iterator[av.VideoFrame]:
+    stream, began = container.streams.video[0], time.monotonic()
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    shape, count = None, 0
+    # By packet: one that gives no frame is looked at too, and there may be millions of them.
+    for packet in container.demux(stream):
+        if time.monotonic() - began > seconds:
+            raise ValueError(f"takes more than {seconds:g} s to decode")
+        for frame in packet.decode():
+            count += 1
+            shape = shape or (frame.width, frame.height)
+            if max(shape) > MAX_SIDE:
+                raise ValueError(f"has frames of {shape[0]}x{shape[1]}, more than {MAX_SIDE} on a side")
+            if (frame.width, frame.height) != shape:
+                raise ValueError(f"changes the size of its frames, from {shape} to {(frame.width, frame.height)}")
+            if count > MAX_FRAMES:
+                raise ValueError(f"has more than {MAX_FRAMES} frames")
+            yield frame
+
+
+def check_regular(file: Path) -> None:
+    """A pipe would be waited for, for ever. Raises ValueError."""
+    if file.exists() and not file.is_file():
+        raise ValueError("is no regular file")
+
+
+def count_frames(file: Path, seconds: float = MAX_SECONDS) -> int:
+    """Decode every frame, convert none. Raises ValueError when the file is no video or is cut off."""
+    with _container(file, seconds) as (container, frames):
+        decoded = sum(1 for _ in frames)
+        promised = container.streams.video[0].frames
     if decoded == 0:
         raise ValueError("has no frame that can be decoded")
     # A cut-off AVI decodes without an error; only its header still knows how long it was.
@@ -42,8 +104,8 @@ def sample_times(frames: int, wanted: int) -> np.ndarray:
 
 
 def _kept(file: Path, keep: set[int]) -> Iterator[av.VideoFrame]:
-    with av.open(str(file)) as container:
-        for i, frame in enumerate(container.decode(container.streams.video[0])):
+    with opened(file) as frames:
+        for i, frame in enumerate(frames):
             if i in keep:
                 yield frame
 
@@ -53,6 +115,13 @@ def decode_video(file: Path, frames: int, total: int, size: int, crop: str = "fr
 
     Returns (frames, size, size, 3) uint8 RGB, zero where the clip is shorter, and the number of true frames.
     """
+    try:
+        return _decoded(file, frames, total, size, crop)
+    except (FFmpegError, ValueError, MemoryError) as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def _decoded(file: Path, frames: int, total: int, size: int, crop: str) -> tuple[np.ndarray, int]:
     out = np.zeros((frames, size, size, 3), np.uint8)
     kept = _kept(file, set(sample_times(total, frames).tolist()))
     if crop == "motion":
@@ -60,11 +129,11 @@ def decode_video(file: Path, frames: int, total: int, size: int, crop: str = "fr
     # One reformatter a stream: a new scaler context per frame is three times as slow.
     scale = VideoReformatter()
     n = 0
-    for frame in kept:
+    for frame in itertools.islice(kept, frames):
         out[n] = scale.reformat(frame, size, size, "rgb24", interpolation=Interpolation.AREA).to_ndarray()
         n += 1
     if n != min(frames, total):
-        raise ValueError(f"{file}: {n} of {min(frames, total)} sampled frames decoded; the file changed while in use.")
+        raise ValueError(f"{n} of {min(frames, total)} sampled frames decoded; the file changed while in use.")
     return out, n
 
 
@@ -114,8 +183,18 @@ def motion_box(grey_THW: np.ndarray) -> tuple[int, int, int]:
 def read_mat(file: Path, channels: int = 6) -> np.ndarray:
     """`d_iner` of a UTD-MHAD inertial file: (S, 6), acceleration in g, angular rate in deg/s, 50 Hz."""
     try:
-        content = scipy.io.loadmat(str(file), variable_names=["d_iner"])
+        content = _inflated(file)
+        found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(io.BytesIO(content))}
+        shape, kind = found.get("d_iner", ((), "double"))
+        # Of a cell or struct array scipy makes as many objects as its header says, whatever the file holds.
+        if kind in ("cell", "struct", "object", "opaque", "function", "unknown"):
+            raise ValueError(f"d_iner holds {kind}, not numbers")
+        if 8 * math.prod(shape) > MAX_MAT_BYTES:
+            raise ValueError(f"d_iner is {'x'.join(map(str, shape))}: more than {MAX_MAT_BYTES >> 20} MB")
+        content = scipy.io.loadmat(io.BytesIO(content), variable_names=["d_iner"])
     except Exception as error:  # scipy raises a dozen kinds on a broken file
+        if isinstance(error, ValueError) and str(error).startswith(("d_iner", "is ")):
+            raise
         raise ValueError(f"is no MATLAB file that can be read ({type(error).__name__}: {error})") from None
     if "d_iner" not in content:
         raise ValueError("has no variable d_iner")
@@ -133,6 +212,32 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
     if not np.isfinite(signal).all():
         raise ValueError(f"d_iner has {int((~np.isfinite(signal)).sum())} values that are NaN or infinite")
     return signal
+
+
+def _inflated(file: Path) -> bytes:
+    """A .mat file with its compressed parts decompressed, so that what is read is no larger than what was checked."""
+    check_regular(file)
+    if file.stat().st_size > MAX_MAT_BYTES:
+        raise ValueError(f"is larger than {MAX_MAT_BYTES >> 20} MB")
+    content = file.read_bytes()
+    order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
+    if order is None:  # version 4 knows no compression
+        return content
+    out, at, room = [content[:128]], 128, MAX_MAT_BYTES
+    while at + 8 <= len(content):
+        kind, size = struct.unpack(f"{order}II", content[at : at + 8])
+        part = content[at : at + 8 + size]
+        if kind == MAT_COMPRESSED:
+            inflater = zlib.decompressobj()
+            part = inflater.decompress(part[8:], room + 1)
+            if not inflater.eof and len(part) <= room:
+                raise ValueError("is cut off in a compressed part")
+        room -= len(part)
+        if room < 0:
+            raise ValueError(f"is larger than {MAX_MAT_BYTES >> 20} MB when decompressed")
+        out.append(part)
+        at += 8 + size
+    return b"".join(out)
 
 
 def pad_signal(signal: np.ndarray, samples: int) -> tuple[np.ndarray, int]:

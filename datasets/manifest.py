@@ -2,12 +2,16 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from datasets.whole import writing
+
+MAX_BYTES = 1 << 30
 
 # `row` of a clip is its place in this table; `content` is a digest of its files.
 SCHEMA = pa.schema(
@@ -76,14 +80,42 @@ class Manifest:
             "bad": [[b.file, b.reason] for b in self.bad],
         }
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.part")
-        pq.write_table(self.clips.replace_schema_metadata({"manifest": json.dumps(about)}), part)
-        part.replace(file)
+        with writing(file) as part:
+            table = self.clips.replace_schema_metadata({"manifest": json.dumps(about)})
+            pq.write_table(table, part, write_page_checksum=True)
 
     @staticmethod
     def read(file: Path) -> "Manifest":
-        clips = pq.read_table(file)
-        about = json.loads(clips.schema.metadata[b"manifest"])
+        """Raises ValueError naming a file that can't be read, or that names recordings outside of its root."""
+        try:
+            if file.stat().st_size > MAX_BYTES:
+                raise ValueError(f"it is larger than {MAX_BYTES >> 20} MB")
+            clips = pq.read_table(file, page_checksum_verification=True)
+            if not clips.schema.remove_metadata().equals(SCHEMA):
+                raise ValueError("its columns are others")
+            found = Manifest._of(clips, json.loads(clips.schema.metadata[b"manifest"]))
+            found._check()
+        except FileNotFoundError:
+            raise
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+            raise ValueError(f"{file}: is no manifest that can be read ({type(error).__name__}: {error}).") from None
+        return found
+
+    def _check(self) -> None:
+        """Raises ValueError for what no reader of a corpus writes."""
+        for name in self.clips.column_names:
+            if self.clips.column(name).null_count:
+                raise ValueError(f"its column {name} has gaps")
+        labels = self.clips.column("label").to_pylist()
+        if labels and not 0 <= min(labels) <= max(labels) < len(self.classes):
+            raise ValueError(f"its labels go from {min(labels)} to {max(labels)}, its classes are {len(self.classes)}")
+        for name in ("video", "imu"):
+            for path in map(PurePosixPath, self.clips.column(name).to_pylist()):
+                if path.is_absolute() or ".." in path.parts:
+                    raise ValueError(f"{path} lies outside of its recordings")
+
+    @staticmethod
+    def _of(clips: pa.Table, about: dict[str, Any]) -> "Manifest":
         return Manifest(
             corpus=about["corpus"],
             video=about["video"],

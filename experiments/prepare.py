@@ -4,19 +4,21 @@ python experiments/prepare.py --corpus utd-mhad --recordings DIR --scale laptop 
 """
 
 import sys
+from contextlib import ExitStack
 
 import tyro
 
 from orchestrator import cluster
-from orchestrator.launch import introduce, open_study, refuse_bad_input, write_shards
+from orchestrator.launch import introduce, open_study, refuse_bad_input, take_storage, write_shards
 from orchestrator.options import Options
 
 
 def prepare(options: Options) -> int:
     introduce("prepare", options)
-    study, store = open_study(options)
-    cluster.connect(options.address)
-    write_shards(study, store)
+    with ExitStack() as held:
+        study, store = open_study(options, take_storage("prepare", options, held))
+        cluster.connect(options.address)
+        write_shards(study, store)
     return 0
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +16,12 @@ from rich.console import Console
 
 from datasets import corpora, splits
 from datasets.corpora import synthetic
-from orchestrator import cluster, preflight, pretrained, results, setting, simulate
+from datasets.whole import FULL, write_whole
+from orchestrator import cluster, lock, preflight, pretrained, results, setting, simulate
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
 from orchestrator.scale import RECIPES
-from orchestrator.store import Store, write_whole
+from orchestrator.store import Store
 from orchestrator.study import Study
 
 Cells = Callable[[Study, int], Iterator[Cell]]
@@ -32,16 +33,21 @@ console = Console(soft_wrap=True)
 def launch(name: str, cells: Cells, options: Options) -> int:
     """Run what isn't done of a plan. Exit code: 0 all cells done, 1 some failed, 2 bad input, 130 Ctrl-C."""
 
-    prepared = refuse_bad_input(lambda: prepare(name, cells, options))
-    if isinstance(prepared, int):
-        return prepared
-    return run_plan(*prepared, options) if prepared else 0
+    with ExitStack() as held:
+        prepared = refuse_bad_input(lambda: prepare(name, cells, options, held))
+        if isinstance(prepared, int):
+            return prepared
+        return refuse_bad_input(lambda: run_plan(*prepared, options)) if prepared else 0
 
 
-def prepare(name: str, cells: Cells, options: Options) -> tuple[Plan, Study, Store] | None:
-    """All that comes before the first training; None for a dry run. Raises ValueError for bad input."""
+def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple[Plan, Study, Store] | None:
+    """All that comes before the first training; None for a dry run. Raises ValueError for bad input.
+
+    The storage is this process's alone until `held` is left.
+    """
     introduce(name, options)
-    study, store = open_study(options)
+    start = 0 if options.dry_run else take_storage(name, options, held)
+    study, store = open_study(options, start)
     plan = make_plan(name, cells, study, options)
     if options.dry_run:
         print_plan(plan, store)
@@ -70,26 +76,37 @@ def introduce(name: str, options: Options) -> None:
         cluster.check_shared(root, options.storage, options.recordings)
 
 
+def take_storage(name: str, options: Options, held: ExitStack) -> int:
+    """The number of this start. Raises ValueError where another driver is at work on the storage."""
+    return held.enter_context(lock.held(storage_root(options), name, tell))
+
+
+def tell(words: str) -> None:
+    console.print(words, markup=False, highlight=False)
+
+
 def storage_root(options: Options) -> Path:
     """Absolute. A submitted job's folder goes with the job, so there a relative storage lies in the home folder."""
     return (Path.home() / options.storage if cluster.in_job() else options.storage).resolve()
 
 
 def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
-    """What `prepare` returns; or, with one message and no traceback, 2 for bad input and 130 for Ctrl-C."""
+    """What `prepare` returns; or, without a traceback, 2 for bad input, 1 for a full disk and 130 for Ctrl-C."""
     try:
         return prepare()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in FULL:
+            raise
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
-        return 2
+        return 1 if isinstance(error, OSError) else 2
     except KeyboardInterrupt:
         console.print("stopped before anything was trained; the same command goes on from here.")
         return 130
 
 
-def open_study(options: Options) -> tuple[Study, Store]:
+def open_study(options: Options, start: int = 0) -> tuple[Study, Store]:
     """The corpus, read and checked; nothing is decoded to shards yet."""
-    store = Store(storage_root(options))
+    store = Store(storage_root(options), start)
     folder = options.recordings
     if options.corpus == "synthetic":
         folder = folder or store.root / "corpora" / "synthetic"
@@ -97,7 +114,7 @@ def open_study(options: Options) -> tuple[Study, Store]:
         # Three subjects to train on and three to test: 324 clips, a grid of minutes.
         synthetic.write(folder, subjects=6, trials=2, on_progress=_every(100, "clips drawn"))
     assert folder is not None, "options.check refuses a corpus without recordings"
-    manifest = corpora.read(options.corpus, folder, store.root / "scans", skip_bad=options.skip_bad)
+    manifest = corpora.read(options.corpus, folder, store.root / "scans", skip_bad=options.skip_bad, say=tell)
     manifest.write(store.manifest(manifest.digest))
     console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips, video shows {manifest.video}")
     for bad in manifest.bad:
@@ -141,19 +158,20 @@ def write_shards(study: Study, store: Store) -> None:
     from datasets import shards
 
     began = time.monotonic()
-    made = shards.write(store.root, study.manifest, study.sampling, _every(200, "clips decoded"))
+    made = shards.write(store.root, study.manifest, study.sampling, _every(200, "clips decoded"), tell)
     console.print(f"shards: {len(made.files)} in {made.folder} ({time.monotonic() - began:.1f} s)")
 
 
 def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     """Train what isn't done, with MLflow and the terminal following the run folders; then conclude."""
     from orchestrator import tracking
+    from orchestrator.mend import mend
     from orchestrator.progress import Progress, duration
     from orchestrator.search import Schedule
 
     began = time.monotonic()
     needs = {key: cluster.need(spec, study.gpus) for key, spec in plan.runs.items()}
-    schedule = Schedule(plan, needs, *cluster.capacity(), options.concurrency, done=store.done(plan.runs))
+    schedule = Schedule(plan, needs, *cluster.capacity(), options.concurrency, done=mend(plan, store, tell))
     start = {
         "seeds": options.seeds,
         "command": " ".join(["python", *sys.argv]),
@@ -245,6 +263,7 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
         key: {
             "key": key,
             "storage": str(store.root),
+            "start": store.start,
             "sampling": asdict(study.sampling),  # pyright: ignore[reportArgumentType]
             "resources": cluster.worker_resources(spec, study.gpus),
         }

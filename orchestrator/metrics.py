@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from sklearn.metrics import f1_score
 
 from orchestrator.store import RunFolder
@@ -15,7 +14,7 @@ from orchestrator.store import RunFolder
 
 def score_run(folder: RunFolder) -> dict[str, Any]:
     """The metrics of a run from its predictions."""
-    table = pq.read_table(folder.path / "predictions.parquet")
+    table = folder.predictions()
     data = folder.spec.data
     hidden = sorted({*data.hidden_imu, *data.hidden_video})
     labels = table["label"].to_numpy()

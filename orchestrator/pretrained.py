@@ -5,6 +5,7 @@ import shutil
 import urllib.error
 from pathlib import Path
 
+from datasets.whole import writing
 from orchestrator.plan import Plan
 from orchestrator.store import Store
 
@@ -26,12 +27,11 @@ def fetch(plan: Plan, store: Store, file: Path | None) -> None:
         if place.exists():
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(".part")
-        if file is not None:
-            shutil.copyfile(file, part)
-        else:
-            _download(part, place)
-        part.replace(place)
+        with writing(place) as part:
+            if file is not None:
+                shutil.copyfile(file, part)
+            else:
+                _download(part, place)
     for weights in sorted(named):
         _check(store.weights(weights))
 
@@ -61,6 +61,11 @@ def _check(file: Path) -> None:
     from models.spec import VideoModel
     from models.video import VideoClassifier
 
+    told = file.stem.removeprefix("s3d-")
+    if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(told):
+        raise ValueError(
+            f"{file}: is damaged, its content isn't what its name says; remove it to have it fetched again."
+        )
     try:
         VideoClassifier(VideoModel(), 2).load_weights(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:

@@ -1,7 +1,6 @@
 """results.json and the run folders in; one self-contained page, its plots, and tables for the terminal out."""
 
 import base64
-import json
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import jinja2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +17,7 @@ from orchestrator import claims, figures, paper, scores
 from orchestrator.clock import PARTS
 from orchestrator.paired import Right, difference
 from orchestrator.scores import BARS, MODELS, Results
+from orchestrator.store import RunFolder, write_whole
 from orchestrator.variant import VARIANTS
 
 Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, predicted
@@ -35,7 +34,7 @@ def write(results: Results, runs: Path, folder: Path) -> Path:
     content = _content(results, predictions, cache(lambda key: _right(runs / key)))
     content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
     path = folder / "report.html"
-    path.write_text(_environment().get_template("report.html.j2").render(content), encoding="utf-8")
+    write_whole(path, _environment().get_template("report.html.j2").render(content))
     return path
 
 
@@ -50,36 +49,30 @@ def _environment() -> jinja2.Environment:
 
 def _predictions(results: Results, runs: Path, model: str) -> list[Clips]:
     done = [cell for cell in scores.modality(results, model) if cell["status"] == "done"]  # others may be half written
-    seeds = [[runs / key / "predictions.parquet" for key in cell["keys"]] for cell in done]
+    seeds = [[RunFolder(runs / key) for key in cell["keys"]] for cell in done]
     columns = ["subject", "label", "predicted"]
     return [
-        pa.concat_tables(pq.read_table(path, columns=columns) for path in paths).to_pydict()
-        for paths in seeds
-        if all(path.exists() for path in paths)
+        pa.concat_tables(folder.predictions(columns) for folder in folders).to_pydict()
+        for folders in seeds
+        if all((folder.path / "predictions.parquet").exists() for folder in folders)
     ]
 
 
 def _right(run: Path) -> dict[str, bool] | None:
     """Whether each test clip was named right; None where the run has left no predictions."""
-    path = run / "predictions.parquet"
-    if not path.exists():
+    if not (run / "predictions.parquet").exists():
         return None
-    table = pq.read_table(path, columns=["clip", "label", "predicted"]).to_pydict()
+    table = RunFolder(run).predictions(["clip", "label", "predicted"]).to_pydict()
     return {clip: y == p for clip, y, p in zip(table["clip"], table["label"], table["predicted"], strict=True)}
 
 
 def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[dict[str, float]]]]:
     out = {}
     for model in MODELS:
-        paths = [runs / key / "history.jsonl" for cell in scores.modality(results, model) for key in cell["keys"]]
-        if seeds := [epochs for path in paths if path.exists() and (epochs := _epochs(path))]:
+        keys = [key for cell in scores.modality(results, model) for key in cell["keys"]]
+        if seeds := [epochs for key in keys if (epochs := RunFolder(runs / key).history())]:
             out[model, scores.model_label(results, model)] = seeds
     return out
-
-
-def _epochs(path: Path) -> list[dict[str, float]]:
-    lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]  # a run that was killed may leave half a last line
 
 
 # Plots

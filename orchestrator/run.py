@@ -3,6 +3,8 @@
 import os
 import time
 import traceback
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ def train_and_score(config: dict[str, Any]) -> RunFolder:
     # Here, not above: Ray Train's controller and workers import this file too, and scikit-learn takes 1.5 s of a core.
     from orchestrator import metrics
 
-    folder = Store(Path(config["storage"])).run(config["key"])
+    folder = Store(Path(config["storage"]), config.get("start", 0)).run(config["key"])
     try:
         started = time.monotonic()
         fit(folder, config)
@@ -39,7 +41,9 @@ def train_and_score(config: dict[str, Any]) -> RunFolder:
         folder.finish(round(time.monotonic() - started, 3))
     except Exception as error:
         cause = root_cause(error)
-        folder.fail(f"{type(cause).__name__}: {cause}", traceback.format_exc())
+        # A disk too full even for this: the searcher tries once more.
+        with suppress(OSError):
+            folder.fail(f"{type(cause).__name__}: {cause}", traceback.format_exc())
     return folder
 
 
@@ -49,11 +53,14 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     Trainer(
         in_worker,
         train_loop_config={name: config[name] for name in ("key", "storage", "sampling")}
-        | {"checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)},
+        | {"start": folder.start, "checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)},
         scaling_config=ray.train.ScalingConfig(
             num_workers=spec.workers, use_gpu=resources.get("GPU", 0) > 0, resources_per_worker=resources
         ),
-        run_config=ray.train.RunConfig(name=folder.key, storage_path=str(Path(config["storage"]) / "ray")),
+        # Another name each time: Ray never goes on from a snapshot of its own, which a kill may have torn.
+        run_config=ray.train.RunConfig(
+            name=f"{folder.key}-{uuid.uuid4().hex[:8]}", storage_path=str(Path(config["storage"]) / "ray")
+        ),
     ).fit()
 
 

@@ -1,5 +1,6 @@
 """The Ray Tune Searcher that releases a run when its parents are done and it fits beside what is running."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,12 +93,16 @@ class PlanSearcher(Searcher):
         self.trials: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        key = self.schedule.next()
-        if key is None:
-            return Searcher.FINISHED if self.schedule.finished else None
-        self.trials[trial_id] = key
-        self.store.run(key).begin(self.schedule.plan.runs[key], self.about)
-        return self.config[key]
+        while key := self.schedule.next():
+            try:
+                self.store.run(key).begin(self.schedule.plan.runs[key], self.about)
+            except OSError as error:  # a full disk; the rest may still fit, or there is room later
+                self.schedule.skipped[key] = f"couldn't be begun: {error}"
+                self.schedule.ended(key, done=False)
+                continue
+            self.trials[trial_id] = key
+            return self.config[key]
+        return Searcher.FINISHED if self.schedule.finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
         key = self.trials.pop(trial_id, None)
@@ -105,7 +110,8 @@ class PlanSearcher(Searcher):
             return
         folder = self.store.run(key)
         if folder.status == "pending":
-            folder.fail("its trial process ended without a word (killed, or out of memory)", "")
+            with suppress(OSError):
+                folder.fail("its trial process ended without a word (killed, out of memory, or the disk is full)", "")
         self.schedule.ended(key, folder.status == "done")
 
     def save(self, checkpoint_path: str) -> None:

@@ -1,32 +1,34 @@
 """Store: a folder a run, named by its key. What says that a run is whole is written last."""
 
 import json
-import os
 import time
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
+from datasets.whole import read_json, remove_parts, write_whole, writing
 from orchestrator.spec import RunSpec
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Under another name first: a reader never sees half a file."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(file)
+class TakenOver(RuntimeError):
+    """Another start trains this run now; what this process still wrote would only disturb it."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """spec.json, history.jsonl, metrics.json, times.json, predictions.parquet, checkpoint.pt, model.pt; done.json."""
+    """spec.json, history.jsonl, metrics.json, times.json, predictions.parquet, checkpoint.pt, model.pt, done.json last.
+
+    `start` is the number of the driver's start (`orchestrator/lock.py`) that writes here, 0 where nobody counts.
+    """
 
     path: Path
+    start: int = 0
 
     @property
     def key(self) -> str:
@@ -41,69 +43,137 @@ class RunFolder:
 
     @property
     def spec(self) -> RunSpec:
-        return RunSpec.from_json(json.loads((self.path / "spec.json").read_text()))
+        file = self.path / "spec.json"
+        try:
+            return RunSpec.from_json(read_json(file))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file}: holds no run's spec ({type(error).__name__}: {str(error)[:300]}).") from None
 
     def begin(self, spec: RunSpec, about: dict[str, str] | None = None) -> None:
-        """`about` says what the spec can't: plan, corpus, video, scale, recipe and protocol by name."""
+        """`about` says what the spec can't: plan, corpus, video, scale, recipe and protocol by name.
+
+        From here on no earlier start writes here.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
+        self.owned()
         (self.path / "failed.json").unlink(missing_ok=True)
-        write_whole(self.path / "spec.json", json.dumps(spec.to_json() | {"about": about or {}}, indent=1))
+        record = spec.to_json() | {"about": about or {}} | ({"start": self.start} if self.start else {})
+        write_whole(self.path / "spec.json", json.dumps(record, indent=1))
+        remove_parts(self.path)
+
+    def owned(self) -> None:
+        """Raises TakenOver where a later start has begun this run: a worker may outlive its driver for a while."""
+        if not self.start:
+            return
+        try:
+            holder = self.record("spec").get("start", 0)
+        except ValueError:  # damaged; `begin` writes it anew
+            return
+        if holder > self.start:
+            raise TakenOver(f"{self.path}: start {holder} trains it now; nothing that start {self.start} left is kept.")
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[Path]:
+        with writing(self.path / name) as part:
+            yield part
+            self.owned()
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        with self._writing(name) as part:
+            part.write_text(json.dumps(content, indent=1))
 
     def finish(self, seconds: float) -> None:
+        self._write_json("done.json", {"seconds": seconds, "ended": time.time()})
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
-        write_whole(self.path / "done.json", json.dumps({"seconds": seconds, "ended": time.time()}))
 
     def fail(self, reason: str, trace: str) -> None:
-        write_whole(self.path / "failed.json", json.dumps({"reason": reason, "trace": trace, "ended": time.time()}))
+        self._write_json("failed.json", {"reason": reason, "trace": trace, "ended": time.time()})
 
     def record(self, name: str) -> dict[str, Any]:
-        """spec.json, metrics.json, times.json, done.json or failed.json; empty where there is none."""
+        """A JSON file of the folder: spec, metrics, times, done, failed; empty where there is none.
+
+        Raises ValueError where it is damaged.
+        """
         file = self.path / f"{name}.json"
-        return json.loads(file.read_text()) if file.exists() else {}
+        return read_json(file) if file.exists() else {}
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
-        write_whole(self.path / "metrics.json", json.dumps(metrics, indent=1))
+        self._write_json("metrics.json", metrics)
 
     def write_times(self, times: dict[str, float]) -> None:
         """Seconds of the last start's first worker, as in orchestrator/clock.py."""
-        write_whole(self.path / "times.json", json.dumps(times))
+        self._write_json("times.json", times)
 
     def write_predictions(self, table: pa.Table) -> None:
-        part = self.path / f"predictions.{os.getpid()}.part"
-        pq.write_table(table, part)
-        part.replace(self.path / "predictions.parquet")
+        with self._writing("predictions.parquet") as part:
+            pq.write_table(table, part, write_page_checksum=True)
+
+    def predictions(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Raises ValueError naming a file that can't be read."""
+        file = self.path / "predictions.parquet"
+        try:
+            return pq.read_table(file, columns=columns, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            raise ValueError(f"{file}: can't be read ({type(error).__name__}: {error}).") from None
 
     def history(self) -> list[dict[str, Any]]:
-        """One row an epoch. A last line cut off by a crash is no row."""
+        """One row an epoch, up to the first that can't be read: a crash cuts the last line off."""
         file = self.path / "history.jsonl"
-        if not file.exists():
-            return []
-        return [json.loads(line) for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        rows: list[dict[str, Any]] = []
+        for line in file.read_bytes().splitlines(keepends=True) if file.exists() else []:
+            try:
+                row = json.loads(line) if line.endswith(b"\n") else {}
+            except (ValueError, RecursionError):
+                break
+            if not isinstance(row, dict) or "epoch" not in row:
+                break
+            if row["epoch"] == len(rows) + 1:  # a worker that outlived its driver may have written one once more
+                rows.append(row)
+        return rows
 
     def append_history(self, row: dict[str, Any]) -> None:
-        with (self.path / "history.jsonl").open("a") as f:
-            f.write(json.dumps(row) + "\n")
+        self.owned()
+        file, line = self.path / "history.jsonl", json.dumps(row) + "\n"
+        try:
+            with file.open("a") as f:
+                f.write(line)
+        except OSError as error:
+            raise OSError(error.errno, f"can't be written: {error.strerror}", str(file)) from None
 
     def cut_history(self, epochs: int) -> None:
         """Forget what came after a checkpoint; those epochs are trained again."""
-        rows = [row for row in self.history() if row["epoch"] <= epochs]
-        write_whole(self.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        with self._writing("history.jsonl") as part:
+            part.write_text("".join(json.dumps(row) + "\n" for row in self.history()[:epochs]))
 
     def save(self, name: str, state: dict[str, Any]) -> None:
-        part = self.path / f"{name}.{os.getpid()}.part"
-        torch.save(state, part)
-        part.replace(self.path / f"{name}.pt")
+        import torch  # here, not above: the report reads run folders without it
+
+        # Into a file of Python's: torch's own writer doesn't say that a disk is full.
+        with self._writing(f"{name}.pt") as part, part.open("wb") as file:
+            torch.save(state, file)
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """checkpoint.pt or model.pt, None where there is none; raises ValueError naming a file that can't be read."""
+        """checkpoint.pt or model.pt, None where there is none; raises ValueError naming a file that can't be read.
+
+        Never unpickles code. Its checksums are compared: torch reads a changed weight without a word.
+        """
+        import torch
+
         file = self.path / f"{name}.pt"
         if not file.exists():
             return None
         try:
-            return torch.load(file, map_location="cpu", weights_only=True)
+            with zipfile.ZipFile(file) as archive:
+                if (member := archive.testzip()) is not None:
+                    raise ValueError(f"the checksum of {member} is another")
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            if not isinstance(state, dict):
+                raise ValueError(f"it holds a {type(state).__name__}")
+            return state
         except Exception as error:  # torch raises half a dozen kinds on a broken file
             raise ValueError(
-                f"{file}: can't be read ({type(error).__name__}); remove its folder to train it again."
+                f"{file}: can't be read ({type(error).__name__}: {str(error)[:200]}); start the plan again and what"
+                " needs it is trained again."
             ) from None
 
 
@@ -112,9 +182,10 @@ class Store:
     """The storage folder, absolute: Ray's workers change their directory."""
 
     root: Path
+    start: int = 0  # of the driver that writes here
 
     def run(self, key: str) -> RunFolder:
-        return RunFolder(self.root / "runs" / key)
+        return RunFolder(self.root / "runs" / key, self.start)
 
     def runs(self) -> list[RunFolder]:
         """Every run that was ever begun here."""

@@ -18,7 +18,6 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINTS", "1")
 
-import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from sklearn.metrics import confusion_matrix
@@ -134,7 +133,7 @@ class Tracker:
         self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
 
     def _log_confusion(self, run_id: str, folder: RunFolder) -> None:
-        table = pq.read_table(folder.path / "predictions.parquet", columns=["label", "predicted"])
+        table = folder.predictions(["label", "predicted"])
         classes = self.about["classes"]
         counts = confusion_matrix(table["label"], table["predicted"], labels=range(len(classes)))
         with tempfile.TemporaryDirectory() as scratch:

@@ -31,7 +31,7 @@ from orchestrator.store import RunFolder, Store
 def train(config: dict[str, Any]) -> None:
     """Train a run from its last checkpoint, or from the start, to its last epoch; then test it once."""
     clock, began = Clock(), time.monotonic()
-    store = Store(Path(config["storage"]))
+    store = Store(Path(config["storage"]), config.get("start", 0))
     folder = store.run(config["key"])
     spec = folder.spec
     context = ray.train.get_context()

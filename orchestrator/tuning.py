@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -21,7 +22,7 @@ from datasets import splits
 from orchestrator import cluster, tracking
 from orchestrator.launch import console, interruptible, prepare, refuse_bad_input, run_plan, tracking_uri
 from orchestrator.options import Options
-from orchestrator.plan import Cell
+from orchestrator.plan import Cell, Plan
 from orchestrator.store import Store, write_whole
 from orchestrator.study import Study
 from orchestrator.validate import Looks, look_top1, looks, validate
@@ -54,10 +55,15 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
         if study.protocol in splits.folds(study.manifest, options.protocol)[: options.looks]:
             yield study.cell("modalities", options.modality, seed)
 
-    prepared = refuse_bad_input(lambda: prepare(PLAN, cells, options))
-    if not isinstance(prepared, tuple):
-        return prepared or 0
-    plan, study, store = prepared
+    with ExitStack() as held:
+        prepared = refuse_bad_input(lambda: prepare(PLAN, cells, options, held))
+        if not isinstance(prepared, tuple):
+            return prepared or 0
+        plan, study, store = prepared
+        return refuse_bad_input(lambda: go(options, space, plan, study, store))
+
+
+def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, store: Store) -> int:
     code = run_plan(plan, study, store, options)
     if code:
         return code
@@ -113,6 +119,7 @@ def tune(
         study=study,
         judged_by=judged_by(options),
         root=store.root,
+        start=store.start,
         records=folder,
         baseline=[store.run(spec.key).record("metrics")["top1"] for spec in base],
         about=tracking.tags(about),

@@ -10,6 +10,7 @@ from typing import Any
 import ray.tune
 
 from orchestrator import cluster, setting
+from orchestrator.mend import mend_run
 from orchestrator.run import train_and_score
 from orchestrator.spec import Modality, RunSpec
 from orchestrator.store import Store, write_whole
@@ -39,6 +40,7 @@ def validate(
     study: Study,
     judged_by: Looks,
     root: Path,
+    start: int,
     records: Path,
     baseline: list[float],
     about: dict[str, str],
@@ -48,18 +50,20 @@ def validate(
     A difference of the same folds, so that a setting which was stopped early compares with one that wasn't. What was
     found stands in a file of its own in `records`; a look that was trained before is only read.
     """
-    store = Store(root)
+    store = Store(root, start)
     varied = replace(study, how=setting.apply(study.recipe_used, config["setting"]))
     record: dict[str, Any] = {"setting": dict(config["setting"]), "looks": []}
     file = records / f"{looks(varied, judged_by)[0].key}.json"
     for spec in looks(varied, judged_by):
         folder = store.run(spec.key)
+        mend_run(folder, spec, print)
         if folder.status != "done":
             folder.begin(spec, about)
             train_and_score(
                 {
                     "key": spec.key,
                     "storage": str(root),
+                    "start": start,
                     "sampling": asdict(varied.sampling),  # pyright: ignore[reportArgumentType]
                     "resources": cluster.worker_resources(spec, study.gpus),
                 }

@@ -135,9 +135,9 @@ def test_predictions_are_written_whole(folder: RunFolder, monkeypatch: pytest.Mo
     seen: list[set[str]] = []
     whole = pq.write_table
 
-    def write_and_look(*args) -> None:
+    def write_and_look(*args, **how) -> None:
         seen.append(files(folder))
-        whole(*args)
+        whole(*args, **how)
         seen.append(files(folder))
 
     monkeypatch.setattr(pq, "write_table", write_and_look)

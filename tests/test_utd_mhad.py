@@ -79,7 +79,7 @@ SPOILED: dict[str, tuple[str, Spoil, str]] = {
     "transposed": (MAT, mat(SIGNAL.T), "6x90, not samples x 6"),
     "no samples": (MAT, mat(SIGNAL[:0]), "d_iner is empty"),
     "complex": (MAT, mat(SIGNAL * 1j), "holds complex128, not numbers"),
-    "a cell array": (MAT, mat(SIGNAL.astype(str).astype(object)), "holds object, not numbers"),
+    "a cell array": (MAT, mat(SIGNAL.astype(str).astype(object)), "holds cell, not numbers"),
     "text inside": (MAT, mat("123456"), "not samples x 6"),
     "sparse": (MAT, mat(csc_matrix(SIGNAL)), "sparse"),
 }

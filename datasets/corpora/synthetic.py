@@ -25,6 +25,7 @@ from scipy.spatial.transform import Rotation
 
 from datasets.corpora.movements import BONES, CHANNELS, GROUPS, MOVES, REST, Pose
 from datasets.corpora.utd_mhad import CLASSES
+from datasets.whole import read_json, write_whole, writing
 
 VERSION = 1  # of the generator: raise it with every change of the written bytes
 SPAWN_FROM = 24  # clips: a spawned process imports for a second or two, as long as ten clips take
@@ -207,10 +208,11 @@ def _write_clip(folder: Path, seed: int, clip: tuple[int, int, int]) -> None:
     moving, rng = figure(seed, *clip), np.random.default_rng([seed, 4, *clip])
     content = io.BytesIO()
     savemat(content, {"d_iner": inertial(moving, rng)})
-    _write_video(video.with_suffix(".partial"), frames(moving, rng))
-    video.with_suffix(".partial").replace(video)
-    mat.with_suffix(".partial").write_bytes(_header(seed) + content.getvalue()[116:])
-    mat.with_suffix(".partial").replace(mat)
+    # Not waited for until it is on the disk: that takes longer than to draw the clip again.
+    with writing(video, to_disk=False) as part:
+        _write_video(part, frames(moving, rng))
+    with writing(mat, to_disk=False) as part:
+        part.write_bytes(_header(seed) + content.getvalue()[116:])
 
 
 def _missing(folder: Path, seed: int, clips: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -250,7 +252,7 @@ def write(
     about |= {"subjects": subjects, "trials": trials, "actions": actions, "seed": seed}
     label = folder / "corpus.json"
     if label.exists():
-        found = json.loads(label.read_text())
+        found = read_json(label)
         if found != about:
             raise ValueError(f"{folder} holds {found}, not {about}: choose another folder or remove this one first")
         return folder
@@ -261,6 +263,5 @@ def write(
     for done, _ in enumerate(_write_clips(folder, seed, missing), start=len(clips) - len(missing) + 1):
         if on_progress:
             on_progress(done, len(clips))
-    label.with_suffix(".partial").write_text(json.dumps(about, indent=2) + "\n")
-    label.with_suffix(".partial").replace(label)
+    write_whole(label, json.dumps(about, indent=2) + "\n")
     return folder

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from datasets import decode
+from datasets import apart
 from datasets.manifest import SCHEMA, BadFile, Manifest
 
 CLASSES: tuple[str, ...] = tuple(
@@ -21,6 +21,7 @@ CLASSES: tuple[str, ...] = tuple(
     " jog walk sit2stand stand2sit lunge squat".split()
 )
 
+ABOUT_BYTES = 64 << 10
 FOLDERS = {"video": ("RGB", "color.avi"), "imu": ("Inertial", "inertial.mat")}
 
 
@@ -47,9 +48,11 @@ def _about(folder: Path) -> tuple[str, str]:
     if not file.exists():
         return "UTD-MHAD", "RGB"
     try:
+        if not file.is_file() or file.stat().st_size > ABOUT_BYTES:
+            raise ValueError(f"it is no file of at most {ABOUT_BYTES >> 10} kB")
         about = json.loads(file.read_text())
         return str(about["name"]), str(about["video"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f'{file}: is not of the form {{"name": ..., "video": ...}} ({error}).') from None
 
 
@@ -79,14 +82,15 @@ def _check(folder: Path, pair: dict[str, Path]) -> tuple[int, int, str] | list[B
             bad.append(BadFile(str(there), f"has no {'inertial' if kind == 'imu' else 'video'} recording beside it"))
             continue
         try:
-            sizes[kind] = decode.count_frames(pair[kind]) if kind == "video" else len(decode.read_mat(pair[kind]))
+            sizes[kind] = apart.count(kind, pair[kind])
         except (ValueError, OSError) as error:
             bad.append(BadFile(str(pair[kind].relative_to(folder)), str(error)))
     if bad:
         return bad
     digest = hashlib.sha256()
     for kind in ("video", "imu"):
-        digest.update(hashlib.sha256(pair[kind].read_bytes()).digest())
+        with pair[kind].open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
     return sizes["video"], sizes["imu"], digest.hexdigest()[:16]
 
 
