@@ -23,7 +23,7 @@ def apply(recipe: Recipe, modality: Modality, setting: Mapping[str, Any]) -> Rec
             recipe = replace(recipe, **{"models" if part == "model" else part: changed})
         elif name == "times_epochs":
             recipe = replace(recipe, times_epochs=recipe.times_epochs | {modality: value})
-        elif name in ("resampled", "crop", "spare_frames", "spare_size"):
+        elif name in ("resampled", "rate", "crop", "spare_frames", "spare_size"):
             recipe = replace(recipe, **{name: value})
         else:
             raise ValueError(f"{name}: a recipe has no such field for {modality}.")
