@@ -34,7 +34,7 @@ def performed() -> Iterator[tuple[int, int, int, str]]:
 
 
 def write(folder: Path, video: bytes) -> int:
-    """Every clip has the bytes of `video`, every CSV three rows; one camera in 13 of an instance's fourth is missing."""
+    """Every clip has the bytes of `video`, every CSV three rows; one instance in 13 lacks a camera."""
     rows = "".join(f"20181016_13:37:28.{i}12000,0.1,9.8,{i}\n" for i in range(3))
     clips = 0
     for number, (subject, scene, session, name) in enumerate(performed()):
