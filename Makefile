@@ -1,11 +1,11 @@
-# make setup | grid | test | lint.  Needs Python 3.11+ and make; uv is brought along where it is missing.
+# make setup | grid | grid-mmact | test | lint.  Needs Python 3.11+ and make; uv is brought along where it is missing.
 PYTHON ?= python3
 STORAGE ?= output
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # Compiled modules may be written: dozens of processes import torch.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup grid test test-long lint clean
+.PHONY: setup grid grid-mmact test test-long lint clean
 
 setup: .venv/installed
 
@@ -20,6 +20,10 @@ setup: .venv/installed
 
 grid: setup
 	.venv/bin/python experiments/full_grid.py --storage $(STORAGE)
+
+# The same on a synthetic corpus in MMAct's layout: four subjects, four scenes, four cameras.
+grid-mmact: setup
+	.venv/bin/python experiments/full_grid.py --corpus synthetic-mmact --storage $(STORAGE)/mmact
 
 lint: setup
 	.venv/bin/ruff format --check .

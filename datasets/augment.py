@@ -44,7 +44,8 @@ def vary(imu_BSC: Tensor, how: Augmentation) -> Tensor:
         x = x * (1 + how.scale * torch.randn(count, 1, channels // 3, 1).to(x))
     x = x.reshape(count, samples, channels)
     if how.noise:
-        x = x + how.noise * x.std(dim=1, keepdim=True) * torch.randn(x.shape).to(x)
+        spread = x.nan_to_num(nan=0.0) if x.isnan().any() else x  # NaN is where a sensor has no sample
+        x = x + how.noise * spread.std(dim=1, keepdim=True) * torch.randn(x.shape).to(x)
     return x
 
 

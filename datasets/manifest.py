@@ -3,9 +3,11 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,7 +15,7 @@ from datasets.whole import writing
 
 MAX_BYTES = 1 << 30
 
-# `row` of a clip is its place in this table; `content` is a digest of its files.
+# `row` of a clip is its place in this table; `content` is a digest of its files. A corpus may have further columns.
 SCHEMA = pa.schema(
     [
         ("clip", pa.string()),
@@ -52,13 +54,14 @@ class Manifest:
 
     corpus: str
     video: str  # what the video shows: "RGB", "depth", "drawn figure"
-    layout: str  # which reader understands it: "utd-mhad"
+    layout: str  # which reader understands it: "utd-mhad" or "mmact"
     classes: tuple[str, ...]
     clips: pa.Table
     root: Path
     bad: tuple[BadFile, ...] = field(default=())
+    notes: tuple[str, ...] = ()  # what a reader of results should know of the recordings, in words
 
-    @property
+    @cached_property
     def digest(self) -> str:
         h = hashlib.sha256()
         h.update(json.dumps([self.layout, self.video, self.classes]).encode())
@@ -68,7 +71,11 @@ class Manifest:
 
     @property
     def max_samples(self) -> int:
-        return max(self.clips.column("samples").to_pylist())
+        return int(np.max(self.clips.column("samples").to_numpy()))
+
+    def samples_at(self, rate: int) -> int:
+        """Of the longest signal with all channels on one time axis; for a corpus with time stamps."""
+        return int(np.max(self.clips.column("seconds").to_numpy()) * rate) + 1
 
     def write(self, file: Path) -> None:
         about = {
@@ -78,6 +85,7 @@ class Manifest:
             "classes": self.classes,
             "root": str(self.root),
             "bad": [[b.file, b.reason] for b in self.bad],
+            "notes": self.notes,
         }
         file.parent.mkdir(parents=True, exist_ok=True)
         with writing(file) as part:
@@ -124,4 +132,5 @@ class Manifest:
             clips=clips.replace_schema_metadata(None),
             root=Path(about["root"]),
             bad=tuple(BadFile(*b) for b in about["bad"]),
+            notes=tuple(about.get("notes", ())),  # older files have none
         )

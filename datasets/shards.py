@@ -3,23 +3,83 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from datasets import decode
+from datasets import corpora, decode
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from datasets.whole import read_json, remove_parts, write_whole, writing
 
 VERSION = 1  # raise it when the content of a shard changes
 SHARD_BYTES = 64 << 20
+COLUMNS = ("row", "label", "video", "video_length", "imu", "imu_length")
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """What decodes clips: the Manifest's columns, the folder and how it is sampled. Small enough to send around."""
+
+    clips: pa.Table
+    layout: str
+    root: Path
+    sampling: Sampling
+
+    @staticmethod
+    def of(manifest: Manifest, sampling: Sampling) -> "Recordings":
+        columns = manifest.clips.select(["label", "video", "imu", "frames"])
+        return Recordings(columns, manifest.layout, manifest.root, sampling)
+
+    def bounds(self) -> list[int]:
+        """Where each shard starts, and the end: at most SHARD_BYTES of clips each, and at least 8, for every core."""
+        count, s = self.clips.num_rows, self.sampling
+        per_shard = max(1, min(SHARD_BYTES // (s.video_bytes + s.imu_bytes), -(-count // 8)))
+        return [*range(0, count, per_shard), count]
+
+    def decode(self, rows: Sequence[int], columns: Sequence[str] = COLUMNS) -> pa.Table:
+        """These manifest rows, as a shard holds them."""
+        clips, s = self.clips.take(pa.array(rows, pa.int64())).to_pylist(), self.sampling
+        made = {
+            "row": pa.array(rows, pa.int64()),
+            "label": pa.array([c["label"] for c in clips], pa.int64()),
+        }
+        if "video" in columns:
+            videos = [decode.decode_video(self.root / c["video"], s.frames, c["frames"], s.size, s.crop) for c in clips]
+            made["video"] = _fixed([video for video, _ in videos], pa.uint8())
+            made["video_length"] = pa.array([n for _, n in videos], pa.int64())
+        if "imu" in columns:
+            padded = [self._signal(c["imu"]) for c in clips]
+            made["imu"] = _fixed([signal for signal, _ in padded], pa.float32())
+            made["imu_length"] = pa.array([n for _, n in padded], pa.int64())
+        return pa.table({name: made[name] for name in COLUMNS if name in columns})
+
+    def _signal(self, imu: str) -> tuple[np.ndarray, int]:
+        try:
+            found = corpora.signal(self.layout, self.root, imu, self.sampling.rate)
+            return decode.pad_signal(found, self.sampling.samples)
+        except ValueError as error:
+            raise ValueError(f"{self.root / imu}: {error}") from None
+
+    def tasks(self, rows: np.ndarray, columns: Sequence[str]) -> list[dict]:
+        """The same parts that Shards has, so that batches are the same."""
+        starts = self.bounds()
+        of_row = np.searchsorted(starts[1:], rows, side="right")
+        return [{"rows": rows[of_row == i].tolist(), "columns": list(columns)} for i in np.unique(of_row)]
+
+    def fetch(self, task: pa.Table) -> pa.Table:
+        """Decode the rows and columns that a task asks for."""
+        [asked] = task.to_pylist()
+        return self.decode(asked["rows"], asked["columns"])
 
 
 @dataclass(frozen=True)
@@ -49,9 +109,27 @@ class Shards:
         of_row = np.searchsorted(np.cumsum(self.clips), rows, side="right")
         return [(str(self.folder / self.files[i]), rows[of_row == i].tolist()) for i in np.unique(of_row)]
 
+    def tasks(self, rows: np.ndarray, columns: Sequence[str]) -> list[dict]:
+        return [{"file": file, "rows": part, "columns": list(columns)} for file, part in self.holding(rows)]
+
+    @staticmethod
+    def fetch(task: pa.Table) -> pa.Table:
+        """The rows and columns a task asks of one shard. These processes needn't import torch."""
+        [asked] = task.to_pylist()
+        file, wanted = Path(asked["file"]), [("row", "in", asked["rows"])]
+        try:
+            found = pq.read_table(file, columns=asked["columns"], filters=wanted, page_checksum_verification=True)
+            if len(found) != len(asked["rows"]):
+                raise ValueError(f"it holds {len(found)} of the {len(asked['rows'])} clips that it should")
+            return found
+        except (OSError, pa.ArrowException, ValueError) as error:
+            with suppress(OSError):
+                _note(file).touch()
+            raise ValueError(f"{file}: is damaged ({error}); the next start decodes it again.") from None
+
 
 def folder_of(storage: Path, manifest: Manifest, sampling: Sampling) -> Path:
-    what = json.dumps([VERSION, manifest.digest, asdict(sampling)])  # pyright: ignore[reportArgumentType]
+    what = json.dumps([VERSION, manifest.digest, sampling.to_json()])
     return storage / "shards" / hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
@@ -60,36 +138,19 @@ def _fixed(column: list[np.ndarray], dtype: pa.DataType) -> pa.FixedSizeListArra
     return pa.FixedSizeListArray.from_arrays(pa.array(flat, dtype), column[0].size)
 
 
-def _write_shard(task: dict) -> dict:
+def write_table(table: pa.Table, file: Path | BinaryIO) -> None:
+    # Decoded depth is mostly black: zstd makes it about a tenth. A changed bit only the checksum notices.
+    pq.write_table(table, file, compression="zstd", row_group_size=64, write_page_checksum=True)
+
+
+def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
     """Decode the clips of one shard, unless it is there and whole."""
-    file = Path(task["file"])
-    clips = task["clips"]
-    if _damage(file, len(clips)):
-        root, s = Path(task["root"]), Sampling(**task["sampling"])
-        videos = [decode.decode_video(root / c["video"], s.frames, c["frames"], s.size, s.crop) for c in clips]
-        signals = [_signal(root / c["imu"], s.samples) for c in clips]
-        table = pa.table(
-            {
-                "row": pa.array([c["row"] for c in clips], pa.int64()),
-                "label": pa.array([c["label"] for c in clips], pa.int64()),
-                "video": _fixed([v for v, _ in videos], pa.uint8()),
-                "video_length": pa.array([n for _, n in videos], pa.int64()),
-                "imu": _fixed([s for s, _ in signals], pa.float32()),
-                "imu_length": pa.array([n for _, n in signals], pa.int64()),
-            }
-        )
-        # Decoded depth is mostly black: zstd makes it about a tenth. A changed bit only the checksum notices.
+    file, clips = folder / f"part-{task['shard']:05d}.parquet", task["stop"] - task["start"]
+    if _damage(file, clips):
         with writing(file) as part:
-            pq.write_table(table, part, compression="zstd", row_group_size=64, write_page_checksum=True)
+            write_table(recordings.decode(range(task["start"], task["stop"])), part)
         _note(file).unlink(missing_ok=True)
-    return {"file": file.name, "clips": len(clips), "bytes": file.stat().st_size}
-
-
-def _signal(file: Path, samples: int) -> tuple[np.ndarray, int]:
-    try:
-        return decode.pad_signal(decode.read_mat(file), samples)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+    return {"file": file.name, "clips": clips, "bytes": file.stat().st_size}
 
 
 def _damage(file: Path, clips: int, size: int | None = None) -> str | None:
@@ -128,16 +189,19 @@ def write(
         return whole
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
-    tasks = _tasks(folder, manifest, sampling)
+    recordings = Recordings.of(manifest, sampling)
+    starts = recordings.bounds()
+    tasks = [{"shard": i, "start": a, "stop": b} for i, (a, b) in enumerate(pairwise(starts))]
     done, files = 0, []
     be_quiet()
-    for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(_write_shard).iter_rows():
+    decode_part = partial(_write_shard, recordings=recordings, folder=folder)
+    for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
         files.append(row)
         done += row["clips"]
         if on_progress:
             on_progress(done, manifest.clips.num_rows)
     files = [{k: f[k] for k in ("file", "clips", "bytes")} for f in sorted(files, key=lambda f: f["file"])]
-    index = {"version": VERSION, "manifest": manifest.digest, "sampling": tasks[0]["sampling"], "files": files}
+    index = {"version": VERSION, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": files}
     write_whole(folder / "index.json", json.dumps(index, indent=1))
     return Shards.read(folder)
 
@@ -157,40 +221,7 @@ def _whole(folder: Path, say: Callable[[str], None]) -> Shards | None:
     return None if damaged else found
 
 
-def read_rows(task: pa.Table) -> pa.Table:
-    """The rows and columns a task asks of one shard. It stands here because these processes needn't import torch."""
-    [row] = task.to_pylist()
-    file, wanted = Path(row["file"]), [("row", "in", row["rows"])]
-    try:
-        found = pq.read_table(file, columns=row["columns"], filters=wanted, page_checksum_verification=True)
-        if len(found) != len(row["rows"]):
-            raise ValueError(f"it holds {len(found)} of the {len(row['rows'])} clips that it should")
-        return found
-    except (OSError, pa.ArrowException, ValueError) as error:
-        with suppress(OSError):
-            _note(file).touch()
-        raise ValueError(f"{file}: is damaged ({error}); the next start decodes it again.") from None
-
-
 def be_quiet() -> None:
     """Ray Data without its progress bars and plans in the terminal."""
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-
-
-def _tasks(folder: Path, manifest: Manifest, sampling: Sampling) -> list[dict]:
-    """One task a shard: at most SHARD_BYTES of decoded clips, and at least 8 shards, so that every core has work."""
-    clips = manifest.clips.select(["label", "video", "imu", "frames"]).to_pylist()
-    for row, clip in enumerate(clips):
-        clip["row"] = row
-    per_shard = max(1, min(SHARD_BYTES // (sampling.video_bytes + sampling.imu_bytes), -(-len(clips) // 8)))
-    starts = range(0, len(clips), per_shard)
-    return [
-        {
-            "file": str(folder / f"part-{i:05d}.parquet"),
-            "root": str(manifest.root),
-            "sampling": asdict(sampling),  # pyright: ignore[reportArgumentType]
-            "clips": clips[start : start + per_shard],
-        }
-        for i, start in enumerate(starts)
-    ]

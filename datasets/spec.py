@@ -1,6 +1,7 @@
 """How a corpus is sampled, as data. No torch, no ray."""
 
-from typing import Literal
+from dataclasses import asdict
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -20,6 +21,10 @@ class Sampling:
     samples: int
     crop: Literal["frame", "motion"] = "frame"
     """The whole frame, or the square in which something moves in this clip (static cameras)."""
+    channels: int = 6
+    """Inertial: 6 of UTD-MHAD, 12 of MMAct."""
+    rate: int | None = None
+    """Hz of all channels on one time axis; None where each sensor's samples follow one another at its own rate."""
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.size < 1:
@@ -35,8 +40,14 @@ class Sampling:
 
     @property
     def imu_bytes(self) -> int:
-        """Of one clip's padded signal of six channels."""
-        return self.samples * 6 * 4
+        """Of one clip's padded signal."""
+        return self.samples * self.channels * 4
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what came later where it is as it was: shards that a lab already has keep their folder."""
+        dumped = asdict(self)  # pyright: ignore[reportArgumentType]
+        later = {"channels": 6, "rate": None}
+        return {name: value for name, value in dumped.items() if name not in later or value != later[name]}
 
 
 @dataclass(frozen=True, config=FROZEN)

@@ -1,7 +1,7 @@
 """Who trains and who is tested: pure functions of a Manifest, by row number."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,72 +18,118 @@ class Protocol:
     kind: str  # what stands beside every score
 
 
+# Of each layout; the first is the paper's (section 4.1), and what a corpus is run with unless another is asked for.
 PROTOCOLS = {
-    # The paper, section 4.1, and the data set's own paper (Chen et al., ICIP 2015).
-    "odd-even": Protocol("subject", (1, 3, 5, 7), (2, 4, 6, 8), "cross-subject"),
-    "even-odd": Protocol("subject", (2, 4, 6, 8), (1, 3, 5, 7), "cross-subject"),
-    # Some published UTD-MHAD numbers are of this kind, which is easier: every tested person was trained on.
-    "trials": Protocol("trial", (1, 2), (3, 4), "same subjects"),
+    "utd-mhad": {
+        # Also the data set's own paper (Chen et al., ICIP 2015).
+        "odd-even": Protocol("subject", (1, 3, 5, 7), (2, 4, 6, 8), "cross-subject"),
+        "even-odd": Protocol("subject", (2, 4, 6, 8), (1, 3, 5, 7), "cross-subject"),
+        # Some published UTD-MHAD numbers are of this kind, which is easier: every tested person was trained on.
+        "trials": Protocol("trial", (1, 2), (3, 4), "same subjects"),
+    },
+    # MMAct's own (Kong et al., ICCV 2019). A trial is a session, a view is a camera; all but the last keep the views of
+    # one instance, which share their signals, on one side.
+    "mmact": {
+        "cross-subject": Protocol("subject", tuple(range(1, 17)), (17, 18, 19, 20), "cross-subject"),
+        "cross-session": Protocol("trial", (1, 2, 3, 4), (5,), "same subjects"),
+        "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
+        "cross-view": Protocol(
+            "camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"
+        ),
+    },
 }
 # Folds of one subject each, named "leave-one-subject-out/5": 5 is tested, all others train.
 LEAVE_ONE_OUT = "leave-one-subject-out"
-# The same among a protocol's training subjects, to choose recipes by. "odd-even-validation/5": 1, 3 and 7 train.
+# The same among what a protocol trains on, to choose recipes by. "odd-even-validation/5": 1, 3 and 7 train.
 VALIDATION = "-validation"
 
 
+def default(manifest: Manifest) -> str:
+    return next(iter(PROTOCOLS[manifest.layout]))
+
+
+def check(manifest: Manifest, name: str) -> None:
+    """Raises ValueError for a protocol that isn't one of this corpus."""
+    known = PROTOCOLS[manifest.layout]
+    if name not in (*known, LEAVE_ONE_OUT, *(own + VALIDATION for own in known)):
+        listed = ", ".join((*known, LEAVE_ONE_OUT))
+        raise ValueError(
+            f"--protocol {name}: {manifest.corpus} knows {listed}, and for choosing a recipe PROTOCOL{VALIDATION}."
+        )
+
+
+def _varied(manifest: Manifest, name: str) -> Protocol:
+    """The protocol of which a protocol of several folds is made."""
+    known = PROTOCOLS[manifest.layout]
+    if name == LEAVE_ONE_OUT:
+        return Protocol("subject", (), (), "cross-subject")
+    return known[name.removesuffix(VALIDATION)]
+
+
 def folds(manifest: Manifest, name: str) -> tuple[str, ...]:
-    """The names of a protocol's splits: itself, or one for each subject that is left out in turn."""
-    if name in PROTOCOLS:
+    """The names of a protocol's splits: itself, or one for each subject (session, scene, view) that is left out."""
+    check(manifest, name)
+    if name in PROTOCOLS[manifest.layout]:
         return (name,)
-    return tuple(f"{name}/{subject}" for subject in left_out(manifest, name))
+    return tuple(f"{name}/{value}" for value in left_out(manifest, name))
 
 
 def left_out(manifest: Manifest, name: str) -> list[int]:
-    """The subjects that take their turn in a protocol of several folds."""
-    subjects = set(manifest.clips.column("subject").to_pylist())
-    if name.endswith(VALIDATION):
-        subjects &= set(PROTOCOLS[name.removesuffix(VALIDATION)].train)
-    return sorted(subjects)
+    """The subjects (sessions, scenes, views) that take their turn in a protocol of several folds."""
+    p = _varied(manifest, name)
+    values = set(np.unique(manifest.clips.column(p.column).to_numpy()).tolist())
+    return sorted(values & set(p.train) if name.endswith(VALIDATION) else values)
 
 
 def split(manifest: Manifest, protocol: str) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the training and of the test clips, in manifest order; `protocol` names one fold."""
     name, _, fold = protocol.partition("/")
+    check(manifest, name)
+    p = _varied(manifest, name)
     if fold:
-        tested = int(fold)
-        others = tuple(subject for subject in left_out(manifest, name) if subject != tested)
-        p = Protocol("subject", others, (tested,), "cross-subject")
-    else:
-        p = PROTOCOLS[name]
+        p = replace(p, train=tuple(v for v in left_out(manifest, name) if v != int(fold)), test=(int(fold),))
     values = manifest.clips.column(p.column).to_numpy()
     train, test = (np.flatnonzero(np.isin(values, side)) for side in (p.train, p.test))
     if not len(train) or not len(test):
+        named = _named(manifest, p.column)
         raise ValueError(
-            f"{manifest.root}: protocol {protocol} needs training {p.column}s {p.train} and test {p.column}s {p.test};"
-            f" the recordings have {sorted(set(values.tolist()))}."
+            f"{manifest.root}: protocol {protocol} needs training {named} {p.train} and test {named} {p.test};"
+            f" the recordings have {np.unique(values).tolist()}."
         )
     return train, test
 
 
+def _named(manifest: Manifest, column: str) -> str:
+    return "sessions" if column == "trial" and manifest.layout == "mmact" else f"{column}s"
+
+
 def describe(manifest: Manifest, name: str) -> str:
     """A protocol in words, as it stands beside each score."""
-    if name not in PROTOCOLS:
-        subjects = left_out(manifest, name)
+    p = _varied(manifest, name)
+    named = _named(manifest, p.column)
+    if name not in PROTOCOLS[manifest.layout]:
+        values = left_out(manifest, name)
         clips = sum(len(split(manifest, fold)[1]) for fold in folds(manifest, name))
-        which = f"training subjects of {name.removesuffix(VALIDATION)}" if name.endswith(VALIDATION) else "subjects"
-        listed = ", ".join(map(str, subjects))
+        which = f"training {named} of {name.removesuffix(VALIDATION)}" if name.endswith(VALIDATION) else named
+        listed = ", ".join(map(str, values))
         return (
-            f"cross-subject ({name}): each of the {which}, {listed}, tested once by what the others of them trained;"
-            f" mean of {len(subjects)} folds ({clips} clips)"
+            f"{p.kind} ({name}): each of the {which}, {listed}, tested once by what the others of them trained;"
+            f" mean of {len(values)} folds ({clips} clips)"
         )
-    p = PROTOCOLS[name]
-    there = set(manifest.clips.column(p.column).to_pylist())
-    rows = split(manifest, name)
-    sides = [
-        f"{p.column}s {', '.join(str(v) for v in side if v in there)} {verb} ({len(part)} clips)"
-        for side, verb, part in ((p.train, "train", rows[0]), (p.test, "test", rows[1]))
-    ]
+    there, ids = np.unique(manifest.clips.column(p.column).to_numpy()).tolist(), instances(manifest)
+    sides = []
+    for side, verb, rows in zip((p.train, p.test), ("train", "test"), split(manifest, name), strict=True):
+        count = len(np.unique(ids[rows]))
+        of = f" of {count} instances" if count < len(rows) else ""
+        sides.append(f"{named} {', '.join(str(v) for v in side if v in there)} {verb} ({len(rows)} clips{of})")
     return f"{p.kind} ({name}): {', '.join(sides)}"
+
+
+def instances(manifest: Manifest) -> np.ndarray:
+    """Of each clip the performance it shows, by number: its views share it. Without views each clip is its own."""
+    if "instance" in manifest.clips.column_names:
+        return manifest.clips.column("instance").to_numpy()
+    return np.arange(manifest.clips.num_rows)
 
 
 def subjects_tested(manifest: Manifest, protocol: str) -> set[int]:
@@ -96,19 +142,23 @@ def labels(manifest: Manifest) -> np.ndarray:
     return manifest.clips.column("label").to_numpy()
 
 
-def subset(rows: np.ndarray, labels_of_rows: np.ndarray, ratio: float, seed: int) -> np.ndarray:
+def subset(
+    rows: np.ndarray, labels_of_rows: np.ndarray, ratio: float, seed: int, instances_of_rows: np.ndarray | None = None
+) -> np.ndarray:
     """The share `ratio` of `rows`, stratified by class; for one seed a smaller ratio's rows are in a larger one's.
 
-    Each class keeps its share, rounded, and at least one clip (section 4.5; the stratification is ours).
+    Each class keeps its share of instances, with all their views, rounded, and at least one (section 4.5; the
+    stratification is ours).
     """
     if not 0 < ratio <= 1:
         raise ValueError(f"ratio={ratio}: a training ratio is above 0 and at most 1.")
     rng = np.random.default_rng([seed, 25])
+    of_rows = rows if instances_of_rows is None else instances_of_rows
     kept = []
     for k in np.unique(labels_of_rows):
-        members = rng.permutation(rows[labels_of_rows == k])
+        members = rng.permutation(np.unique(of_rows[labels_of_rows == k]))
         kept.append(members[: max(1, round(ratio * len(members)))])
-    return np.sort(np.concatenate(kept))
+    return np.sort(rows[np.isin(of_rows, np.concatenate(kept))])
 
 
 def hidden_classes(classes: Sequence[int] | np.ndarray, count: int, seed: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Stream: shards to batches, in an order that only (rows, batch size, workers, seed, epoch) decide.
+"""Stream: shards, or recordings, to batches, in an order that only (rows, batch size, workers, seed, epoch) decide.
 
 A global batch is divided over the workers, unevenly where it must be (18 over 4 is 5, 5, 4, 4). Each worker owns the
 clips it trains on, so no split is made while training and every resumed epoch sees the same order.
@@ -13,13 +13,14 @@ import pyarrow as pa
 import ray
 import torch
 
-from datasets.shards import Shards, be_quiet, read_rows
+from datasets.shards import Recordings, Shards, be_quiet
 from datasets.spec import Sampling
 
 Batch = dict[str, torch.Tensor]
 
 # Clips a worker shuffles through: all of UTD-MHAD's, a window of a larger corpus. At 16x64x64 they take 800 MB.
 SHUFFLE_CLIPS = 4096
+SHUFFLE_BYTES = 4 << 30  # of larger clips fewer: at 64x224x224 it is 445
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "imu": ("row", "label", "imu", "imu_length"),
@@ -58,8 +59,10 @@ def deal(rows: np.ndarray, batch: int, workers: int, seed: int) -> list[np.ndarr
     return [np.sort(np.concatenate(parts)) for parts in owned]
 
 
-def dataset(shards: Shards, rows: np.ndarray, modality: str) -> ray.data.Dataset:
+def dataset(source: Shards | Recordings, rows: np.ndarray, modality: str) -> ray.data.Dataset:
     """A lazy Dataset of these manifest rows, in manifest order, with the columns the modality needs.
+
+    From recordings it has the same blocks: where they are read changes no batch.
 
     One operator, a task a shard, a quarter of a CPU each: it finds room beside workers that take nearly all. (Ray's
     own read_parquet lists files in a task that takes a whole CPU: on two cores it waits for the run that waits for it.)
@@ -67,15 +70,15 @@ def dataset(shards: Shards, rows: np.ndarray, modality: str) -> ray.data.Dataset
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     be_quiet()
-    tasks = [
-        {"file": file, "rows": part, "columns": list(COLUMNS[modality])} for file, part in shards.holding(np.sort(rows))
-    ]
+    tasks = source.tasks(np.sort(rows), COLUMNS[modality])
     found = ray.data.from_items(tasks, override_num_blocks=len(tasks))
-    return found.map_batches(read_rows, batch_size=1, batch_format="pyarrow", num_cpus=0.25)
+    return found.map_batches(source.fetch, batch_size=1, batch_format="pyarrow", num_cpus=0.25)
 
 
-def batches(clips: ray.data.Dataset, size: int, sampling: Sampling, order: int | None = None) -> Iterator[Batch]:
-    """Batches of at most `size` clips of a Dataset, shuffled by the seed `order`.
+def batches(
+    clips: ray.data.Dataset, size: int, sampling: Sampling, order: int | None = None, window: int = SHUFFLE_CLIPS
+) -> Iterator[Batch]:
+    """Batches of at most `size` clips of a Dataset, shuffled by the seed `order` within so many clips.
 
     video_BTHWC uint8, imu_BSC float32, their true lengths, label and row as int64.
     """
@@ -83,7 +86,7 @@ def batches(clips: ray.data.Dataset, size: int, sampling: Sampling, order: int |
         batch_size=size,
         batch_format="pyarrow",
         prefetch_batches=2,
-        local_shuffle_buffer_size=None if order is None else max(SHUFFLE_CLIPS, size),
+        local_shuffle_buffer_size=None if order is None else max(window, size),
         local_shuffle_seed=order,
     )
     for table in cast(Iterable[pa.Table], found):

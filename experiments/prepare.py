@@ -1,20 +1,31 @@
-"""Only decode: recordings to shards, so that a grid finds them ready.
+"""Only decode: recordings to shards, so that a grid finds them ready. A dry run says what that takes.
 
 python experiments/prepare.py --corpus utd-mhad --recordings DIR --scale laptop --storage DIR
+python experiments/prepare.py --corpus mmact --recordings DIR --scale paper --storage DIR --dry-run
 """
 
+import shutil
 import sys
 from contextlib import ExitStack
 
 import tyro
 
-from orchestrator import cluster
-from orchestrator.launch import introduce, open_study, refuse_bad_input, take_storage, write_shards
-from orchestrator.options import Options
+from datasets.estimate import estimate
+from orchestrator import cluster, preflight
+from orchestrator.launch import console, introduce, open_study, refuse_bad_input, take_storage, write_shards
+from orchestrator.options import Options, existing
 
 
 def prepare(options: Options) -> int:
     introduce("prepare", options)
+    if options.dry_run:
+        study, store = open_study(options)
+        free = shutil.disk_usage(existing(store.root)).free
+        found = estimate(study.manifest, study.sampling)
+        console.print(f"{found.describe()}; {preflight.size(free)} free at {store.root}", highlight=False)
+        if found.shard_bytes > free:
+            console.print("They don't fit: --read recordings goes without shards and decodes again in each epoch.")
+        return 0
     with ExitStack() as held:
         study, store = open_study(options, take_storage("prepare", options, held))
         cluster.connect(options.address)

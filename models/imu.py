@@ -13,7 +13,10 @@ def mask_after(x: Tensor, length_B: Tensor) -> Tensor:
 
 
 class ImuEncoder(nn.Module):
-    """imu_BSC float32 -> embedding (B, 96). Padding is zero after normalisation, so zero is the mean."""
+    """imu_BSC float32 -> embedding (B, 96). Padding is zero after normalisation, so zero is the mean.
+
+    Padding is what lies after a clip's length, and NaN: a sensor that has no sample there while others have.
+    """
 
     mean: Tensor
     std: Tensor
@@ -33,7 +36,7 @@ class ImuEncoder(nn.Module):
 
     def sequence(self, imu_BSC: Tensor, length_B: Tensor) -> Tensor:
         """(B, 96, S - 45): the embedding before it is pooled over time."""
-        x = mask_after((imu_BSC - self.mean) / self.std, length_B)
+        x = mask_after(((imu_BSC - self.mean) / self.std).nan_to_num(nan=0.0), length_B)
         return self.blocks(x.transpose(1, 2))
 
     def forward(self, imu_BSC: Tensor, length_B: Tensor) -> Tensor:

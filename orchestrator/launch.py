@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +15,11 @@ import ray
 from rich.console import Console
 
 from datasets import corpora, splits
-from datasets.corpora import synthetic
+from datasets.corpora import synthetic, synthetic_mmact
 from datasets.whole import FULL, write_whole
 from orchestrator import cluster, lock, preflight, pretrained, results, setting, simulate
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
-from orchestrator.scale import RECIPES
 from orchestrator.store import Store
 from orchestrator.study import Study
 
@@ -58,8 +57,9 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
     cluster.connect(options.address)
     cluster.check_placeable(plan, study.gpus, cluster.nodes())
     tracking = tracking_uri(store, options)
-    console.print(preflight.table(plan, study, store, cluster.nodes(), options.concurrency, tracking))
-    write_shards(study, store)
+    console.print(preflight.table(plan, study, store, cluster.nodes(), options.concurrency, tracking, options.read))
+    if options.read == "shards":
+        write_shards(study, store)
     return plan, study, store
 
 
@@ -69,7 +69,7 @@ def introduce(name: str, options: Options) -> None:
     options.check()
     root, joined = storage_root(options), cluster.to_join(options.address)
     where = f"the Ray at {joined}" if joined else "a Ray started here"
-    corpus = f"the {options.corpus} corpus" if options.corpus == "synthetic" else options.corpus
+    corpus = f"the {options.corpus} corpus" if options.corpus.startswith("synthetic") else options.corpus
     console.print(f"{name}: {options.scale} scale on {corpus}, on {where}; storage {root}", highlight=False)
     if joined and not options.dry_run:
         cluster.connect(joined)
@@ -108,20 +108,35 @@ def open_study(options: Options, start: int = 0) -> tuple[Study, Store]:
     """The corpus, read and checked; nothing is decoded to shards yet."""
     store = Store(storage_root(options), start)
     folder = options.recordings
-    if options.corpus == "synthetic":
-        folder = folder or store.root / "corpora" / "synthetic"
-        console.print(f"corpus: synthetic, in {folder}")
-        # Three subjects to train on and three to test: 324 clips, a grid of minutes.
-        synthetic.write(folder, subjects=6, trials=2, on_progress=_every(100, "clips drawn"))
+    if options.corpus.startswith("synthetic"):
+        folder = folder or store.root / "corpora" / options.corpus
+        console.print(f"corpus: {options.corpus}, in {folder}")
+        if options.corpus == "synthetic":
+            # Three subjects to train on and three to test: 324 clips, a grid of minutes.
+            synthetic.write(folder, subjects=6, trials=2, on_progress=_every(100, "clips drawn"))
+        else:
+            synthetic_mmact.write(folder, on_progress=_every(20, "instances drawn"))
     assert folder is not None, "options.check refuses a corpus without recordings"
-    manifest = corpora.read(options.corpus, folder, store.root / "scans", skip_bad=options.skip_bad, say=tell)
+    manifest = corpora.read(
+        options.corpus,
+        folder,
+        store.root / "scans",
+        skip_bad=options.skip_bad,
+        desk_classes=options.desk_classes,
+        missing_sensors=options.missing_sensors,
+        say=tell,
+    )
+    protocol = options.protocol or splits.default(manifest)
+    splits.check(manifest, protocol)
     manifest.write(store.manifest(manifest.digest))
     console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips, video shows {manifest.video}")
     for bad in manifest.bad:
         console.print(f"left out: {bad.file}: {bad.reason}", markup=False)
+    for note in manifest.notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
     weights = pretrained.name(options.weights)
-    how = setting.apply(RECIPES[options.recipe], setting.parse(options.set)) if options.set else None
-    study = Study(manifest, options.scale, options.recipe, options.protocol, weights, options.workers, options.gpus)
+    study = Study(manifest, options.scale, options.recipe, protocol, weights, options.workers, options.gpus)
+    how = setting.apply(study.recipe_used, setting.parse(options.set)) if options.set else None
     return replace(study, how=how, set=options.set), store
 
 
@@ -264,7 +279,8 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
             "key": key,
             "storage": str(store.root),
             "start": store.start,
-            "sampling": asdict(study.sampling),  # pyright: ignore[reportArgumentType]
+            "sampling": study.sampling.to_json(),
+            "read": options.read,
             "resources": cluster.worker_resources(spec, study.gpus),
         }
         for key, spec in schedule.plan.runs.items()

@@ -19,20 +19,41 @@ Only = Literal["modalities", "ratio", "zero_shot", "stages", "fusions", "imu", "
 
 @dataclass(frozen=True)
 class Options:
-    corpus: Literal["synthetic", "utd-mhad"] = "synthetic"
-    """Which corpus; the synthetic one is written on first use."""
+    corpus: Literal["synthetic", "utd-mhad", "synthetic-mmact", "mmact"] = "synthetic"
+    """Which corpus; a synthetic one is written on first use, in UTD-MHAD's or in MMAct's layout."""
     recordings: Path | None = None
-    """Folder of the recordings (utd-mhad: the one that holds RGB/ and Inertial/)."""
+    """Folder of the recordings (utd-mhad: RGB/ and Inertial/; mmact: the sensors' *_clip/ and subjectN/camN/)."""
     scale: Literal["demo", "laptop", "paper"] = "demo"
     """Frames, frame size, epochs and weights."""
     recipe: Literal["paper", "tuned"] = "paper"
     """Optimizer, rates, batch, widths and augmentation: Table 1's, or tuned."""
     set: dict[str, str] = field(default_factory=dict)
     """Names and values that change the recipe, as in `video.times_epochs 2 imu.optimization.lr 1e-3 crop frame`."""
-    protocol: Literal[
-        "odd-even", "even-odd", "leave-one-subject-out", "trials", "odd-even-validation", "even-odd-validation"
-    ] = "odd-even"
-    """Which clips train and which are tested; the paper's is odd-even. A validation reads no test subject's clip."""
+    protocol: (
+        Literal[
+            "odd-even",
+            "even-odd",
+            "leave-one-subject-out",
+            "trials",
+            "odd-even-validation",
+            "even-odd-validation",
+            "cross-subject",
+            "cross-session",
+            "cross-scene",
+            "cross-view",
+            "cross-subject-validation",
+            "cross-session-validation",
+            "cross-scene-validation",
+            "cross-view-validation",
+        ]
+        | None
+    ) = None
+    """Which clips train and which are tested; default: the paper's, odd-even of UTD-MHAD and cross-subject of MMAct. A
+    validation reads no test clip."""
+    desk_classes: bool = False
+    """MMAct's classes as the paper counts them, 37: phone use at the desk apart."""
+    missing_sensors: Literal["pad", "exclude"] = "pad"
+    """MMAct's instances that lack a sensor's file: padded with zeros, or left out."""
     seeds: int = 1
     """How many seeds, counted from 0."""
     only: Annotated[tuple[Only, ...], tyro.conf.arg(metavar="WORD")] = ()
@@ -51,6 +72,8 @@ class Options:
     """GPUs of a worker, as in `imu 0.1 video 0.5`, instead of the scale's; it changes no result's key."""
     concurrency: int | None = None
     """At most so many runs at once; default: what the CPUs and GPUs hold."""
+    read: Literal["shards", "recordings"] = "shards"
+    """Decode to shards once, or where the disk can't hold them again each time, in Ray Data tasks. Same batches."""
     skip_bad: bool = False
     """Leave bad recordings out, and say so in the report, instead of ending."""
     dry_run: bool = False
@@ -75,7 +98,7 @@ class Options:
                     f"--gpus {modality} {share:g}: from 0 to 1, for a worker trains on one GPU. A run over four GPUs"
                     f" has four workers: --workers {modality} 4."
                 )
-        if self.corpus != "synthetic" and self.recordings is None:
+        if not self.corpus.startswith("synthetic") and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
         there = existing(self.storage.absolute())
         if not there.is_dir():

@@ -21,7 +21,13 @@ Node = dict[str, float]
 
 
 def table(
-    plan: Plan, study: Study, store: Store, nodes: Sequence[Node], concurrency: int | None, tracking: str
+    plan: Plan,
+    study: Study,
+    store: Store,
+    nodes: Sequence[Node],
+    concurrency: int | None,
+    tracking: str,
+    read: str = "shards",
 ) -> Table:
     """Raises ValueError where the disk can't hold even the runs' weights."""
     todo = {key: spec for key, spec in plan.runs.items() if store.run(key).status != "done"}
@@ -38,7 +44,7 @@ def table(
     cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
     _add(out, "cluster", f"{len(nodes)} node(s) with {cpus:g} CPUs and {gpus:g} GPUs")
     _add(out, "storage", str(store.root))
-    _add(out, "disk", disk(list(todo.values()), study, store))
+    _add(out, "disk", disk(list(todo.values()), study, store, read))
     _add(out, "tracking", f"MLflow at {tracking}")
     return out
 
@@ -66,24 +72,25 @@ def at_once(spec: RunSpec, gpus: cluster.Gpus, nodes: Sequence[Node], concurrenc
     return min([*held, concurrency or max(held)])
 
 
-def disk(todo: Sequence[RunSpec], study: Study, store: Store) -> str:
+def disk(todo: Sequence[RunSpec], study: Study, store: Store, read: str = "shards") -> str:
     """What will be written, at most, and what is free. Raises ValueError where the weights alone don't fit."""
     runs = sum(RUN_BYTES[spec.kind] for spec in todo)
     # What is in training holds a checkpoint of three times its weights; no more runs than there are left.
     runs += 3 * max((RUN_BYTES[spec.kind] for spec in todo), default=0)
     written = (shards.folder_of(store.root, study.manifest, study.sampling) / "index.json").exists()
     clips = study.manifest.clips.num_rows
-    decoded = 0 if written else clips * (study.sampling.video_bytes + study.sampling.imu_bytes)
+    decoded = 0 if written or read != "shards" else clips * (study.sampling.video_bytes + study.sampling.imu_bytes)
     free = shutil.disk_usage(existing(store.root)).free
     if runs > free:
         raise ValueError(
-            f"--storage {store.root}: {_size(free)} are free and the weights of {len(todo)} runs take {_size(runs)}."
+            f"--storage {store.root}: {size(free)} are free and the weights of {len(todo)} runs take {size(runs)}."
             " Make room, or give a folder on another disk."
         )
     enough = "" if runs + decoded < free else ": THAT MAY NOT BE ENOUGH"
-    shown = "shards are there" if written else f"shards {_size(decoded)} before compression"
-    return f"runs up to {_size(runs)}, {shown}; {_size(free)} free{enough}"
+    shown = "shards are there" if written else f"shards {size(decoded)} before compression"
+    shown = shown if read == "shards" else "no shards, runs decode the recordings"
+    return f"runs up to {size(runs)}, {shown}; {size(free)} free{enough}"
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

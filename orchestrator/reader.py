@@ -1,7 +1,7 @@
 """What a worker reads: the rows of its run, as batches on its device."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import ray
@@ -23,8 +23,8 @@ KEEP_BYTES = 4 << 30
 def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
     """Manifest rows a run trains on and is tested on. Stage 2 keeps the clips of hidden classes."""
     train_rows, test_rows = splits.split(manifest, spec.data.protocol)
-    labels = splits.labels(manifest)
-    train_rows = splits.subset(train_rows, labels[train_rows], spec.data.ratio, spec.seed)
+    labels, instances = splits.labels(manifest), splits.instances(manifest)
+    train_rows = splits.subset(train_rows, labels[train_rows], spec.data.ratio, spec.seed, instances[train_rows])
     if spec.kind != "fusion":
         hidden = (*spec.data.hidden_imu, *spec.data.hidden_video)
         train_rows = splits.without(train_rows, labels[train_rows], hidden)
@@ -32,13 +32,24 @@ def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Reader:
-    """This worker's clips as batches on the device: from memory once they are kept there, else from the shards.
+    """This worker's clips as batches on the device: from memory once they are kept there, else from `read`.
 
-    Either way the order is the same, so what is kept changes no result.
+    What is kept depends on the run alone, and shards and recordings give the same batches.
     """
 
-    def __init__(self, store: Store, manifest: Manifest, sampling: Sampling, spec: RunSpec, device: torch.device):
-        self.shards = shards.Shards.read(shards.folder_of(store.root, manifest, sampling))
+    def __init__(
+        self,
+        store: Store,
+        manifest: Manifest,
+        sampling: Sampling,
+        spec: RunSpec,
+        device: torch.device,
+        read: Literal["shards", "recordings"] = "shards",
+    ):
+        if read == "shards":
+            self.source = shards.Shards.read(shards.folder_of(store.root, manifest, sampling))
+        else:
+            self.source = shards.Recordings.of(manifest, sampling)
         self.sampling, self.spec, self.device = sampling, spec, device
         self.datasets: dict[str, ray.data.Dataset] = {}
         self.kept: Batch | None = None
@@ -46,7 +57,7 @@ class Reader:
 
     def open(self, name: str, rows: np.ndarray) -> None:
         """The rows this worker reads under a name. Each worker's are a Dataset of its own: nothing is split later."""
-        self.datasets[name] = stream.dataset(self.shards, rows, self.spec.kind)
+        self.datasets[name] = stream.dataset(self.source, rows, self.spec.kind)
 
     def keep(self, clips: int, model: nn.Module) -> None:
         """Hold the training clips in memory if they fit; for a fusion, what the frozen trunk makes of their video.
@@ -79,7 +90,8 @@ class Reader:
         if self.kept is not None and name == "train":
             found = stream.from_memory(self.kept, size, order)
         else:
-            found = stream.batches(self.datasets[name], size, self.sampling, order)
+            window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_of_clip(None))
+            found = stream.batches(self.datasets[name], size, self.sampling, order, window)
         for batch in found:
             yield {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
 

@@ -6,7 +6,7 @@ from typing import Any
 from datasets import splits
 from orchestrator import paper
 from orchestrator.plan import Cell, Plan
-from orchestrator.scale import RECIPES, SCALES
+from orchestrator.scale import SCALES
 from orchestrator.store import Store
 from orchestrator.study import Study
 
@@ -32,6 +32,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         **about,
         "classes": list(manifest.classes),
         "bad_clips": [asdict(bad) for bad in manifest.bad],
+        "notes": list(manifest.notes),
         "sharing": _sharing(plan, runs),
         "cells": [_cell(cell, study, store, runs[cell.key]) for cell in plan.cells],
         "runs": runs,
@@ -47,7 +48,7 @@ def _only(plan: Plan, study: Study) -> str:
 def selection(study: Study) -> str:
     """What had a say in the result besides the training clips."""
     tested = {s for fold in study.folds() for s in splits.subjects_tested(study.manifest, fold.protocol)}
-    told = sorted(tested & set(RECIPES[study.recipe].chosen_on))
+    told = sorted(tested & set(study.recipe_used.chosen_on))
     if not told:
         return "last epoch, no selection"
     return f"last epoch; NOT CLEAN: recipe {study.recipe} was chosen by scores of subjects {', '.join(map(str, told))}"

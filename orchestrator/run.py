@@ -53,7 +53,8 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     Trainer(
         in_worker,
         train_loop_config={name: config[name] for name in ("key", "storage", "sampling")}
-        | {"start": folder.start, "checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)},
+        | {"start": folder.start, "checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)}
+        | {"read": config.get("read", "shards")},
         scaling_config=ray.train.ScalingConfig(
             num_workers=spec.workers, use_gpu=resources.get("GPU", 0) > 0, resources_per_worker=resources
         ),

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.scale import Recipe
 from orchestrator.spec import MODALITIES
 
-OF_ALL = ("resampled", "crop", "channels", "spare_frames", "spare_size")
+OF_ALL = ("resampled", "rate", "crop", "channels", "spare_frames", "spare_size")
 PARTS = {"model": "models", "optimization": "optimization", "augmentation": "augmentation"}
 
 

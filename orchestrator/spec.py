@@ -30,7 +30,7 @@ class DataSpec:
     Stage 1 never sees clips of its hidden classes; stage 2 sees them with that modality's input zeroed.
     `samples` is None for video runs, `frames` and `size` are None for imu runs: what isn't read decides nothing.
     The network sees `frames` of `size` out of the shards' `stored_frames` of `stored_size` where these are more, and
-    `resampled` samples made of a clip's own; `channels` as in `datasets/augment.py:motion`.
+    `resampled` samples made of a clip's own; `channels` as in `datasets/augment.py:motion`; `rate` is Sampling's.
     """
 
     manifest: str
@@ -46,6 +46,7 @@ class DataSpec:
     channels: Literal["colour", "motion"] = "colour"
     hidden_imu: tuple[int, ...] = ()
     hidden_video: tuple[int, ...] = ()
+    rate: int | None = None
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -142,6 +143,7 @@ NEUTRAL: dict[str, Any] = {
     "data.stored_size": None,
     "data.crop": "frame",
     "data.channels": "colour",
+    "data.rate": None,
     "model.batchnorm": False,
     "model.head_dropout": 0.0,
     "model.finetuned_imu": True,

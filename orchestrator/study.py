@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datasets import splits
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
-from models.spec import VideoModel
+from models.spec import ImuModel, VideoModel
 from orchestrator.plan import Cell
-from orchestrator.scale import RECIPES, SCALES, Recipe
+from orchestrator.scale import SCALES, Recipe, recipe_of
 from orchestrator.spec import DataSpec, Modality, RunSpec
 from orchestrator.variant import vary
 
@@ -30,7 +30,7 @@ class Study:
 
     @property
     def recipe_used(self) -> Recipe:
-        return self.how or RECIPES[self.recipe]
+        return self.how or recipe_of(self.recipe, self.manifest.layout)
 
     @property
     def recipe_name(self) -> str:
@@ -50,7 +50,10 @@ class Study:
     def sampling(self) -> Sampling:
         scale, recipe = SCALES[self.scale], self.recipe_used
         frames, size = round(scale.frames * recipe.spare_frames), round(scale.size * recipe.spare_size)
-        return Sampling(frames, size, self.manifest.max_samples, recipe.crop)
+        imu = recipe.models["imu"]
+        assert isinstance(imu, ImuModel)
+        samples = self.manifest.samples_at(recipe.rate) if recipe.rate else self.manifest.max_samples
+        return Sampling(frames, size, samples, recipe.crop, imu.channels, recipe.rate)
 
     def hidden(self, count: int, seed: int) -> tuple[int, ...]:
         """`count` classes of the training clips, nested draws (facts on figure 3)."""
@@ -108,6 +111,7 @@ class Study:
                 channels=recipe.channels if reads_video else "colour",
                 hidden_imu=hide.get("imu", ()),
                 hidden_video=hide.get("video", ()),
+                rate=recipe.rate if reads_imu else None,
             ),
             optimization=replace(
                 recipe.optimization[modality], epochs=round(scale.epochs[modality] * recipe.times_epochs[modality])

@@ -44,7 +44,7 @@ def train(config: dict[str, Any]) -> None:
     model = load_model(spec, store, len(manifest.classes)).to(device)
     train_rows, test_rows = rows_of(spec, manifest)
     owned_rows = stream.deal(train_rows, spec.optimization.batch, workers, spec.seed)[rank]
-    reader = Reader(store, manifest, Sampling(**config["sampling"]), spec, device)
+    reader = Reader(store, manifest, Sampling(**config["sampling"]), spec, device, config.get("read", "shards"))
     reader.open("train", owned_rows)
     reader.open("test", test_rows[rank::workers])
     reader.keep(len(train_rows) // workers, model)
@@ -186,13 +186,15 @@ def statistics(modality: str, batches: Iterator[stream.Batch]) -> tuple[Tensor, 
         x, length = batch[modality].cpu(), batch[f"{modality}_length"].cpu()
         inside = torch.arange(x.shape[1])[None] < length[:, None]
         values = x[inside].reshape(-1, x.shape[-1]).double() / (255 if modality == "video" else 1)
-        count = torch.full((x.shape[-1],), len(values))
+        count = torch.isfinite(values).sum(0)  # a sensor without a sample there counts for nothing
+        values = values.nan_to_num(nan=0.0)
         sums = sums + torch.stack([count, values.sum(0), values.square().sum(0)])
     if dist.is_initialized():
         on_device = sums.to(ray.train.torch.get_device())
         dist.all_reduce(on_device)
         sums = on_device.cpu()
     count, total, squares = sums
+    count = count.clamp(min=1)
     mean = total / count
     # A channel that never changes is left as it is.
     std = (squares / count - mean.square()).clamp(min=0).sqrt()

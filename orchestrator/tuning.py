@@ -36,8 +36,14 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class SearchOptions(Options):
     recipe: Literal["paper", "tuned"] = "tuned"
     """Where the search starts: what a setting doesn't name is this recipe's."""
-    protocol: Literal["odd-even-validation", "even-odd-validation"] = "odd-even-validation"  # pyright: ignore
-    """Whose training subjects are looked at, each tested once by what the others trained."""
+    protocol: Literal[
+        "odd-even-validation",
+        "even-odd-validation",
+        "cross-subject-validation",
+        "cross-session-validation",
+        "cross-scene-validation",
+    ] = "odd-even-validation"  # pyright: ignore
+    """Whose training subjects (sessions, scenes) are looked at, each tested once by what the others trained."""
     modality: Literal["imu", "video"] = "imu"
     """Whose stage 1 is searched."""
     settings: int = 30
@@ -123,6 +129,7 @@ def tune(
         records=folder,
         baseline=[store.run(spec.key).record("metrics")["top1"] for spec in base],
         about=tracking.tags(about),
+        read=options.read,
     )
     ray.tune.Tuner(
         ray.tune.with_resources(trial, {"node:__internal_head__": 0.001}),
@@ -182,7 +189,7 @@ def conclude(options: SearchOptions, study: Study, store: Store) -> tuple[Path, 
     found = {
         "modality": options.modality,
         "recipe": study.recipe_name,
-        "protocol": splits.describe(study.manifest, options.protocol),
+        "protocol": splits.describe(study.manifest, study.protocol),
         "baseline": {"top1": 100 * fmean(m["top1"] for m in base), "k": sum(m["k"] for m in base)},
         "settings": records,
     }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -44,6 +44,7 @@ def validate(
     records: Path,
     baseline: list[float],
     about: dict[str, str],
+    read: str = "shards",
 ) -> None:
     """Reports after each look the mean gain in top-1 over `baseline` on the same looks, in points.
 
@@ -64,7 +65,8 @@ def validate(
                     "key": spec.key,
                     "storage": str(root),
                     "start": start,
-                    "sampling": asdict(varied.sampling),  # pyright: ignore[reportArgumentType]
+                    "sampling": varied.sampling.to_json(),
+                    "read": read,
                     "resources": cluster.worker_resources(spec, study.gpus),
                 }
             )

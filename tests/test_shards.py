@@ -122,7 +122,7 @@ def test_a_shard_is_at_most_64_mb_and_there_are_about_eight(
 ) -> None:
     sampling = Sampling(frames=8, size=size, samples=326)
     many = replace(manifest, clips=pa.concat_tables([manifest.clips] * (clips // 12 + 1)).slice(0, clips))
-    tasks = shards._tasks(Path("/s"), many, sampling)
-    assert [clip["row"] for task in tasks for clip in task["clips"]] == list(range(clips))
-    assert {len(task["clips"]) for task in tasks[:-1]} == {per_shard}
+    starts = shards.Recordings.of(many, sampling).bounds()
+    assert (starts[0], starts[-1]) == (0, clips) and set(np.diff(starts)[:-1]) == {per_shard}
+    assert np.diff(starts)[-1] <= per_shard
     assert per_shard * (sampling.video_bytes + sampling.imu_bytes) <= shards.SHARD_BYTES

@@ -23,11 +23,11 @@ from orchestrator.store import Store
 from orchestrator.study import Study
 
 SCRIPT = Path(full_grid.__file__)
-FLAGS = """-h --help --corpus --recordings --scale --recipe --set --protocol --seeds --only --storage
-    --tracking-uri --address --weights --workers --gpus --concurrency --skip-bad --no-skip-bad
-    --dry-run --no-dry-run --simulate"""
+FLAGS = """-h --help --corpus --recordings --scale --recipe --set --protocol --desk-classes --no-desk-classes
+    --missing-sensors --seeds --only --storage --tracking-uri --address --weights --workers --gpus --concurrency --read
+    --skip-bad --no-skip-bad --dry-run --no-dry-run --simulate"""
 TOP = """plan corpus video scale scale_text recipe protocol protocol_text seeds command created classes bad_clips
-    sharing cells runs"""
+    notes sharing cells runs"""
 CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n top1_seen k_seen n_seen
     top1_hidden k_hidden n_hidden top1_without_imu k_without_imu n_without_imu top1_without_video k_without_video
     n_without_video variant paper"""

@@ -5,27 +5,38 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from datasets.corpora import utd_mhad
+import numpy as np
+
+from datasets.corpora import mmact, utd_mhad
 from datasets.manifest import BadRecordings, Manifest
 
-# The synthetic corpus is written in UTD-MHAD's layout, so UTD-MHAD's reader takes it.
 VERSION = 1  # raise it when a reader judges files otherwise: what was remembered of them is read again
-READERS = {"utd-mhad": utd_mhad, "synthetic": utd_mhad}
+# A synthetic corpus is written in a real one's layout, so that one's reader takes it.
+READERS = {"utd-mhad": utd_mhad, "synthetic": utd_mhad, "mmact": mmact, "synthetic-mmact": mmact}
 
 
 def read(
-    corpus: str, folder: Path, cache: Path, *, skip_bad: bool = False, say: Callable[[str], None] = print
+    corpus: str,
+    folder: Path,
+    cache: Path,
+    *,
+    skip_bad: bool = False,
+    desk_classes: bool = False,
+    missing_sensors: str = "pad",
+    say: Callable[[str], None] = print,
 ) -> Manifest:
     """The Manifest of `folder`, remembered in `cache` for as long as no file's size or time changes.
 
-    `say` is told where what was remembered is damaged; then the folder is read again.
-    Raises BadRecordings, naming every bad file, unless `skip_bad`: then they are left out and listed in the Manifest.
+    `say` is told where what was remembered is damaged; then the folder is read again. `desk_classes` and
+    `missing_sensors` ("pad" or "exclude") are MMAct's. Raises BadRecordings, naming every bad file, unless `skip_bad`:
+    then they are left out and listed in the Manifest.
     """
     reader = READERS[corpus]
+    if reader is not mmact and (desk_classes or missing_sensors != "pad"):
+        raise ValueError(f"--corpus {corpus}: --desk-classes and --missing-sensors are for MMAct alone.")
     seen = hashlib.sha256(f"{VERSION} {corpus} {folder.resolve()}".encode())
-    for file in reader.listing(folder):
-        stat = file.stat()
-        seen.update(f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for line in reader.seen(folder):
+        seen.update(line.encode())
     remembered = cache / f"{seen.hexdigest()[:16]}.parquet"
     manifest = _remembered(remembered, say)
     if manifest is None:
@@ -33,6 +44,8 @@ def read(
         manifest.write(remembered)
     if manifest.bad and not skip_bad:
         raise BadRecordings(folder, manifest.bad)
+    manifest = mmact.with_all_sensors(manifest) if missing_sensors == "exclude" else manifest
+    manifest = mmact.with_desk_classes(manifest) if desk_classes else manifest
     if manifest.clips.num_rows == 0:
         raise ValueError(f"{folder}: no whole recording is left; {len(manifest.bad)} files are bad.")
     return replace(manifest, root=folder.resolve())
@@ -44,3 +57,8 @@ def _remembered(file: Path, say: Callable[[str], None]) -> Manifest | None:
     except ValueError as error:
         say(f"the recordings are read again: {error}")
         return None
+
+
+def signal(layout: str, root: Path, imu: str, rate: int | None = None) -> np.ndarray:
+    """(S, C) float32 of a clip's inertial recording, as the Manifest's column imu names it."""
+    return READERS[layout].signal(root, imu, rate)

@@ -8,7 +8,7 @@ Axes: x to the subject's left (the image's right), y up, z forward to the camera
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from multiprocessing import get_context
@@ -23,7 +23,7 @@ from scipy.io import savemat
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from datasets.corpora.movements import BONES, CHANNELS, GROUPS, MOVES, REST, Pose
+from datasets.corpora.movements import BONES, CHANNELS, GROUPS, MOVES, REST, Keys, Pose
 from datasets.corpora.utd_mhad import CLASSES
 from datasets.whole import read_json, write_whole, writing
 
@@ -74,9 +74,12 @@ def _flat(pose: Pose) -> np.ndarray:
     return np.concatenate([(REST | pose)[group] for group in GROUPS]).astype(float)
 
 
-def _angles(style: Style, name: str, rng: np.random.Generator) -> np.ndarray:
-    """Joint angles (N, CHANNELS) in degrees at FINE_RATE, N a whole number of sensor samples."""
-    keys = list(MOVES[name]) if name == "stand2sit" else [*MOVES[name], (0.6, {})]
+def angles(style: Style, moves: Keys, rng: np.random.Generator, stays: bool = False) -> np.ndarray:
+    """Joint angles (N, CHANNELS) in degrees at FINE_RATE, N a whole number of sensor samples.
+
+    It comes back to rest at the end unless it `stays`.
+    """
+    keys = list(moves) if stays else [*moves, (0.6, {})]
     start = keys.pop(0)[1] if keys[0][0] == 0 else {}
     seconds = np.array([key[0] for key in keys]) * rng.uniform(0.92, 1.08, len(keys)) / style.tempo
     # The first and last pose twice: the curve starts and ends without speed.
@@ -87,11 +90,11 @@ def _angles(style: Style, name: str, rng: np.random.Generator) -> np.ndarray:
     poses[2:-2] += moved * (rng.normal(0, 3, CHANNELS) + rng.normal(0, 2, poses[2:-2].shape))
     grid = np.arange(round(np.clip(times[-1], *DURATION) * SAMPLE_RATE) * OVERSAMPLING) / FINE_RATE
     moments = np.clip(grid - style.delay[:, None], 0, times[-1])
-    angles = np.stack([PchipInterpolator(times, poses[:, c])(moments[c]) for c in range(CHANNELS)], axis=1)
-    sway = gaussian_filter1d(rng.normal(0, 1, angles.shape), 0.3 * FINE_RATE, axis=0)
+    curves = np.stack([PchipInterpolator(times, poses[:, c])(moments[c]) for c in range(CHANNELS)], axis=1)
+    sway = gaussian_filter1d(rng.normal(0, 1, curves.shape), 0.3 * FINE_RATE, axis=0)
     sway *= 0.4 / sway.std()  # degrees
     # A Gaussian of 35 ms: muscles are a low-pass; it also makes the piecewise curve twice differentiable.
-    return gaussian_filter1d(angles, 0.035 * FINE_RATE, axis=0, mode="nearest") + style.posture + sway
+    return gaussian_filter1d(curves, 0.035 * FINE_RATE, axis=0, mode="nearest") + style.posture + sway
 
 
 def _turn(axes: str, *degrees: np.ndarray) -> Rotation:
@@ -99,9 +102,21 @@ def _turn(axes: str, *degrees: np.ndarray) -> Rotation:
 
 
 def figure(seed: int, action: int, subject: int, trial: int) -> Figure:
-    """The clip's figure by forward kinematics; standing on the lower foot, the feet's mean over the same spot."""
+    """The clip's figure with UTD-MHAD's one sensor."""
     style, rng = Style(seed, subject, trial), np.random.default_rng([seed, 3, action, subject, trial])
-    angles, height = _angles(style, CLASSES[action - 1], rng), style.height
+    name = CLASSES[action - 1]
+    joints, limbs = body(style, angles(style, MOVES[name], rng, stays=name == "stand2sit"))
+    if action < FIRST_ON_THIGH:
+        return Figure(style, joints, joints["wrist_R"], limbs["forearm"] * style.strap)
+    return Figure(style, joints, (joints["hip_R"] + joints["knee_R"]) / 2, limbs["thigh"] * style.strap)
+
+
+def body(style: Style, angles: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Rotation]]:
+    """Joints by forward kinematics, standing on the lower foot, the feet's mean over the same spot.
+
+    And the rotations of the right "thigh" and "forearm".
+    """
+    height = style.height
     joints = {"pelvis": np.zeros((len(angles), 3))}
 
     def grow(joint: str, parent: str, rotation: Rotation, *bone: float) -> None:
@@ -132,20 +147,19 @@ def figure(seed: int, action: int, subject: int, trial: int) -> Figure:
     root[:, 0] = style.place
     # The soft minimum (2 cm) of both heights: a hard one would jolt the body at each change of the standing foot.
     root[:, 1] = 0.02 * np.log(np.exp(-feet[:, :, 1] / 0.02).mean(axis=0))
-    joints = {name: place + root for name, place in joints.items()}
-    if action < FIRST_ON_THIGH:
-        return Figure(style, joints, joints["wrist_R"], limbs["forearm"] * style.strap)
-    return Figure(style, joints, (joints["hip_R"] + joints["knee_R"]) / 2, limbs["thigh"] * style.strap)
+    return {name: place + root for name, place in joints.items()}, limbs
 
 
-def measure(moving: Figure) -> np.ndarray:
-    """The ideal sensor's signal (T, 6) at SAMPLE_RATE: specific force in g, angular rate in deg/s, in its own axes."""
+def measure(moving: Figure, rate: int = SAMPLE_RATE) -> np.ndarray:
+    """The ideal sensor's signal (T, 6) at `rate`: specific force in g, angular rate in deg/s, in its own axes."""
     step = 1 / FINE_RATE
     acceleration = np.gradient(np.gradient(moving.sensor, step, axis=0), step, axis=0)
     force = moving.rotation.inv().apply(acceleration / GRAVITY + [0, 1, 0])
-    rate = np.degrees((moving.rotation[:-1].inv() * moving.rotation[1:]).as_rotvec()) / step
-    fine = np.hstack([force, np.vstack([rate, rate[-1:]])])
-    return fine.reshape(-1, OVERSAMPLING, 6).mean(axis=1)  # the mean over a sample's interval is the anti-alias filter
+    turning = np.degrees((moving.rotation[:-1].inv() * moving.rotation[1:]).as_rotvec()) / step
+    fine = np.hstack([force, np.vstack([turning, turning[-1:]])])
+    return fine.reshape(-1, FINE_RATE // rate, 6).mean(
+        axis=1
+    )  # the mean over a sample's interval is the anti-alias filter
 
 
 def inertial(moving: Figure, rng: np.random.Generator) -> np.ndarray:
@@ -226,14 +240,14 @@ def _missing(folder: Path, seed: int, clips: list[tuple[int, int, int]]) -> list
     return [clip for clip in clips if not all(path.exists() for path in _paths(folder, *clip))]
 
 
-def _write_clips(folder: Path, seed: int, clips: list[tuple[int, int, int]]) -> Iterator[None]:
+def each(write: Callable[..., None], folder: Path, seed: int, clips: Sequence[tuple]) -> Iterator[None]:
     """Writes the clips, in processes where that pays, and yields after each."""
     if len(clips) < SPAWN_FROM:
-        yield from (_write_clip(folder, seed, clip) for clip in clips)
+        yield from (write(folder, seed, clip) for clip in clips)
         return
     workers = min(len(os.sched_getaffinity(0)), len(clips))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(_write_clip, folder, seed, clip) for clip in clips]):
+        for future in as_completed([pool.submit(write, folder, seed, clip) for clip in clips]):
             yield future.result()
 
 
@@ -260,7 +274,7 @@ def write(
         (folder / name).mkdir(parents=True, exist_ok=True)
     clips = list(product(range(1, actions + 1), range(1, subjects + 1), range(1, trials + 1)))
     missing = _missing(folder, seed, clips)
-    for done, _ in enumerate(_write_clips(folder, seed, missing), start=len(clips) - len(missing) + 1):
+    for done, _ in enumerate(each(_write_clip, folder, seed, missing), start=len(clips) - len(missing) + 1):
         if on_progress:
             on_progress(done, len(clips))
     write_whole(label, json.dumps(about, indent=2) + "\n")

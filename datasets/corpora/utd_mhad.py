@@ -7,12 +7,14 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from datasets import apart
+from datasets import apart, decode
 from datasets.manifest import SCHEMA, BadFile, Manifest
 
 CLASSES: tuple[str, ...] = tuple(
@@ -41,6 +43,20 @@ def listing(folder: Path) -> list[Path]:
         files += found
     about = folder / "corpus.json"
     return sorted(files) + ([about] if about.exists() else [])
+
+
+def seen(folder: Path) -> Iterator[str]:
+    """Name, size and time of every file: while these stay, so does the Manifest."""
+    for file in listing(folder):
+        stat = file.stat()
+        yield f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n"
+
+
+def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
+    """(S, 6) of what a Manifest's column imu names: one sensor, whose samples are of the same moments as they are."""
+    if rate is not None:
+        raise ValueError(f"rate={rate}: UTD-MHAD has one rate and no time stamps; leave the recipe's rate out.")
+    return decode.read_mat(root / imu)
 
 
 def _about(folder: Path) -> tuple[str, str]:

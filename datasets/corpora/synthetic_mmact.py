@@ -1,0 +1,180 @@
+"""A synthetic corpus in MMAct's layout and codecs: the figure of `synthetic`, seen by four cameras around it.
+
+The phone is in the right trouser pocket, the watch on the right wrist. What is odd about the release is odd here too,
+where it is there: stamps that jitter, repeat and at whole seconds have no fraction; names above some files' columns;
+empty and missing sensor files; clips that a camera lacks; a padded subject's folder; subject 8 without session 5 of
+scene 2; Carrying_light.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from datasets.corpora import synthetic
+from datasets.corpora.movements import MOVES, Keys, _wrist
+from datasets.corpora.synthetic import FINE_RATE, GRAVITY, SIZE, Figure, Style
+from datasets.signals import SENSORS
+
+VERSION = 1  # of the generator: raise it with every change of the written bytes
+FRAME_RATE = Fraction(30000, 1001)
+RATES = dict(zip(SENSORS, (100, 100, 50, 50), strict=True))
+CAMERAS = {1: -50, 2: 40, 3: 130, 4: 220}  # degrees around the figure
+OCCLUDED, DESK = 2, 3
+# A quick draught from a cup, a phone before the chest, a phone at the ear; a box on both arms while walking.
+CARRY = {"R": (-5, 25, 20, 85, -40), "L": (-5, 25, 20, 85, -40)}
+CLASSES: dict[str, Keys] = {
+    "walking": MOVES["walk"],
+    "throwing": MOVES["throw"],
+    "carrying_light": [(seconds, pose | CARRY) for seconds, pose in MOVES["walk"]],
+    "using_phone": _wrist((0.6, 5, 30, 25, 95, 30), (0.7, 8, 32, 25, 100, 30), (0.7, 3, 28, 25, 92, 30)),
+    "talking_on_phone": _wrist((0.6, -50, 45, 10, 145, 20), (0.8, -46, 50, 10, 142, 20), (0.6, -52, 46, 10, 146, 20)),
+    "drinking": _wrist((0.7, -10, 45, 25, 130, 0), (0.5, -10, 75, 25, 135, 40), (0.6, -10, 45, 25, 120, 0)),
+    "sitting_down": MOVES["stand2sit"],
+    "standing_up": MOVES["sit2stand"],
+}
+AT_DESK = ("drinking", "sitting_down", "standing_up", "using_phone")
+ELSEWHERE = ("walking", "throwing", "carrying_light", "using_phone", "talking_on_phone")
+
+Instance = tuple[int, int, int, int, str]  # its number, subject, scene, session, class
+
+
+def write(
+    folder: Path, *, subjects: Sequence[int] = (8, 14, 17, 20), scenes: Sequence[int] = (1, 2, 3, 4),
+    sessions: Sequence[int] = (2, 5), seed: int = 0, on_progress: Callable[[int, int], None] | None = None,
+) -> Path:  # fmt: skip
+    """Writes the corpus, or what is missing of it, and returns the folder; corpus.json comes last.
+
+    `trimmed/subject8/cam1/scene1/session2/walking.mp4`: H.264, 320x240, 29.97 fps, of which every other frame repeats
+    the one before. `sensors/acc_phone_clip/subject8/scene1/session2/walking.csv`: acceleration in m/s^2 at 100 Hz; the
+    gyroscope's is in rad/s, the orientation in degrees, both at 50 Hz. Every instance depends on its own numbers and
+    the seed only. `on_progress` is told (done, total). ValueError: the folder holds another corpus.
+    """
+    about = {"name": "synthetic (MMAct layout)", "video": "drawn figure", "version": VERSION, "seed": seed}
+    about |= {"subjects": list(subjects), "scenes": list(scenes), "sessions": list(sessions)}
+    label = folder / "corpus.json"
+    if label.exists():
+        found = json.loads(label.read_text())
+        if found != about:
+            raise ValueError(f"{folder} holds {found}, not {about}: choose another folder or remove this one first")
+        return folder
+    performed = [
+        (subject, scene, session, name)
+        for subject in subjects
+        for scene in scenes
+        for session in sessions
+        for name in (AT_DESK if scene == DESK else ELSEWHERE)
+        if (subject, scene, session) != (8, 2, 5)
+    ]
+    instances: list[Instance] = [(number, *which) for number, which in enumerate(performed)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for done, _ in enumerate(synthetic.each(_write_instance, folder, seed, instances), start=1):
+        if on_progress:
+            on_progress(done, len(instances))
+    label.with_suffix(".partial").write_text(json.dumps(about, indent=2) + "\n")
+    label.with_suffix(".partial").replace(label)
+    return folder
+
+
+def files(folder: Path, instance: Instance) -> tuple[dict[str, Path], dict[int, Path]]:
+    """An instance's CSV files and videos: of about one in 40 a sensor is missing, of one in 16 a camera."""
+    number, subject, scene, session, name = instance
+    stem = name.capitalize() if (subject, scene, session, name) == (14, 1, 2, "carrying_light") else name
+    inner = f"scene{scene}/session{session}/{stem}"
+    csv = {
+        sensor: folder / "sensors" / f"{sensor}_clip" / f"subject{subject:{'02' if sensor == 'gyro' else ''}}" / inner
+        for sensor in SENSORS
+        if not (sensor == "acc_watch" and number % 76 == 45)
+    }
+    videos = {
+        camera: folder / "trimmed" / f"subject{subject}/cam{camera}" / inner
+        for camera in CAMERAS
+        if not (camera == 3 and number % 16 == 5)
+    }
+    return (
+        {sensor: path.with_suffix(".csv") for sensor, path in csv.items()},
+        {camera: path.with_suffix(".mp4") for camera, path in videos.items()},
+    )
+
+
+def _write_instance(folder: Path, seed: int, instance: Instance) -> None:
+    number, subject, scene, session, name = instance
+    csv, videos = files(folder, instance)
+    if all(path.exists() for path in (*csv.values(), *videos.values())):
+        return
+    style = Style(seed, subject, 10 * scene + session)
+    style.wall += 12.0 * np.array([scene - 2, 0, 2 - scene])
+    rng = np.random.default_rng([seed, 5, *instance[:4], list(CLASSES).index(name)])
+    joints, limbs = synthetic.body(style, synthetic.angles(style, CLASSES[name], rng, name == "sitting_down"))
+    for camera, path in videos.items():
+        turned = Rotation.from_euler("Y", CAMERAS[camera], degrees=True)
+        seen = Figure(style, {j: turned.apply(place) for j, place in joints.items()}, joints["pelvis"], limbs["thigh"])
+        _whole(path, lambda part, seen=seen: _write_video(part, seen, scene == OCCLUDED, rng))
+    pocket = joints["hip_R"] + 0.3 * (joints["knee_R"] - joints["hip_R"])
+    phone = Figure(style, joints, pocket, limbs["thigh"] * style.strap)
+    watch = Figure(style, joints, joints["wrist_R"], limbs["forearm"] * style.strap)
+    signals = {
+        "acc_phone": GRAVITY * synthetic.measure(phone, RATES["acc_phone"])[:, :3] + rng.normal(0, 0.15, 3),
+        "acc_watch": GRAVITY * synthetic.measure(watch, RATES["acc_watch"])[:, :3] + rng.normal(0, 0.15, 3),
+        "gyro": np.radians(synthetic.measure(phone, RATES["gyro"])[:, 3:] + rng.normal(0, 1, 3)),
+        "orientation": orientation(phone.rotation[:: FINE_RATE // RATES["orientation"]]),
+    }
+    start = datetime(2018, 10, 16, 13, 37, 28) + timedelta(minutes=number)
+    for sensor, path in csv.items():
+        empty = sensor == "gyro" and number % 76 == 7
+        text = "" if empty else table(signals[sensor], RATES[sensor], start, rng, names=bool(rng.random() < 0.1))
+        _whole(path, lambda part, text=text: part.write_text(text))
+
+
+def orientation(rotation: Rotation) -> np.ndarray:
+    """(N, 3) degrees: azimuth from 0 to 360, pitch, roll, as a phone gives them."""
+    r = rotation.as_matrix()
+    azimuth, roll = np.arctan2(r[:, 0, 1], r[:, 1, 1]), np.arctan2(-r[:, 2, 0], r[:, 2, 2])
+    pitch = np.arcsin(np.clip(-r[:, 2, 1], -1, 1))
+    return np.degrees(np.stack([azimuth % (2 * np.pi), pitch, roll], axis=1))
+
+
+def table(values: np.ndarray, rate: int, start: datetime, rng: np.random.Generator, names: bool) -> str:
+    """The CSV of a sensor: its stamps jitter by 15 ms, so that some step back, and one in fifty repeats."""
+    seconds = np.arange(len(values)) / rate + np.where(np.arange(len(values)) > 0, rng.normal(0, 0.015, len(values)), 0)
+    repeats = np.flatnonzero(rng.random(len(values) - 1) < 0.02) + 1
+    seconds[repeats] = seconds[repeats - 1]
+    lines = ["time,x,y,z"] * names
+    for second, row in zip(seconds.tolist(), values.tolist(), strict=True):
+        at = start + timedelta(seconds=second)
+        fraction = f".{at.microsecond:06d}" if at.microsecond else ""
+        lines.append(f"{at:%Y%m%d_%H:%M:%S}{fraction}," + ",".join(f"{value:.6f}" for value in row))
+    return "\n".join(lines) + "\n"
+
+
+def _film(seen: Figure, occluded: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    width, height = SIZE
+    for image in synthetic.frames(seen, rng):
+        if occluded:  # something stands before the legs
+            image = image.copy()
+            image[height * 5 // 8 :, width // 4 : width * 3 // 4] = (90, 80, 70)
+        yield image
+        yield image
+
+
+def _write_video(path: Path, seen: Figure, occluded: bool, rng: np.random.Generator) -> None:
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FRAME_RATE, options={"preset": "veryfast", "crf": "26"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.codec_context.thread_count = 1  # more threads would make the bytes depend on the machine
+        for image in _film(seen, occluded, rng):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def _whole(path: Path, make: Callable[[Path], object]) -> None:
+    """Under another name first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".partial")
+    make(part)
+    part.replace(path)

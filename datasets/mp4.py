@@ -1,0 +1,54 @@
+"""The header of an MP4 file (ISO/IEC 14496-12): how many frames it holds, in microseconds and without decoding one."""
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def read_header(file: Path) -> tuple[int, bytes]:
+    """Frames of the video track, and the box that says so: it holds the size of every frame.
+
+    Raises ValueError for what is no MP4 file, is cut off, or has no video.
+    """
+    moov = b""
+    with file.open("rb") as f:
+        size, at = os.fstat(f.fileno()).st_size, 0
+        while at + 8 <= size:
+            f.seek(at)
+            length, kind = struct.unpack(">I4s", f.read(8))
+            if length == 1:
+                length = int.from_bytes(f.read(8), "big")
+            length = length or size - at
+            if length < 8:
+                raise ValueError("is no MP4 file")
+            if kind == b"moov":
+                f.seek(at)
+                moov = f.read(length)
+            at += length
+    if at > size:
+        raise ValueError(f"is cut off: it holds {size} bytes, its boxes {at}")
+    if not moov:
+        raise ValueError("is no MP4 file, or cut off: it has no moov box")
+    tracks = [next(_find(track, b"mdia"), b"") for track in _find(moov[8:], b"trak")]
+    films = [track for track in tracks if any(box[8:12] == b"vide" for box in _find(track, b"hdlr"))]
+    if not films:
+        raise ValueError("has no video stream")
+    tables = [table for kind in (b"stsz", b"stz2") for table in _find(films[0], b"minf", b"stbl", kind)]
+    frames = int.from_bytes(tables[0][8:12], "big") if tables else 0
+    if not frames:
+        raise ValueError("has no frame in its video stream")
+    return frames, moov
+
+
+def _find(box: bytes, kind: bytes, *path: bytes) -> Iterator[bytes]:
+    """The contents of the boxes of this kind, of those within them that `path` names."""
+    at = 0
+    while at + 8 <= len(box):
+        length, name = struct.unpack(">I4s", box[at : at + 8])
+        if length < 8:
+            return
+        if name == kind:
+            content = box[at + 8 : at + length]
+            yield from _find(content, *path) if path else (content,)
+        at += length

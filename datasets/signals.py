@@ -1,0 +1,117 @@
+"""MMAct's inertial recordings: a CSV file a sensor, to one array of 12 channels.
+
+Acceleration of the phone (right trouser pocket) and of the watch (right hand) in m/s^2 at 100 Hz, gyroscope and
+orientation (azimuth, pitch, roll) of the phone at 50 Hz, in the units they were recorded in: the release states none.
+S samples.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+SENSORS: tuple[str, ...] = ("acc_phone", "acc_watch", "gyro", "orientation")
+CHANNELS = 3 * len(SENSORS)
+COLUMNS = ["time", "x", "y", "z"]
+STAMP = r"^(\d{4})(\d\d)(\d\d)_(\d\d:\d\d:\d\d(?:\.\d{1,9})?)$"
+
+Samples = tuple[np.ndarray, np.ndarray]  # time stamps (S,) int64 in ns, values (S, 3) float32
+NONE: Samples = (np.zeros(0, np.int64), np.zeros((0, 3), np.float32))
+
+
+def parse(content: bytes) -> Samples:
+    """Rows of time,x,y,z in the order of the file, with a line of names above them or without; none of an empty file.
+
+    Stamps are local time, 20181016_13:37:28.612000, now and then without the fraction; they repeat and step back.
+    Raises ValueError for anything else.
+    """
+    names = not content[:1].isdigit()
+    if names:
+        content = content.partition(b"\n")[2] if content[:1].isalpha() else content.lstrip()
+    if not content.strip():
+        return NONE
+    try:
+        rows = pyarrow.csv.read_csv(
+            pa.BufferReader(content),
+            pyarrow.csv.ReadOptions(use_threads=False, column_names=COLUMNS, block_size=len(content) + 1),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types={"time": pa.string(), **dict.fromkeys(COLUMNS[1:], pa.float32())}, null_values=[]
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"is no CSV of time,x,y,z ({str(error).splitlines()[0]})") from None
+    values = np.stack([rows[name].to_numpy() for name in COLUMNS[1:]], axis=1)
+    if not np.isfinite(values).all():
+        raise ValueError(f"has {int((~np.isfinite(values)).sum())} values that are NaN or infinite")
+    return _stamps(rows["time"]), values
+
+
+def _stamps(text: pa.ChunkedArray) -> np.ndarray:
+    iso = pc.replace_substring_regex(text, STAMP, r"\1-\2-\3 \4")  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        return iso.cast(pa.timestamp("ns")).to_numpy().astype(np.int64)
+    except pa.ArrowInvalid as error:
+        known = pc.match_substring_regex(text, STAMP).to_numpy()  # pyright: ignore[reportAttributeAccessIssue]
+        wrong = f"{text[int(np.argmin(known))].as_py()!r}" if not known.all() else str(error)
+        raise ValueError(f"has a time stamp that isn't of the form 20181016_13:37:28.612000: {wrong}") from None
+
+
+def span(sensors: Sequence[Samples]) -> float:
+    """Seconds from the first stamp of any sensor to the last of any."""
+    stamps = [time for time, _ in _together(sensors) if len(time)]
+    return (max(int(time.max()) for time in stamps) - min(int(time.min()) for time in stamps)) / 1e9 if stamps else 0.0
+
+
+def read(files: Sequence[Path | None], rate: int | None = None) -> np.ndarray:
+    """(S, 12) float32 of the sensors' files; NaN where a sensor has no sample, which becomes padding in the network.
+
+    Without `rate` each sensor's samples follow one another at its own rate, as the paper does: sample 100 is
+    second 1 of the acceleration and second 2 of the gyroscope. Rows count as they stand in the file: their
+    number fits the rate, their stamps jitter by tens of milliseconds. With `rate` (Hz) sample i is of the same moment
+    in all channels, by time stamp.
+    """
+    sensors = [parse(file.read_bytes()) if file else NONE for file in files]
+    if rate:
+        sensors = _resampled(sensors, rate)
+    out = np.full((max(len(values) for _, values in sensors), 3 * len(sensors)), np.nan, np.float32)
+    for i, (_, values) in enumerate(sensors):
+        out[: len(values), 3 * i : 3 * i + 3] = values
+    return out
+
+
+def _resampled(sensors: Sequence[Samples], rate: int) -> list[Samples]:
+    """All on one time axis: interpolated linearly, of the orientation the nearest, as angles jump from 360 to 0."""
+    sensors = _together(sensors)
+    start = min((int(time.min()) for time, _ in sensors if len(time)), default=0)
+    at = np.arange(int(span(sensors) * rate) + 1) / rate
+    out = []
+    for name, (time, values) in zip(SENSORS, sensors, strict=True):
+        made = np.full((len(at), 3), np.nan, np.float32)
+        if len(time):
+            seconds, first = np.unique((time - start) / 1e9, return_index=True)  # sorted, the first of equal stamps
+            values = values[first]
+            inside = (at >= seconds[0]) & (at <= seconds[-1])
+            if name == "orientation":
+                after = np.searchsorted(seconds, at[inside])
+                before = np.maximum(after - 1, 0)
+                nearer = at[inside] - seconds[before] < seconds[after] - at[inside]
+                made[inside] = values[np.where(nearer, before, after)]
+            else:
+                made[inside] = np.stack([np.interp(at[inside], seconds, axis) for axis in values.T], axis=1)
+        out.append((time, made))
+    return out
+
+
+def _together(sensors: Sequence[Samples]) -> list[Samples]:
+    """A sensor whose stamps don't overlap the longest one's had a clock of its own: it starts where that one does."""
+    length = [int(np.ptp(time)) if len(time) else -1 for time, _ in sensors]
+    reference = sensors[int(np.argmax(length))][0]
+    return [
+        (time, values)
+        if not len(time) or (time.min() <= reference.max() and time.max() >= reference.min())
+        else (time - time.min() + reference.min(), values)
+        for time, values in sensors
+    ]
