@@ -3,6 +3,7 @@
 import base64
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,18 @@ Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, 
 Predictions = dict[str, list[Clips]]  # of each model, one a seed
 
 
-def write(results: Results, runs: Path, folder: Path) -> Path:
-    """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal."""
+def write(results: Results, runs: Path, folder: Path, beside: Sequence[Results] = ()) -> Path:
+    """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal.
+
+    `beside` are results on other corpora, whose Table 2 stands below ours.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     predictions = {model: _predictions(results, runs, model) for model in MODELS}
     images = _draw(results, runs, predictions)
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
     content = _content(results, predictions, cache(lambda key: _right(runs / key)))
+    content["beside"] = [_beside(other) for other in beside]
     content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
     path = folder / "report.html"
     path.write_text(_environment().get_template("report.html.j2").render(content), encoding="utf-8")
@@ -157,6 +162,13 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "variants": _variants(results, right),
         "run_rows": _run_rows(results),
     }
+
+
+def _beside(results: Results) -> dict[str, Any]:
+    printed = {row["model"]: row for row in paper.TABLE2}
+    corpus = paper.corpus_of(results["corpus"])
+    rows = [row | {"paper": printed[row["model"]][corpus] if corpus else {}} for row in scores.table2(results)]
+    return {"results": results, "rows": rows, "comparable": scores.comparable(results)}
 
 
 def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
