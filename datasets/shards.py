@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
+from ray.exceptions import RayError
 
 from datasets import corpora, decode
 from datasets.manifest import Manifest
@@ -182,7 +183,8 @@ def write(
 ) -> Shards:
     """The Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
 
-    `say` is told of a shard that is damaged; only such a one is decoded again.
+    `say` is told of a shard that is damaged; only such a one is decoded again. Raises ValueError naming a recording
+    that can't be decoded; the shards that are written by then are kept.
     """
     folder = folder_of(storage, manifest, sampling)
     if (folder / "index.json").exists() and (whole := _whole(folder, say)):
@@ -195,11 +197,17 @@ def write(
     done, files = 0, []
     be_quiet()
     decode_part = partial(_write_shard, recordings=recordings, folder=folder)
-    for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
-        files.append(row)
-        done += row["clips"]
-        if on_progress:
-            on_progress(done, manifest.clips.num_rows)
+    try:
+        for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
+            files.append(row)
+            done += row["clips"]
+            if on_progress:
+                on_progress(done, manifest.clips.num_rows)
+    except RayError as error:
+        cause = _cause(error)
+        if isinstance(cause, ValueError):  # a recording whose header was whole and its frames are not
+            raise ValueError(str(cause)) from None
+        raise
     files = [{k: f[k] for k in ("file", "clips", "bytes")} for f in sorted(files, key=lambda f: f["file"])]
     index = {"version": VERSION, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": files}
     write_whole(folder / "index.json", json.dumps(index, indent=1))
@@ -219,6 +227,12 @@ def _whole(folder: Path, say: Callable[[str], None]) -> Shards | None:
             _note(folder / name).touch()
             damaged = True
     return None if damaged else found
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What went wrong in a task, out of Ray's wrapping."""
+    inner = getattr(error, "cause", None) or error.__cause__
+    return error if inner is None or inner is error else _cause(inner)
 
 
 def be_quiet() -> None:

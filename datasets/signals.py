@@ -51,12 +51,14 @@ def parse(content: bytes) -> Samples:
 
 def _stamps(text: pa.ChunkedArray) -> np.ndarray:
     iso = pc.replace_substring_regex(text, STAMP, r"\1-\2-\3 \4")  # pyright: ignore[reportAttributeAccessIssue]
+    wrong = text.filter(pc.equal(iso, text))  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        return iso.cast(pa.timestamp("ns")).to_numpy().astype(np.int64)
+        stamps = iso.cast(pa.timestamp("ns")) if not len(wrong) else None
     except pa.ArrowInvalid as error:
-        known = pc.match_substring_regex(text, STAMP).to_numpy()  # pyright: ignore[reportAttributeAccessIssue]
-        wrong = f"{text[int(np.argmin(known))].as_py()!r}" if not known.all() else str(error)
-        raise ValueError(f"has a time stamp that isn't of the form 20181016_13:37:28.612000: {wrong}") from None
+        stamps, wrong = None, [str(error)]
+    if stamps is None:
+        raise ValueError(f"has a time stamp that isn't of the form 20181016_13:37:28.612000: {str(wrong[0])!r}")
+    return stamps.to_numpy().astype(np.int64)
 
 
 def span(sensors: Sequence[Samples]) -> float:

@@ -1,12 +1,14 @@
 """Write a plan's report again from what its storage holds.
 
 python experiments/report.py --storage DIR --plan full_grid
+python experiments/report.py --storage DIR --beside DIR2       (with Table 2 of another corpus, on another storage)
 """
 
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -22,17 +24,28 @@ class Which:
     """The experiment whose report it is."""
 
 
-def rewrite(which: Which) -> int:
-    folder = which.storage.resolve() / "reports" / which.plan
-    if not (folder / "results.json").exists():
-        raise ValueError(f"{folder / 'results.json'}: no such file; run experiments/{which.plan}.py on this storage.")
-    results = json.loads((folder / "results.json").read_text())
+@dataclass(frozen=True)
+class Pages(Which):
+    beside: tuple[Path, ...] = ()
+    """Storages that the plan ran with on other corpora."""
+
+
+def results_of(storage: Path, plan: str) -> dict[str, Any]:
+    file = storage.resolve() / "reports" / plan / "results.json"
+    if not file.exists():
+        raise ValueError(f"{file}: no such file; run experiments/{plan}.py on this storage.")
+    return json.loads(file.read_text())
+
+
+def rewrite(which: Pages) -> int:
+    results, beside = results_of(which.storage, which.plan), [results_of(s, which.plan) for s in which.beside]
     for table in report.tables(results):
         console.print(table)
-    console.print(f"report: {report.write(results, which.storage / 'runs', folder)}")
+    folder = which.storage.resolve() / "reports" / which.plan
+    console.print(f"report: {report.write(results, which.storage / 'runs', folder, beside)}")
     return 0
 
 
 if __name__ == "__main__":
-    which = tyro.cli(Which, description=__doc__)
+    which = tyro.cli(Pages, description=__doc__)
     sys.exit(refuse_bad_input(lambda: rewrite(which)))

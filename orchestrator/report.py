@@ -2,6 +2,7 @@
 
 import base64
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -24,14 +25,18 @@ Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, 
 Predictions = dict[str, list[Clips]]  # of each model, one a seed
 
 
-def write(results: Results, runs: Path, folder: Path) -> Path:
-    """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal."""
+def write(results: Results, runs: Path, folder: Path, beside: Sequence[Results] = ()) -> Path:
+    """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal.
+
+    `beside` are results on other corpora, whose Table 2 stands below ours.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     predictions = {model: _predictions(results, runs, model) for model in MODELS}
     images = _draw(results, runs, predictions)
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
     content = _content(results, predictions, cache(lambda key: _right(runs / key)))
+    content["beside"] = [_beside(other) for other in beside]
     content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
     path = folder / "report.html"
     write_whole(path, _environment().get_template("report.html.j2").render(content))
@@ -166,6 +171,13 @@ def _times(results: Results) -> list[dict[str, Any]]:
             parts = {"processes": whole - sum(parts.values())} | parts | {"all": whole}
             rows.append({"label": scores.model_label(results, kind), "runs": len(timed), "parts": parts})
     return rows
+
+
+def _beside(results: Results) -> dict[str, Any]:
+    printed = {row["model"]: row for row in paper.TABLE2}
+    corpus = paper.corpus_of(results["corpus"])
+    rows = [row | {"paper": printed[row["model"]][corpus] if corpus else {}} for row in scores.table2(results)]
+    return {"results": results, "rows": rows, "comparable": scores.comparable(results)}
 
 
 def _variants(results: Results, right: Right) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from orchestrator import figures, paper, report, scores
+from orchestrator import claims, figures, paper, report, scores
 
 CLASSES = ["wave", "clap", "squat"]
 LABELS = [0, 1, 2] * 4
@@ -344,3 +344,17 @@ def test_where_the_time_goes_adds_up(no_plots, tmp_path):
     text = text_of(write(results, tmp_path))
     assert "processes set-up data steps checkpoints evaluation all" in text
     assert "IMU only 4 2.5 1.0 0.5 6.0 0.0 2.0 12.0" in text
+
+
+def test_one_page_holds_both_corpora(tmp_path: Path):
+    ours, other = (make(tmp_path / corpus, "RGB", corpus) for corpus in ("UTD-MHAD", "MMAct"))
+    page = report.write(ours, tmp_path / "UTD-MHAD", tmp_path / "report", [other]).read_text()
+    assert page.index("Table 2 on MMAct") < page.index("64.28") < page.index("71.89")
+    assert "Table 2 on" not in report.write(ours, tmp_path / "UTD-MHAD", tmp_path / "report").read_text()
+
+
+def test_what_the_paper_tested_on_utd_mhad_alone_is_no_claim_about_mmact(tmp_path: Path):
+    found = claims.hiding(make(tmp_path / "MMAct", "RGB", "MMAct"), lambda key: None)
+    assert {claim.paper for claim in found} == {claims.NOT_PRINTED}
+    found = claims.hiding(make(tmp_path / "UTD-MHAD", "RGB", "UTD-MHAD"), lambda key: None)
+    assert claims.NOT_PRINTED not in {claim.paper for claim in found}

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from ray.exceptions import RayError
 
 from datasets import shards
 from datasets.manifest import Manifest
@@ -96,7 +95,7 @@ def test_a_clip_that_cannot_be_decoded_leaves_no_index(written: Shards, manifest
     at = manifest.clips.schema.get_field_index("frames")
     longer = pa.array([frames[0] + 40, *frames[1:]], pa.int32())
     shorter = replace(manifest, clips=manifest.clips.set_column(at, "frames", longer))
-    with pytest.raises(RayError, match=r"a1_s1_t1_color\.avi: \d of 8 sampled frames decoded"):
+    with pytest.raises(ValueError, match=r"^\S+a1_s1_t1_color\.avi: \d of 8 sampled frames decoded"):
         shards.write(tmp_path, shorter, written.sampling)
     assert not list(tmp_path.rglob("index.json"))
 

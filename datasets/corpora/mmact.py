@@ -68,10 +68,10 @@ def _roots(folder: Path, deep: int = 3) -> tuple[dict[str, Path], list[Path]]:
         below = []
         for parent in level:
             inner = sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
-            if any(_number("subject", p.name) is not None and any(p.glob("cam[0-9]*")) for p in inner):
+            subjects = [p for p in inner if _number("subject", p.name) is not None]
+            if any(any(p.glob("cam[0-9]*")) for p in subjects):
                 videos.append(parent)
-                continue
-            for path in inner:
+            for path in (p for p in inner if p not in subjects):
                 sensor = path.name.removesuffix("_clip")
                 if path.name.endswith("_clip") and sensor in signals.SENSORS:
                     sensors.setdefault(sensor, path)
@@ -123,7 +123,8 @@ def _sessions(folder: Path) -> tuple[dict[Path3, Session], list[BadFile]]:
         for (subject, camera, scene, session), path in _folders(root, VIDEO_PATH, wrong):
             # The challenge's two folders hold some clips twice.
             found.setdefault((subject, scene, session), Session({}, {})).cameras.setdefault(camera, path)
-        refuse(wrong, VIDEO_PATH)
+        # Beside its subjects may lie the sensors' folders and anything else.
+        refuse([p for p in wrong if p.parent != root or p.name.casefold().startswith("subj")], VIDEO_PATH)
     return found, bad
 
 
