@@ -108,6 +108,9 @@ MMACT_RECIPES = {
     "tuned": replace(
         RECIPES["tuned"],
         models=RECIPES["tuned"].models | {"imu": replace(RECIPES["tuned"].models["imu"], channels=12)},  # pyright: ignore
+        # Three of the channels are angles: neither turned nor scaled as a vector is.
+        augmentation=RECIPES["tuned"].augmentation
+        | dict.fromkeys(("imu", "fusion"), replace(SENSOR, rotation=0, scale=0)),
         rate=50,
         resampled=256,
         chosen_on=(),
