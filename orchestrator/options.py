@@ -49,6 +49,8 @@ class Options:
     """GPUs of a worker, as in `imu 0.1 video 0.5`, instead of the scale's; it changes no result's key."""
     concurrency: int | None = None
     """At most so many runs at once; default: what the CPUs and GPUs hold."""
+    room: int | None = None
+    """Ask the cluster's autoscaler for nodes until so many of the largest runs have room, and wait for them."""
     skip_bad: bool = False
     """Leave bad recordings out, and say so in the report, instead of ending."""
     dry_run: bool = False
@@ -60,6 +62,8 @@ class Options:
             raise ValueError(f"--seeds {self.seeds}: at least 1.")
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"--concurrency {self.concurrency}: at least 1.")
+        if self.room is not None and self.room < 1:
+            raise ValueError(f"--room {self.room}: at least 1.")
         for modality, count in self.workers.items():
             if count < 1:
                 raise ValueError(f"--workers {modality} {count}: at least 1.")

@@ -49,7 +49,11 @@ class SearchOptions(Options):
 
 def search(options: SearchOptions, space: dict[str, Any]) -> int:
     """First the recipe as it is, then settings against it; what all settings gave comes last."""
+    with cluster.giving_back(options.room):
+        return try_settings(options, space)
 
+
+def try_settings(options: SearchOptions, space: dict[str, Any]) -> int:
     def start(study: Study) -> Study:
         shorter = {} if options.times_epochs is None else {"times_epochs": options.times_epochs}
         return replace(study, how=setting.apply(study.recipe_used, options.modality, shorter))
@@ -74,6 +78,7 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
         except KeyboardInterrupt:
             console.print("stopping; the same command goes on from the looks that are done.")
             code = 130
+            cluster.give_back(options.room)
             ray.shutdown()
         file, tried = conclude(options, start(study), store)
         missing = tracker.end("KILLED" if code else "FINISHED", [file], {"settings": tried})
