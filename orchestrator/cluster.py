@@ -4,12 +4,15 @@ import logging
 import os
 import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray.autoscaler.sdk import request_resources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.plan import Plan
@@ -20,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 Gpus = Mapping[Modality, float]  # of a worker, by kind of run
 # Half a CPU of each run is for Ray Data's tasks: workers that hold every CPU would wait for data for ever.
 DATA_CPUS = 0.5
+# A cloud's GPU node with an image of some gigabytes is there within this.
+ROOM_SECONDS = 1800.0
 DRIVER_ENV = {
     # The record of a run is its folder; Tune's own CSV, JSON and TensorBoard files would be copies.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -92,6 +97,16 @@ def slots(spec: RunSpec, gpus: Gpus, nodes: Sequence[dict[str, float]]) -> int:
     return sum(min(int((node.get(k, 0) + 1e-6) // v) for k, v in wanted.items()) for node in nodes)
 
 
+def at_once(spec: RunSpec, gpus: Gpus, nodes: Sequence[dict[str, float]], concurrency: int | None) -> int:
+    """How many such runs the nodes hold side by side, if nothing else ran."""
+    total = need(spec, gpus)
+    held = [slots(spec, gpus, nodes) // spec.workers]
+    for name, taken in (("CPU", total.cpus), ("GPU", total.gpus)):
+        if taken:
+            held.append(int((sum(node.get(name, 0.0) for node in nodes) + 1e-6) // taken))
+    return min([*held, concurrency or max(held)])
+
+
 def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]]) -> None:
     """Raises ValueError naming a kind of run that no waiting would ever place. `nodes`: resources of each node."""
     for spec in {plan.runs[key].kind: plan.runs[key] for key in plan.runs}.values():
@@ -104,6 +119,38 @@ def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]]) -> No
                 f" CPU for Ray Data; the cluster has {len(nodes)} node(s) with {have[0]:g} CPUs and {have[1]:g} GPUs."
                 f" Give it more, or choose a smaller --scale or less of a GPU (--gpus {spec.kind} 0.5)."
             )
+
+
+def make_room(plan: Plan, gpus: Gpus, runs: int, patience: float = ROOM_SECONDS) -> None:
+    """Has an autoscaler start nodes until `runs` of the plan's largest runs fit at once, and waits for them.
+
+    What a schedule may fill is fixed when it starts, so a cluster that has scaled to zero grows before. The request
+    stands until `giving_back` ends. Raises ValueError where the room doesn't come within `patience` seconds.
+    """
+    largest = max(plan.runs.values(), key=lambda spec: (need(spec, gpus).gpus, need(spec, gpus).cpus))
+    request_resources(bundles=[*[worker_resources(largest, gpus)] * largest.workers, {"CPU": DATA_CPUS}] * runs)
+    deadline = time.monotonic() + patience
+    while (there := at_once(largest, gpus, nodes(), None)) < runs:
+        if time.monotonic() > deadline:
+            raise ValueError(
+                f"--room {runs}: after {patience / 60:g} minutes there is room for {there} {largest.kind} run(s)."
+                " See that its autoscaler may start as many nodes, or ask for less."
+            )
+        time.sleep(1)
+
+
+@contextmanager
+def giving_back(room: int | None) -> Iterator[None]:
+    """At the end the autoscaler may stop again what was asked for."""
+    try:
+        yield
+    finally:
+        give_back(room)
+
+
+def give_back(room: int | None) -> None:
+    if room and ray.is_initialized():
+        request_resources(bundles=[])
 
 
 def nodes() -> list[dict[str, float]]:

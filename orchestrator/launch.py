@@ -33,6 +33,7 @@ def launch(name: str, cells: Cells, options: Options) -> int:
     """Run what isn't done of a plan. Exit code: 0 all cells done, 1 some failed, 2 bad input, 130 Ctrl-C."""
 
     with ExitStack() as held:
+        held.enter_context(cluster.giving_back(options.room))
         prepared = refuse_bad_input(lambda: prepare(name, cells, options, held))
         if isinstance(prepared, int):
             return prepared
@@ -55,6 +56,10 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
         return None
     pretrained.fetch(plan, store, options.weights)
     cluster.connect(options.address)
+    if options.room:
+        console.print(f"asking the cluster's autoscaler for room for {options.room} runs", highlight=False)
+        cluster.make_room(plan, study.gpus, options.room)
+        cluster.check_shared(store.root, options.storage, options.recordings)
     cluster.check_placeable(plan, study.gpus, cluster.nodes())
     tracking = tracking_uri(store, options)
     console.print(preflight.table(plan, study, store, cluster.nodes(), options.concurrency, tracking, options.read))
@@ -204,6 +209,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
         except KeyboardInterrupt:
             interrupted = True
             console.print("stopping; once more Ctrl-C leaves at once.")
+            cluster.give_back(options.room)
             ray.shutdown()  # ends what is in training now; it goes on from its last checkpoint
         found = write_results(results.collect(plan, study, store, schedule.skipped, start), store)
         files = write_report(found, store)

@@ -74,6 +74,8 @@ class Options:
     """At most so many runs at once; default: what the CPUs and GPUs hold."""
     read: Literal["shards", "recordings"] = "shards"
     """Decode to shards once, or where the disk can't hold them again each time, in Ray Data tasks. Same batches."""
+    room: int | None = None
+    """Ask the cluster's autoscaler for nodes until so many of the largest runs have room, and wait for them."""
     skip_bad: bool = False
     """Leave bad recordings out, and say so in the report, instead of ending."""
     dry_run: bool = False
@@ -87,6 +89,8 @@ class Options:
             raise ValueError(f"--seeds {self.seeds}: at least 1.")
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"--concurrency {self.concurrency}: at least 1.")
+        if self.room is not None and self.room < 1:
+            raise ValueError(f"--room {self.room}: at least 1.")
         for modality, count in self.workers.items():
             if count < 1:
                 raise ValueError(f"--workers {modality} {count}: at least 1.")

@@ -58,18 +58,8 @@ def _needs(spec: RunSpec, gpus: cluster.Gpus, nodes: Sequence[Node], concurrency
     each = ", ".join(f"{value:g} {name}" for name, value in worker.items())
     return (
         f"each {spec.workers} worker(s) of {each}, and {cluster.DATA_CPUS} CPU for Ray Data;"
-        f" {at_once(spec, gpus, nodes, concurrency)} at once"
+        f" {cluster.at_once(spec, gpus, nodes, concurrency)} at once"
     )
-
-
-def at_once(spec: RunSpec, gpus: cluster.Gpus, nodes: Sequence[Node], concurrency: int | None) -> int:
-    """How many such runs the nodes hold side by side, if nothing else ran."""
-    need = cluster.need(spec, gpus)
-    held = [cluster.slots(spec, gpus, nodes) // spec.workers]
-    for name, taken in (("CPU", need.cpus), ("GPU", need.gpus)):
-        if taken:
-            held.append(int((sum(node.get(name, 0.0) for node in nodes) + 1e-6) // taken))
-    return min([*held, concurrency or max(held)])
 
 
 def disk(todo: Sequence[RunSpec], study: Study, store: Store, read: str = "shards") -> str:

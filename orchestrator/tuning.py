@@ -62,6 +62,7 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
             yield study.cell("modalities", options.modality, seed)
 
     with ExitStack() as held:
+        held.enter_context(cluster.giving_back(options.room))
         prepared = refuse_bad_input(lambda: prepare(PLAN, cells, options, held))
         if not isinstance(prepared, tuple):
             return prepared or 0
@@ -83,6 +84,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
         except KeyboardInterrupt:
             console.print("stopping; the same command goes on from the looks that are done.")
             code = 130
+            cluster.give_back(options.room)
             ray.shutdown()
         file, tried = conclude(options, study, store)
         missing = tracker.end("KILLED" if code else "FINISHED", [file], {"settings": tried})

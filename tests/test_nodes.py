@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +15,12 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 from ray.util.state import list_actors
+
+from models.spec import ImuModel
+from orchestrator.cluster import capacity, check_placeable, giving_back, make_room, nodes
+from orchestrator.plan import Plan
+from orchestrator.scale import RECIPES, SCALES
+from orchestrator.spec import DataSpec, RunSpec
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.long
@@ -121,3 +130,81 @@ def test_a_storage_that_a_node_does_not_see_is_refused(cluster: Callable, grid_c
     assert ended.returncode == 2, ended.stdout + ended.stderr
     assert f"error: --storage {storage}: " in ended.stderr and "of 2 nodes can't see it" in ended.stderr
     assert not list(storage.iterdir())
+
+
+SCALED = """
+cluster_name: scaled
+max_workers: 2
+idle_timeout_minutes: 0.1
+provider: {type: fake_multinode, gcs_address: "ADDRESS", head_node_id: "HEAD"}
+head_node_type: head
+upscaling_speed: 1.0
+auth: {}
+docker: {}
+file_mounts: {}
+cluster_synced_files: []
+initialization_commands: []
+setup_commands: []
+head_setup_commands: []
+worker_setup_commands: []
+head_start_ray_commands: []
+worker_start_ray_commands: []
+available_node_types:
+  head: {resources: {CPU: 0}, node_config: {}, max_workers: 0}
+  worker: {resources: {CPU: 1}, node_config: {}, min_workers: 0, max_workers: 2}
+"""
+
+
+@pytest.fixture
+def scaled(tmp_path: Path) -> Iterator[str]:
+    """The address of a head without a CPU whose autoscaler may start two nodes of one CPU on this machine."""
+    port = free_port()
+    address = f"{ray.util.get_node_ip_address()}:{port}"
+    head_id = "fffffffffffffffffffffffffffffffffffffffffffffffffff00000"
+    (tmp_path / "cluster.yaml").write_text(SCALED.replace("ADDRESS", address).replace("HEAD", head_id))
+    temporary = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie below it
+    words = f"start --head --block --num-cpus=0 --port={port} --temp-dir={temporary} --disable-usage-stats"
+    words += f" --dashboard-port={free_port()} --ray-client-server-port={free_port()}"
+    words += f" --dashboard-agent-listen-port={free_port()} --autoscaling-config={tmp_path / 'cluster.yaml'}"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    env |= {"RAY_FAKE_CLUSTER": "1", "RAY_OVERRIDE_NODE_ID_FOR_TESTING": head_id}
+    # As this process has it, or its questions would be refused.
+    env |= {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
+    with (tmp_path / "head.log").open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", *words.split()],
+            env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_for_nodes(address, 1)
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.create_server(("", 0)) as found:
+        return found.getsockname()[1]
+
+
+def test_a_cluster_that_has_scaled_to_zero_is_asked_for_room_and_may_shrink_again(scaled: str):
+    run = RunSpec(ImuModel(), DataSpec("5f0c"), RECIPES["paper"].optimization["imu"], 0)
+    plan, gpus = Plan("made up", (), {run.key: run}), SCALES["demo"].gpus
+    ray.init(address=scaled, log_to_driver=False)
+    try:
+        with pytest.raises(ValueError, match="imu run can never be placed"):
+            check_placeable(plan, gpus, nodes())
+        with giving_back(2):
+            make_room(plan, gpus, 2, patience=120)
+            check_placeable(plan, gpus, nodes())
+            assert sorted(node.get("CPU", 0) for node in nodes()) == [0, 1, 1] and capacity() == (2, 0)
+            with pytest.raises(ValueError, match=r"--room 3: after 0\.05 minutes there is room for 2 imu run"):
+                make_room(plan, gpus, 3, patience=3)
+        deadline = time.monotonic() + 120
+        while len(nodes()) > 1:
+            assert time.monotonic() < deadline
+            time.sleep(1)
+    finally:
+        ray.shutdown()

@@ -10,7 +10,7 @@ from datasets.manifest import Manifest
 from experiments import modality_comparison
 from models.build import build, build_fusion
 from models.spec import FusionModel, ImuModel, VideoModel
-from orchestrator import preflight
+from orchestrator import cluster, preflight
 from orchestrator.plan import Plan
 from orchestrator.scale import RECIPES
 from orchestrator.store import Store
@@ -57,7 +57,7 @@ def test_it_says_what_there_is_and_what_is_taken(manifest: Manifest, tmp_path: P
 def test_how_many_run_at_once(manifest: Manifest, kind: str, nodes: list, concurrency: int | None, count: int):
     plan, study = plan_of(manifest, "paper")
     spec = next(spec for spec in plan.runs.values() if spec.kind == kind)
-    assert preflight.at_once(spec, study.gpus, nodes, concurrency) == count
+    assert cluster.at_once(spec, study.gpus, nodes, concurrency) == count
 
 
 def test_gpus_given_change_where_runs_lie_and_no_key(manifest: Manifest):
@@ -66,7 +66,7 @@ def test_gpus_given_change_where_runs_lie_and_no_key(manifest: Manifest):
     assert given.runs.keys() == plan.runs.keys() and study.gpus["video"] == 1
     assert shared.gpus == {"imu": 0.25, "video": 0.5, "fusion": 1}
     counts = [
-        preflight.at_once(spec, shared.gpus, [GPU_NODE] * 4, None) for spec in given.runs.values() if spec.kind != "imu"
+        cluster.at_once(spec, shared.gpus, [GPU_NODE] * 4, None) for spec in given.runs.values() if spec.kind != "imu"
     ]
     assert counts == [8, 4]
 
@@ -74,7 +74,7 @@ def test_gpus_given_change_where_runs_lie_and_no_key(manifest: Manifest):
 def test_runs_of_several_workers_share_the_nodes(manifest: Manifest):
     plan, study = plan_of(manifest, "paper", video=3)
     spec = next(spec for spec in plan.runs.values() if spec.kind == "video")
-    assert preflight.at_once(spec, study.gpus, [GPU_NODE] * 7, None) == 2
+    assert cluster.at_once(spec, study.gpus, [GPU_NODE] * 7, None) == 2
 
 
 def test_a_disk_that_cannot_hold_the_weights_is_refused(

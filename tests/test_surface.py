@@ -25,7 +25,7 @@ from orchestrator.study import Study
 SCRIPT = Path(full_grid.__file__)
 FLAGS = """-h --help --corpus --recordings --scale --recipe --set --protocol --desk-classes --no-desk-classes
     --missing-sensors --seeds --only --storage --tracking-uri --address --weights --workers --gpus --concurrency --read
-    --skip-bad --no-skip-bad --dry-run --no-dry-run --simulate"""
+    --room --skip-bad --no-skip-bad --dry-run --no-dry-run --simulate"""
 TOP = """plan corpus video scale scale_text recipe protocol protocol_text seeds command created classes bad_clips
     notes sharing cells runs"""
 CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n top1_seen k_seen n_seen
@@ -88,6 +88,7 @@ def test_bad_input_of_a_real_command_is_one_line(tmp_path: Path) -> None:
         ("--gpus video 1.5", "--gpus video 1.5: from 0 to 1"),
         ("--gpus imu -1", "--gpus imu -1: from 0 to 1"),
         ("--corpus utd-mhad --recordings {six} --workers video 2 --gpus video 0.5", "--gpus video 1"),
+        ("--room 0", "--room 0: at least 1"),
         ("--concurrency 0", "--concurrency 0: at least 1"),
         ("--storage {six}/corpus.json", "corpus.json is a file, not a folder"),
         ("--storage {six}/corpus.json/below", "corpus.json is a file, not a folder"),
