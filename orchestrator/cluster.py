@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 from ray.autoscaler.sdk import request_resources
+from ray.exceptions import AuthenticationError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.plan import Plan
@@ -63,8 +64,14 @@ def connect(address: str | None) -> None:
             ray.init(address=joined, **code, **quiet)
         except ConnectionError as error:
             raise ValueError(f"no Ray answers at {joined} ({error}); start one, or leave --address out.") from None
+        except AuthenticationError as error:
+            raise ValueError(
+                f"the Ray at {joined} refuses this process ({str(error)[:300]}); give it the cluster's token in"
+                " RAY_AUTH_TOKEN, or in ~/.ray/auth_token."
+            ) from None
         logging.getLogger("ray").setLevel(logging.ERROR)
         return
+    check_token()
     # Processes that Ray starts here import this code without an install.
     # Where Python may not write compiled modules, each of a run's processes spends 5 s more on importing torch.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -72,8 +79,18 @@ def connect(address: str | None) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     # At least 2: a video run takes two threads' worth, also where they share one core.
     # "local", for without an address Ray would look for a cluster that was started on this machine.
-    ray.init(address="local", num_cpus=max(2, os.cpu_count() or 1), **quiet)
+    ray.init(address="local", num_cpus=max(2, os.cpu_count() or 1), dashboard_host="127.0.0.1", **quiet)
     logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def check_token() -> None:
+    """Raises ValueError where a Ray started here would do what anyone tells it. A token is its default."""
+    mode = os.environ.get("RAY_AUTH_MODE", "token")
+    if mode.lower() != "token":
+        raise ValueError(
+            f"RAY_AUTH_MODE={mode}: a Ray started here listens on this machine's address, and without a token whoever"
+            " reaches that runs any code here. Unset RAY_AUTH_MODE, or join a Ray of your own with --address."
+        )
 
 
 def worker_resources(spec: RunSpec, gpus: Gpus) -> dict[str, float]:

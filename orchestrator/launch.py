@@ -18,7 +18,7 @@ from datasets import corpora, splits
 from datasets.corpora import synthetic, synthetic_mmact
 from datasets.whole import FULL, write_whole
 from orchestrator import cluster, lock, preflight, pretrained, results, setting, simulate
-from orchestrator.options import Options
+from orchestrator.options import Options, without_secrets
 from orchestrator.plan import Cell, Plan
 from orchestrator.store import Store
 from orchestrator.study import Study
@@ -62,7 +62,11 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
         cluster.check_shared(store.root, options.storage, options.recordings)
     cluster.check_placeable(plan, study.gpus, cluster.nodes())
     tracking = tracking_uri(store, options)
-    console.print(preflight.table(plan, study, store, cluster.nodes(), options.concurrency, tracking, options.read))
+    console.print(
+        preflight.table(
+            plan, study, store, cluster.nodes(), options.concurrency, without_secrets(tracking), options.read
+        )
+    )
     if options.read == "shards":
         write_shards(study, store)
     return plan, study, store
@@ -194,7 +198,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     schedule = Schedule(plan, needs, *cluster.capacity(), options.concurrency, done=mend(plan, store, tell))
     start = {
         "seeds": options.seeds,
-        "command": " ".join(["python", *sys.argv]),
+        "command": without_secrets(" ".join(["python", *sys.argv])),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     # Before anything is trained, so that `status` and `track` know the plan whatever happens to this process.
@@ -217,7 +221,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
         counts = {"runs_done": len(schedule.done), "runs_failed": len(schedule.failed)}
         missing = tracker.end("KILLED" if interrupted else "FINISHED" if all_done else "FAILED", files, counts)
     if missing:
-        where = tracking_uri(store, options)
+        where, missing = (without_secrets(words) for words in (tracking_uri(store, options), missing))
         console.print(f"tracking: MLflow at {where} lacks some of this ({missing}). To log it later:", markup=False)
         console.print(f"  python experiments/track.py --storage {store.root} --tracking-uri {where}", markup=False)
     console.print(f"report: {files[-1]}  ({duration(time.monotonic() - began)} for this start)", highlight=False)

@@ -21,7 +21,7 @@ from rich.table import Table
 from datasets import splits
 from orchestrator import cluster, tracking
 from orchestrator.launch import console, interruptible, prepare, refuse_bad_input, run_plan, tracking_uri
-from orchestrator.options import Options
+from orchestrator.options import Options, without_secrets
 from orchestrator.plan import Cell, Plan
 from orchestrator.store import Store, write_whole
 from orchestrator.study import Study
@@ -89,7 +89,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
         file, tried = conclude(options, study, store)
         missing = tracker.end("KILLED" if code else "FINISHED", [file], {"settings": tried})
     if missing:
-        console.print(f"tracking: MLflow lacks some of this ({missing})", markup=False)
+        console.print(f"tracking: MLflow lacks some of this ({without_secrets(missing)})", markup=False)
     return code
 
 

@@ -1,0 +1,284 @@
+"""Everything that reads a file, on files made by mutation of whole ones: read, or refused with a message that names it.
+
+A small seeded share runs with the other tests; `make fuzz` tries thousands and says how many of each kind and outcome.
+FUZZ=500 FUZZ_SEED=1 pytest -s tests/test_fuzz.py
+"""
+
+import io
+import json
+import os
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from scipy.io import savemat
+
+from datasets import corpora, decode, shards
+from datasets.corpora import utd_mhad
+from datasets.manifest import Manifest
+from datasets.spec import Sampling
+from datasets.whole import read_json
+from models.spec import ImuModel
+from orchestrator.spec import DataSpec, Optimization, RunSpec
+from orchestrator.store import RunFolder
+
+EXAMPLES = int(os.environ.get("FUZZ", "20"))
+MOST_SECONDS = 20.0  # of one file; these are of a few kB
+MOST_MEMORY = 1 << 30  # that this process may grow by over all of them
+SPEC = RunSpec(ImuModel(), DataSpec("5f0c", samples=100), Optimization(1e-3, 0, 8, 3), seed=0)
+
+fuzz = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+# What parsers stumble over: no length, all of it, the largest of a type, one less than nothing.
+WORDS = [bytes(4), b"\xff" * 4, b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x80", b"\x01\x00\x00\x00"]
+edits = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "word", "insert", "delete", "repeat", "cut", "swap"]),
+        st.floats(0, 1, exclude_max=True),  # where
+        st.integers(1, 64),  # how much
+        st.one_of(st.sampled_from(WORDS), st.binary(min_size=1, max_size=8)),
+    ),
+    min_size=1,
+    max_size=6,
+)
+Edit = tuple[str, float, int, bytes]
+
+
+def mutated(content: bytes, changes: list[Edit]) -> bytes:
+    out = bytearray(content)
+    for kind, where, size, new in changes:
+        # Headers are at the front: as many edits go to the first kilobyte as to all of the rest.
+        at = int(where * 2 * len(out)) if where < 0.5 else int((where - 0.5) * 2 * min(1024, len(out)))
+        match kind:
+            case "set" | "word":
+                out[at : at + len(new)] = new
+            case "insert":
+                out[at:at] = new * size
+            case "delete":
+                del out[at : at + size]
+            case "repeat":
+                out[at:at] = out[at : at + size] * 8
+            case "cut":
+                del out[at:]
+            case "swap":
+                out[at : at + size] = out[at : at + size][::-1]
+    return bytes(out)
+
+
+OUTCOMES: Counter[tuple[str, str]] = Counter()
+SLOWEST: dict[str, float] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted() -> Iterator[None]:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+    print(f"\n{sum(OUTCOMES.values())} files, seed {SEED}; this process grew by {grown >> 20} MB")
+    for (kind, outcome), count in sorted(OUTCOMES.items()):
+        print(f"  {kind:12} {outcome:10} {count:6}   slowest {SLOWEST[kind]:.2f} s")
+    assert grown < MOST_MEMORY
+
+
+SEED = int(os.environ.get("FUZZ_SEED", "0"))
+
+
+def tried(kind: str, file: Path, read: Callable[[], object], others: int = 0) -> None:
+    """Reads it, or is refused by a ValueError that names it; in time; and writes nothing beside it."""
+    before = sorted(file.parent.iterdir())
+    began = time.monotonic()
+    try:
+        read()
+        refused = None
+    except ValueError as error:
+        refused = str(error)
+    assert refused is None or file.name in refused, f"names no file: {refused}"
+    outcome = "read" if refused is None else "refused"
+    took = time.monotonic() - began
+    SLOWEST[kind] = max(took, SLOWEST.get(kind, 0.0))
+    OUTCOMES[kind, outcome] += 1
+    assert took < MOST_SECONDS, f"{took:.1f} s"
+    left = [path for path in file.parent.iterdir() if path not in before and path.suffix != ".damaged"]
+    assert not left, left
+
+
+# Recordings: the scan in its process, then the decoder that writes shards
+
+
+def film(codec: str, form: str) -> bytes:
+    out = io.BytesIO()
+    noise = np.random.default_rng(0)
+    with av.open(out, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=15)
+        stream.width, stream.height = 48, 32
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for _ in range(5):
+            image = noise.integers(0, 255, (32, 48, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return out.getvalue()
+
+
+def mat(**how: object) -> bytes:
+    out = io.BytesIO()
+    savemat(out, {"d_iner": np.random.default_rng(0).normal(size=(20, 6))}, **how)  # pyright: ignore
+    return out.getvalue()
+
+
+SEEDS = {
+    "avi": [film("mpeg4", "avi"), film("mjpeg", "avi")],
+    "mp4": [film("mpeg4", "mp4"), film("mjpeg", "mov")],
+    "mat": [mat(), mat(do_compression=True), mat(format="4")],
+}
+
+
+def scanned(kind: str, folder: Path, content: bytes) -> None:
+    """As a corpus is read: what is bad is listed with its name; what is whole is decoded."""
+    for name, bytes_of in (("video", SEEDS["avi"][0]), ("imu", SEEDS["mat"][0])):
+        (folder / name).write_bytes(bytes_of)
+    changed = "imu" if kind == "mat" else "video"
+    (folder / changed).write_bytes(content)
+    video, signal = folder / "video", folder / "imu"
+
+    def read() -> None:
+        found = utd_mhad._check(folder, {"video": video, "imu": signal})
+        if isinstance(found, list):
+            raise ValueError("; ".join(f"{bad.file}: {bad.reason}" for bad in found))
+        frames, length = decode.decode_video(video, 4, found[0], 16, "motion")
+        assert frames.shape == (4, 16, 16, 3) and 1 <= length <= 4
+        assert np.isfinite(decode.read_mat(signal)).all()
+
+    tried(kind, folder / changed, read)
+
+
+@pytest.mark.parametrize("kind", ["avi", "mp4", "mat"])
+def test_recordings(kind: str, tmp_path: Path) -> None:
+    @seed(SEED)
+    @fuzz
+    @given(st.sampled_from(SEEDS[kind]), edits)
+    def each(content: bytes, changes: list[Edit]) -> None:
+        scanned(kind, tmp_path, mutated(content, changes))
+
+    each()
+
+
+# What the storage holds
+
+
+@pytest.fixture(scope="module")
+def stored(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """One whole file of each kind."""
+    folder = tmp_path_factory.mktemp("stored")
+    sampling = Sampling(frames=2, size=8, samples=manifest.max_samples)
+    manifest.write(folder / "manifest.parquet")
+    task = shards._tasks(folder, manifest, sampling)[0]
+    made = shards._write_shard(task)
+    run = RunFolder(folder)
+    run.begin(SPEC)
+    run.write_predictions(pa.table({"label": [0, 1], "predicted": [0, 0], "probabilities": [[0.9, 0.1], [0.6, 0.4]]}))
+    for epoch in (1, 2, 3):
+        run.append_history({"epoch": epoch, "loss": 1.0})
+    index = {"version": 1, "manifest": manifest.digest, "sampling": asdict(sampling), "files": [made]}  # pyright: ignore
+    return {
+        "manifest": (folder / "manifest.parquet").read_bytes(),
+        "shard": Path(task["file"]).read_bytes(),
+        "predictions": (folder / "predictions.parquet").read_bytes(),
+        "spec": (folder / "spec.json").read_bytes(),
+        "history": (folder / "history.jsonl").read_bytes(),
+        "index": json.dumps(index).encode(),
+        "corpus": b'{"name": "UTD-MHAD", "video": "depth"}',
+    }
+
+
+def shard_rows(file: Path) -> pa.Table:
+    task = {"file": str(file), "rows": [0, 1], "columns": ["row", "label", "video", "imu", "imu_length"]}
+    return shards.read_rows(pa.Table.from_pylist([task]))
+
+
+READS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "manifest": ("manifest.parquet", Manifest.read),
+    "shard": ("part-00000.parquet", shard_rows),
+    "predictions": ("predictions.parquet", lambda file: RunFolder(file.parent).predictions()),
+    "spec": ("spec.json", lambda file: RunFolder(file.parent).spec),
+    "history": ("history.jsonl", lambda file: RunFolder(file.parent).history()),
+    "index": ("index.json", lambda file: shards.Shards.read(file.parent)),
+    "corpus": ("corpus.json", lambda file: utd_mhad._about(file.parent)),
+    "json": ("done.json", read_json),
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in READS if kind != "json"])
+def test_stored_files(kind: str, stored: dict[str, bytes], tmp_path: Path) -> None:
+    name, read = READS[kind]
+
+    @seed(SEED)
+    @fuzz
+    @given(edits)
+    def each(changes: list[Edit]) -> None:
+        file = tmp_path / name
+        file.write_bytes(mutated(stored[kind], changes))
+        tried(kind, file, lambda: read(file))
+
+    each()
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+flat = scalars | st.lists(scalars, max_size=4) | st.dictionaries(st.text(max_size=8), scalars, max_size=4)
+values = flat | st.lists(flat, max_size=4) | st.dictionaries(st.text(max_size=8), flat, max_size=4)
+FIELDS = ["name", "video", "files", "file", "clips", "sampling", "spec", "kind", "model", "data", "epoch", "start"]
+
+
+@pytest.mark.parametrize("kind", ["corpus", "index", "spec", "history", "json"])
+def test_any_json(kind: str, tmp_path: Path) -> None:
+    """JSON that is whole and means nothing, or something else."""
+    name, read = READS[kind]
+
+    @seed(SEED)
+    @fuzz
+    @given(values | st.dictionaries(st.sampled_from(FIELDS), values, max_size=8))
+    def each(value: object) -> None:
+        file = tmp_path / name
+        file.write_text(json.dumps(value) + "\n")
+        tried(f"any {kind}", file, lambda: read(file))
+
+    each()
+
+
+def test_a_whole_file_is_read(stored: dict[str, bytes], tmp_path: Path) -> None:
+    """Of each kind, or all of the above would prove nothing."""
+    for kind, content in stored.items():
+        name, read = READS[kind]
+        (tmp_path / name).write_bytes(content)
+        assert read(tmp_path / name) is not None
+        (tmp_path / name).unlink()
+    for kind, contents in SEEDS.items():
+        for content in contents:
+            before = OUTCOMES[kind, "read"]
+            scanned(kind, tmp_path, content)
+            assert OUTCOMES[kind, "read"] == before + 1
+
+
+def test_a_scan_of_broken_files_leaves_nothing_half_written(recordings: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    for sub, suffix, kind in (("RGB", "color.avi", "avi"), ("Inertial", "inertial.mat", "mat")):
+        (folder / sub).mkdir(parents=True)
+        for trial in (1, 2):
+            content = mutated(SEEDS[kind][0], [("cut", 0.3, 1, b"")])
+            (folder / sub / f"a1_s1_t{trial}_{suffix}").write_bytes(content)
+    with pytest.raises(ValueError, match=r"4 bad file\(s\)"):
+        corpora.read("utd-mhad", folder, tmp_path / "cache")
+    assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".parquet"]
