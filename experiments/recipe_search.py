@@ -37,8 +37,9 @@ SPACES: dict[str, dict[str, Any]] = {
         "video.optimization.weight_decay": ray.tune.loguniform(1e-3, 1e-1),
         "video.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "video.augmentation.video": ray.tune.uniform(0.1, 0.5),
-        "video.augmentation.zoom": ray.tune.uniform(0.0, 0.4),
-        "video.augmentation.light": ray.tune.uniform(0.0, 0.2),
+        "video.augmentation.zoom": ray.tune.choice([0.0, 0.15]),
+        "video.augmentation.light": ray.tune.choice([0.0, 0.05]),
+        "channels": ray.tune.choice(["colour", "motion"]),
     },
 }
 
