@@ -52,13 +52,12 @@ def parse(content: bytes) -> Samples:
 def _stamps(text: pa.ChunkedArray) -> np.ndarray:
     iso = pc.replace_substring_regex(text, STAMP, r"\1-\2-\3 \4")  # pyright: ignore[reportAttributeAccessIssue]
     wrong = text.filter(pc.equal(iso, text))  # pyright: ignore[reportAttributeAccessIssue]
+    if len(wrong):
+        raise ValueError(f"has a time stamp that isn't of the form 20181016_13:37:28.612000: {wrong[0].as_py()!r}")
     try:
-        stamps = iso.cast(pa.timestamp("ns")) if not len(wrong) else None
+        return iso.cast(pa.timestamp("ns")).to_numpy().astype(np.int64)
     except pa.ArrowInvalid as error:
-        stamps, wrong = None, [str(error)]
-    if stamps is None:
-        raise ValueError(f"has a time stamp that isn't of the form 20181016_13:37:28.612000: {str(wrong[0])!r}")
-    return stamps.to_numpy().astype(np.int64)
+        raise ValueError(f"has a time stamp of no such day or time ({error})") from None
 
 
 def span(sensors: Sequence[Samples]) -> float:
