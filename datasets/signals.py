@@ -28,10 +28,8 @@ def parse(content: bytes) -> Samples:
     Stamps are local time, 20181016_13:37:28.612000, now and then without the fraction; they repeat and step back.
     Raises ValueError for anything else.
     """
-    names = not content[:1].isdigit()
-    if names:
-        content = content.partition(b"\n")[2] if content[:1].isalpha() else content.lstrip()
-    if not content.strip():
+    content = _rows(content)
+    if not content:
         return NONE
     try:
         rows = pyarrow.csv.read_csv(
@@ -47,6 +45,38 @@ def parse(content: bytes) -> Samples:
     if not np.isfinite(values).all():
         raise ValueError(f"has {int((~np.isfinite(values)).sum())} values that are NaN or infinite")
     return _stamps(rows["time"]), values
+
+
+def _rows(content: bytes) -> bytes:
+    """Without the line of names, and with an end to the last line; empty where there is no row."""
+    if not content[:1].isdigit():
+        content = content.partition(b"\n")[2] if content[:1].isalpha() else content.lstrip()
+    content = content if content.endswith(b"\n") else content + b"\n"
+    return content if content.strip() else b""
+
+
+def parse_all(contents: Sequence[bytes]) -> list[Samples | ValueError]:
+    """`parse` of many files, as one where all are whole; in the place of a bad file its error.
+
+    Reading 36,000 short files one by one is half of what reading MMAct takes.
+    """
+    bodies = [_rows(content) for content in contents]
+    counts = [body.count(b"\n") for body in bodies]
+    try:
+        time, values = parse(b"".join(bodies))
+        if len(time) == sum(counts):
+            ends = np.cumsum(counts)[:-1]
+            return list(zip(np.split(time, ends), np.split(values, ends), strict=True))
+    except ValueError:
+        pass
+    return [_parsed_or_error(content) for content in contents]
+
+
+def _parsed_or_error(content: bytes) -> Samples | ValueError:
+    try:
+        return parse(content)
+    except ValueError as error:
+        return error
 
 
 def _stamps(text: pa.ChunkedArray) -> np.ndarray:
