@@ -47,7 +47,7 @@ class Recordings:
         per_shard = max(1, min(SHARD_BYTES // (s.video_bytes + s.imu_bytes), -(-count // 8)))
         return [*range(0, count, per_shard), count]
 
-    def decode(self, rows: Sequence[int], columns: Sequence[str] = COLUMNS) -> pa.Table:
+    def decode(self, rows: Sequence[int] | np.ndarray, columns: Sequence[str] = COLUMNS) -> pa.Table:
         """These manifest rows, as a shard holds them."""
         clips, s = self.clips.take(pa.array(rows, pa.int64())).to_pylist(), self.sampling
         made = {

@@ -28,10 +28,8 @@ def parse(content: bytes) -> Samples:
     Stamps are local time, 20181016_13:37:28.612000, now and then without the fraction; they repeat and step back.
     Raises ValueError for anything else.
     """
-    names = not content[:1].isdigit()
-    if names:
-        content = content.partition(b"\n")[2] if content[:1].isalpha() else content.lstrip()
-    if not content.strip():
+    content = _rows(content)
+    if not content:
         return NONE
     try:
         rows = pyarrow.csv.read_csv(
@@ -49,16 +47,47 @@ def parse(content: bytes) -> Samples:
     return _stamps(rows["time"]), values
 
 
+def _rows(content: bytes) -> bytes:
+    """Without the line of names, and with an end to the last line; empty where there is no row."""
+    if not content[:1].isdigit():
+        content = content.partition(b"\n")[2] if content[:1].isalpha() else content.lstrip()
+    content = content if content.endswith(b"\n") else content + b"\n"
+    return content if content.strip() else b""
+
+
+def parse_all(contents: Sequence[bytes]) -> list[Samples | ValueError]:
+    """`parse` of many files, as one where all are whole; in the place of a bad file its error.
+
+    Reading 36,000 short files one by one is half of what reading MMAct takes.
+    """
+    bodies = [_rows(content) for content in contents]
+    counts = [body.count(b"\n") for body in bodies]
+    try:
+        time, values = parse(b"".join(bodies))
+        if len(time) == sum(counts):
+            ends = np.cumsum(counts)[:-1]
+            return list(zip(np.split(time, ends), np.split(values, ends), strict=True))
+    except ValueError:
+        pass
+    return [_parsed_or_error(content) for content in contents]
+
+
+def _parsed_or_error(content: bytes) -> Samples | ValueError:
+    try:
+        return parse(content)
+    except ValueError as error:
+        return error
+
+
 def _stamps(text: pa.ChunkedArray) -> np.ndarray:
     iso = pc.replace_substring_regex(text, STAMP, r"\1-\2-\3 \4")  # pyright: ignore[reportAttributeAccessIssue]
     wrong = text.filter(pc.equal(iso, text))  # pyright: ignore[reportAttributeAccessIssue]
+    if len(wrong):
+        raise ValueError(f"has a time stamp that isn't of the form 20181016_13:37:28.612000: {wrong[0].as_py()!r}")
     try:
-        stamps = iso.cast(pa.timestamp("ns")) if not len(wrong) else None
+        return iso.cast(pa.timestamp("ns")).to_numpy().astype(np.int64)
     except pa.ArrowInvalid as error:
-        stamps, wrong = None, [str(error)]
-    if stamps is None:
-        raise ValueError(f"has a time stamp that isn't of the form 20181016_13:37:28.612000: {str(wrong[0])!r}")
-    return stamps.to_numpy().astype(np.int64)
+        raise ValueError(f"has a time stamp of no such day or time ({error})") from None
 
 
 def span(sensors: Sequence[Samples]) -> float:

@@ -161,6 +161,8 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
     sensors = {name: _files(path, ".csv", folder, bad) for name, path in session.sensors.items()}
     cameras = {camera: _files(path, ".mp4", folder, bad) for camera, path in sorted(session.cameras.items())}
     columns: dict[str, list[Any]] = {name: [] for name in MMACT_SCHEMA.names}
+    contents = {file: file.read_bytes() for found in sensors.values() for file in found.values()}
+    parsed = dict(zip(contents, signals.parse_all(list(contents.values())), strict=True))
     for label, name in enumerate(CLASSES):
         files = [sensors.get(sensor, {}).get(name) for sensor in signals.SENSORS]
         videos = {camera: found[name] for camera, found in cameras.items() if name in found}
@@ -170,15 +172,26 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
             continue
         recorded, digest = [], hashlib.sha256()
         for file in files:
-            content = file.read_bytes() if file else b""
+            content, samples = (contents[file], parsed[file]) if file else (b"", signals.NONE)
             digest.update(len(content).to_bytes(8, "big") + content)
-            try:
-                recorded.append(signals.parse(content))
-            except ValueError as error:
-                bad.append(BadFile(str(file.relative_to(folder)), str(error)))  # pyright: ignore
+            if file and isinstance(samples, ValueError):
+                bad.append(BadFile(str(file.relative_to(folder)), str(samples)))
+            else:
+                recorded.append(samples)
         if len(recorded) < len(files):
             continue
         missing = [s for s, (time, _) in zip(signals.SENSORS, recorded, strict=True) if not len(time)]
+        shared = {
+            "subject": subject,
+            "trial": number,
+            "label": label,
+            "imu": "|".join(str(file.relative_to(folder)) if file else "" for file in files),
+            "samples": max(len(time) for time, _ in recorded),
+            "instance": ((subject * 100 + scene) * 100 + number) * 100 + label,
+            "scene": scene,
+            "seconds": signals.span(recorded),
+            "missing": " ".join(missing),
+        }
         for camera, video in videos.items():
             try:
                 frames, header = mp4.read_header(video)
@@ -187,21 +200,12 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
                 continue
             # Size and header, which holds the size of every frame: reading 100 GB to tell them apart would take hours.
             whole = hashlib.sha256(f"{digest.hexdigest()} {video.stat().st_size} ".encode() + header)
-            row = {
+            row = shared | {
                 "clip": f"subject{subject}_scene{scene}_session{number}_{name}_cam{camera}",
-                "subject": subject,
-                "trial": number,
-                "label": label,
                 "video": str(video.relative_to(folder)),
-                "imu": "|".join(str(file.relative_to(folder)) if file else "" for file in files),
                 "frames": frames,
-                "samples": max(len(time) for time, _ in recorded),
                 "content": whole.hexdigest()[:16],
-                "instance": ((subject * 100 + scene) * 100 + number) * 100 + label,
-                "scene": scene,
                 "camera": camera,
-                "seconds": signals.span(recorded),
-                "missing": " ".join(missing),
             }
             for column, values in columns.items():
                 values.append(row[column])
