@@ -46,8 +46,8 @@ def load(store: Store, folder: RunFolder, classes: int) -> nn.Module:
             if not (store.run(key).path / "spec.json").exists():
                 raise ValueError(f"{store.run(key).path}: the {modality} run that {folder.key} starts from is missing.")
             parts[modality] = store.run(key).spec.model  # pyright: ignore[reportArgumentType]
-        stage1 = [build(part, classes) for part in parts.values() if part]
-        model = build_fusion(spec.model, *stage1, classes)
+        imu, video = (build(part, classes) for part in parts.values() if part)
+        model = build_fusion(spec.model, imu, video, classes)
     else:
         model = build(spec.model, classes)
     state = folder.load("model")
