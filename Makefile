@@ -15,7 +15,7 @@ setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt | $(filter .uv/bin/uv,$(UV))
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	$(UV) pip install --quiet --python .venv/bin/python --constraints constraints.txt --editable '.[dev]'
+	$(UV) pip install --quiet --python .venv/bin/python --constraints constraints.txt --editable '.[dev,export]'
 	touch $@
 
 grid: setup

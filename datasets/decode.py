@@ -15,10 +15,15 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import scipy.io
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.reformatter import Interpolation, VideoReformatter
+
+# Acceleration in g with gravity, angular rate in deg/s, at 50 Hz: d_iner's columns.
+CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
 
 # Of the crop to where something moves: the short side it is looked for at, grey levels of noise, and the margin.
 CROP_SIDE = 360
@@ -245,6 +250,26 @@ def _inflated(file: Path) -> bytes:
         out.append(part)
         at += 8 + size
     return b"".join(out)
+
+
+def read_csv(file: Path) -> np.ndarray:
+    """A CSV whose header names the CHANNELS, in any order, a line a sample at 50 Hz: (S, 6) as read_mat gives it."""
+    try:
+        table = pyarrow.csv.read_csv(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"is no CSV that can be read ({str(error).splitlines()[0]})") from None
+    if sorted(table.column_names) != sorted(CHANNELS):
+        raise ValueError(f"has the columns {', '.join(table.column_names)}; it needs {', '.join(CHANNELS)}")
+    numbers = [name for name in CHANNELS if pa.types.is_integer(t := table[name].type) or pa.types.is_floating(t)]
+    if table.num_rows and len(numbers) < len(CHANNELS):
+        raise ValueError(f"has something else than numbers in {', '.join(sorted(set(CHANNELS) - set(numbers)))}")
+    if table.num_rows == 0:
+        raise ValueError("has no sample")
+    columns = [table[name].to_numpy().astype(np.float32) for name in CHANNELS]  # an empty field is NaN
+    signal = np.stack(columns, axis=1)
+    if not np.isfinite(signal).all():
+        raise ValueError(f"has {int((~np.isfinite(signal)).sum())} values that are missing, NaN or infinite")
+    return signal
 
 
 def pad_signal(signal: np.ndarray, samples: int) -> tuple[np.ndarray, int]:

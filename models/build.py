@@ -1,6 +1,6 @@
 """Build a network from its spec. torchvision (three seconds of import) is only paid for by runs that see video."""
 
-from torch import nn
+from torch import Tensor, nn
 
 from models.imu import ImuClassifier
 from models.spec import FusionModel, ImuModel, VideoModel
@@ -22,3 +22,8 @@ def build_fusion(spec: FusionModel, imu: nn.Module, video: nn.Module, classes: i
 
     assert isinstance(imu, ImuClassifier) and isinstance(video, VideoClassifier)
     return Fusion(spec, imu.encoder, video.encoder, classes)
+
+
+def restore(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load what a run saved. Before there was a dropout in front of it, an MLP's last layer was head.2."""
+    model.load_state_dict({k.replace("head.2.", "head.3.") if k.startswith("head.2.") else k: state[k] for k in state})

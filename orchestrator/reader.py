@@ -13,7 +13,7 @@ from datasets import augment, shards, splits, stream
 from datasets.manifest import Manifest
 from datasets.spec import Augmentation, Sampling
 from datasets.stream import Batch
-from orchestrator.spec import RunSpec
+from orchestrator.spec import DataSpec, RunSpec
 from orchestrator.store import Store
 
 # A worker's training clips (or a frozen trunk's outputs for them) up to this size are read once and kept in memory.
@@ -29,6 +29,23 @@ def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
         hidden = (*spec.data.hidden_imu, *spec.data.hidden_video)
         train_rows = splits.without(train_rows, labels[train_rows], hidden)
     return train_rows, test_rows
+
+
+def see(batch: Batch, data: DataSpec, how: Augmentation | None) -> Batch:
+    """What the network sees of clips as they are stored; varied where they are trained on."""
+    if "imu" in batch and data.resampled:
+        imu = augment.resample(batch["imu"], batch["imu_length"], data.resampled, how)
+        length = torch.full_like(batch["imu_length"], data.resampled)
+        batch = batch | {"imu": imu, "imu_length": length}
+    if "imu" in batch and how:
+        batch = batch | {"imu": augment.vary(batch["imu"], how)}
+    if "video" in batch and (data.stored_frames or data.stored_size):
+        assert data.frames and data.size
+        video, length = augment.view(batch["video"], batch["video_length"], data.frames, data.size, how)
+        batch = batch | {"video": video, "video_length": length}
+    if "video" in batch and data.channels == "motion":
+        batch = batch | {"video": augment.motion(batch["video"])}
+    return batch
 
 
 class Reader:
@@ -72,7 +89,7 @@ class Reader:
         parts: list[Batch] = []
         for batch in self._stored("train", size=16, order=None):
             if trunk:
-                made = trunk(self.hide(self.see(batch, None)))
+                made = trunk(self.hide(see(batch, self.spec.data, None)))
                 batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": made}
             parts.append({k: v.cpu() for k, v in batch.items()})
         self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
@@ -99,27 +116,10 @@ class Reader:
         """`order` seeds a shuffle; without it they come in manifest order. `vary` as the spec augments."""
         for batch in self._stored(name, size, order):
             how = self.spec.augmentation if vary else None
-            seen = self.see(batch, how)
+            seen = see(batch, self.spec.data, how)
             if name == "train":
                 seen = self.hide(seen)
             yield self.miss(seen, how.missing) if how and how.missing else seen
-
-    def see(self, batch: Batch, how: Augmentation | None) -> Batch:
-        """What the network sees of clips as they are stored; varied where they are trained on."""
-        data = self.spec.data
-        if "imu" in batch and data.resampled:
-            imu = augment.resample(batch["imu"], batch["imu_length"], data.resampled, how)
-            length = torch.full_like(batch["imu_length"], data.resampled)
-            batch = batch | {"imu": imu, "imu_length": length}
-        if "imu" in batch and how:
-            batch = batch | {"imu": augment.vary(batch["imu"], how)}
-        if "video" in batch and (data.stored_frames or data.stored_size):
-            assert data.frames and data.size
-            video, length = augment.view(batch["video"], batch["video_length"], data.frames, data.size, how)
-            batch = batch | {"video": video, "video_length": length}
-        if "video" in batch and data.channels == "motion":
-            batch = batch | {"video": augment.motion(batch["video"])}
-        return batch
 
     def hide(self, batch: Batch) -> Batch:
         """In stage 2 a hidden class's clips stay, but their starred input has no length left: all of it is padding."""

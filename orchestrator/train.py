@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from datasets import stream
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
-from models.build import build, build_fusion
+from models.build import build, build_fusion, restore
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.clock import Clock
 from orchestrator.reader import Reader, rows_of
@@ -159,7 +159,7 @@ def trained(parent: RunFolder, classes: int) -> nn.Module:
     model = build(parent.spec.model, classes)  # pyright: ignore[reportArgumentType]
     state = parent.load("model")
     assert state is not None, f"{parent.key} is released as a parent before its model.pt is there"
-    model.load_state_dict(state["model"])
+    restore(model, state["model"])
     return model
 
 

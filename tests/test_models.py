@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.video import s3d
 
-from models.build import build, build_fusion
+from models.build import build, build_fusion, restore
 from models.fusion import Fusion
 from models.imu import ImuClassifier, ImuEncoder
 from models.spec import S3D_BLOCKS, FusionModel, ImuModel, VideoModel
@@ -235,3 +235,15 @@ def test_a_missing_video_is_one_without_length(fusion: Fusion) -> None:
     batch = clips()
     blank = fusion.trunk(batch | {"video_length": torch.zeros(2, dtype=torch.long)})
     assert torch.allclose(blank, fusion.blank(8, 32).expand_as(blank), atol=1e-4)
+
+
+def test_weights_from_before_the_heads_dropout_are_read():
+    model = build(ImuModel(), 27)
+    now = model.state_dict()
+    before = {name.replace("head.3.", "head.2."): value + 1 for name, value in now.items()}
+    assert "head.2.weight" in before and before.keys() != now.keys()
+    expected = {name: value + 1 for name, value in now.items()}
+    restore(model, before)
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+    restore(model, expected)
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())

@@ -1,0 +1,61 @@
+"""What a finished run says of a recording of one's own, or of a folder of them; a fusion does without either file.
+
+python experiments/predict.py --run KEY --storage DIR --video clip.avi --imu signal.csv
+python experiments/predict.py --run KEY --storage DIR --folder DIR --out predictions.parquet
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import tyro
+from rich.table import Table
+
+from orchestrator.launch import console, refuse_bad_input
+from orchestrator.predict import Predictor, predict_files, predict_folder
+from orchestrator.store import Store
+
+
+@dataclass(frozen=True)
+class Asked:
+    run: str
+    """The key of a run that is done."""
+    storage: Path = Path("output")
+    """The storage that holds it."""
+    video: Path | None = None
+    """Any video that FFmpeg reads."""
+    imu: Path | None = None
+    """A .csv with the columns ax, ay, az (g, with gravity), gx, gy, gz (deg/s) at 50 Hz, or UTD-MHAD's .mat."""
+    folder: Path | None = None
+    """All clips below it instead; a video and a signal of one name are one clip."""
+    out: Path | None = None
+    """The Parquet file that a folder's predictions go to."""
+
+
+def predict(asked: Asked) -> int:
+    """Exit code 1 where some of a folder's files are bad: they are named, and the rest is written."""
+    if (asked.folder is None) != (asked.out is None) or (asked.folder and (asked.video or asked.imu)):
+        raise ValueError("give --video or --imu or both, or else --folder DIR with --out FILE.parquet.")
+    predictor = Predictor.of(Store(asked.storage.resolve()), asked.run)
+    if asked.folder is None or asked.out is None:
+        probabilities = predict_files(predictor, asked.video, asked.imu)
+        table = Table("class", "probability", title=predictor.spec.name, box=None, pad_edge=False)
+        for i in probabilities.argsort()[::-1]:
+            table.add_row(predictor.classes[i], f"{probabilities[i]:.4f}")
+        console.print(table)
+        return 0
+    found = predict_folder(predictor, asked.folder)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    about = {"run": asked.run, "classes": "\n".join(predictor.classes)}
+    pq.write_table(found.replace_schema_metadata(about), asked.out)
+    bad = [error for error in found["error"].to_pylist() if error]
+    for error in bad:
+        console.print(f"left out: {error}", markup=False, highlight=False)
+    console.print(f"{asked.out}: {found.num_rows - len(bad)} of {found.num_rows} clips", highlight=False)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    asked = tyro.cli(Asked, description=__doc__)
+    sys.exit(refuse_bad_input(lambda: predict(asked)))

@@ -1,0 +1,183 @@
+"""What a finished run says of recordings that are in no corpus, by the code that training decodes and reads with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import nn
+
+from datasets import decode
+from datasets.manifest import Manifest
+from models.build import build, build_fusion, restore
+from models.spec import FusionModel
+from orchestrator.reader import see
+from orchestrator.spec import DataSpec, RunSpec
+from orchestrator.store import RunFolder, Store
+
+# Valid convolutions of 24, 16 and 8 (paper section 3.1): what one output of the IMU encoder looks at.
+LEAST_SAMPLES = 46
+
+VIDEOS = frozenset(".avi .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split())
+SIGNALS = {".csv": decode.read_csv, ".mat": decode.read_mat}
+# How UTD-MHAD ends the names of a trial's two files.
+ENDINGS = ("_color", "_inertial")
+
+
+def finished(store: Store, key: str) -> RunFolder:
+    """The run's folder; raises ValueError unless the run is done."""
+    folder = store.run(key)
+    if not (folder.path / "spec.json").exists():
+        raise ValueError(f"--run {key}: {store.root} has no such run; experiments/status.py lists those of a plan.")
+    if folder.status != "done":
+        raise ValueError(f"--run {key}: {folder.spec.name} is {folder.status}, not done.")
+    if not store.manifest(folder.spec.data.manifest).exists():
+        raise ValueError(f"{store.manifest(folder.spec.data.manifest)}: missing, and it names the run's classes.")
+    return folder
+
+
+def load(store: Store, folder: RunFolder, classes: int) -> nn.Module:
+    """The network as its run left it, in evaluation. A fusion's parents only say how its encoders are built."""
+    spec = folder.spec
+    if isinstance(spec.model, FusionModel):
+        parts = {"imu": spec.model.imu, "video": spec.model.video}
+        for modality, key in spec.parents:
+            if not (store.run(key).path / "spec.json").exists():
+                raise ValueError(f"{store.run(key).path}: the {modality} run that {folder.key} starts from is missing.")
+            parts[modality] = store.run(key).spec.model  # pyright: ignore[reportArgumentType]
+        imu, video = (build(part, classes) for part in parts.values() if part)
+        model = build_fusion(spec.model, imu, video, classes)
+    else:
+        model = build(spec.model, classes)
+    state = folder.load("model")
+    if state is None:
+        raise ValueError(f"{folder.path / 'model.pt'}: missing; without its weights a run predicts nothing.")
+    restore(model, state["model"])
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """`classes` are the names behind the probabilities."""
+
+    spec: RunSpec
+    model: nn.Module
+    classes: tuple[str, ...]
+
+    @staticmethod
+    def of(store: Store, key: str) -> "Predictor":
+        folder = finished(store, key)
+        classes = Manifest.read(store.manifest(folder.spec.data.manifest)).classes
+        return Predictor(folder.spec, load(store, folder, len(classes)), classes)
+
+    def modalities(self) -> tuple[str, ...]:
+        return ("imu", "video") if self.spec.kind == "fusion" else (self.spec.kind,)
+
+    @torch.no_grad()
+    def probabilities(self, video: Path | None = None, signal: np.ndarray | None = None) -> np.ndarray:
+        """(K,) float32 of one clip. A fusion does without either; what the run doesn't read is an error."""
+        data, reads = self.spec.data, self.modalities()
+        given = {"imu": signal is not None, "video": video is not None}
+        if unread := [name for name in given if given[name] and name not in reads]:
+            raise ValueError(
+                f"{unread[0]} was given, and the run is a {self.spec.kind} run: it reads {reads[0]} alone."
+            )
+        if not any(given.values()):
+            raise ValueError(f"nothing to predict from: the run reads {' and '.join(reads)}.")
+        batch = {}
+        if "imu" in reads:
+            batch |= clip_signal(data, signal if signal is not None else np.zeros((LEAST_SAMPLES, 6), np.float32))
+        if "video" in reads:
+            batch |= clip_video(data, video)
+        batch = see(batch, data, None)
+        for name in reads:
+            if not given[name]:  # all of it is padding, as a missing modality is in training
+                batch[f"{name}_length"] = torch.zeros_like(batch[f"{name}_length"])
+        return self.model(batch).float().softmax(1)[0].numpy()
+
+
+def clip_signal(data: DataSpec, signal: np.ndarray) -> dict[str, torch.Tensor]:
+    """A batch of one signal (S, C), as the shards hold it; one longer than the corpus's keeps its length."""
+    if len(signal) < LEAST_SAMPLES:
+        raise ValueError(f"{len(signal)} samples are too few: the network looks at {LEAST_SAMPLES} at a time (0.92 s).")
+    assert data.samples
+    padded, length = decode.pad_signal(signal, max(data.samples, len(signal)))
+    return {"imu": torch.from_numpy(padded)[None], "imu_length": torch.tensor([length])}
+
+
+def clip_video(data: DataSpec, video: Path | None) -> dict[str, torch.Tensor]:
+    """A batch of one video, as the shards hold it; without a video, of nothing."""
+    frames, size = data.stored_frames or data.frames, data.stored_size or data.size
+    assert frames and size
+    if video:
+        pixels, length = decode.decode_video(video, frames, decode.count_frames(video), size, data.crop)
+    else:
+        pixels, length = np.zeros((frames, size, size, 3), np.uint8), 0
+    return {"video": torch.from_numpy(pixels)[None], "video_length": torch.tensor([length])}
+
+
+def read_signal(file: Path, channels: int = 6) -> np.ndarray:
+    """A .csv or a .mat, by the end of its name."""
+    if file.suffix.lower() not in SIGNALS:
+        raise ValueError(f"is neither of {', '.join(SIGNALS)}")
+    signal = SIGNALS[file.suffix.lower()](file)
+    if signal.shape[1] != channels:
+        raise ValueError(f"has {signal.shape[1]} channels; the run reads {channels}")
+    return signal
+
+
+def predict_files(predictor: Predictor, video: Path | None, imu: Path | None) -> np.ndarray:
+    """(K,). Raises ValueError that names the file."""
+    for file in filter(None, (video, imu)):
+        if not file.is_file():
+            raise ValueError(f"{file}: no such file.")
+    at = imu
+    try:
+        signal = read_signal(imu) if imu else None
+        if signal is not None and len(signal) < LEAST_SAMPLES:
+            clip_signal(predictor.spec.data, signal)
+        at = video
+        return predictor.probabilities(video, signal)
+    except ValueError as error:
+        raise ValueError(f"{at}: {error}" if at and not str(error).startswith(str(at)) else str(error)) from None
+
+
+def clips(folder: Path) -> dict[str, dict[str, Path]]:
+    """The clips below a folder: a video and a signal of one name belong together, in whichever folders they lie."""
+    found: dict[str, dict[str, Path]] = {}
+    for file in sorted(folder.rglob("*")):
+        kind = "video" if file.suffix.lower() in VIDEOS else "imu" if file.suffix.lower() in SIGNALS else None
+        if kind is None or not file.is_file():
+            continue
+        name = file.stem
+        for ending in ENDINGS:
+            name = name.removesuffix(ending)
+        if kind in found.setdefault(name, {}):
+            raise ValueError(f"{file}: {found[name][kind]} has the same name; which belongs to {name}?")
+        found[name][kind] = file
+    return found
+
+
+def predict_folder(predictor: Predictor, folder: Path) -> pa.Table:
+    """A row a clip: clip, predicted (a class), probabilities, and error where a file is bad: then those are null."""
+    if not folder.is_dir():
+        raise ValueError(f"--folder {folder}: no such folder.")
+    reads, rows = predictor.modalities(), []
+    for name, files in clips(folder).items():
+        mine = {kind: file for kind, file in files.items() if kind in reads}
+        if not mine:
+            continue
+        row = {"clip": name, "predicted": None, "probabilities": None, "error": None}
+        try:
+            probabilities = predict_files(predictor, mine.get("video"), mine.get("imu"))
+            row |= {"predicted": predictor.classes[probabilities.argmax()], "probabilities": probabilities}
+        except ValueError as error:
+            row["error"] = str(error)
+        rows.append(row)
+    if not rows:
+        raise ValueError(
+            f"--folder {folder}: holds no {' or '.join(reads)} recording ({', '.join(sorted(VIDEOS))}; .csv, .mat)."
+        )
+    columns = [("clip", pa.string()), ("predicted", pa.string()), ("probabilities", pa.list_(pa.float32()))]
+    return pa.Table.from_pylist(rows, pa.schema([*columns, ("error", pa.string())]))
