@@ -3,13 +3,13 @@
 python experiments/report.py --storage DIR --plan full_grid
 """
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
+from datasets.whole import read_json
 from orchestrator import report
 from orchestrator.launch import console, refuse_bad_input
 
@@ -26,7 +26,7 @@ def rewrite(which: Which) -> int:
     folder = which.storage.resolve() / "reports" / which.plan
     if not (folder / "results.json").exists():
         raise ValueError(f"{folder / 'results.json'}: no such file; run experiments/{which.plan}.py on this storage.")
-    results = json.loads((folder / "results.json").read_text())
+    results = read_json(folder / "results.json")
     for table in report.tables(results):
         console.print(table)
     console.print(f"report: {report.write(results, which.storage / 'runs', folder)}")
