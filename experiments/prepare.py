@@ -16,7 +16,8 @@ from orchestrator.options import Options
 def prepare(options: Options) -> int:
     introduce("prepare", options)
     with ExitStack() as held:
-        study, store = open_study(options, take_storage("prepare", options, held))
+        study, store = open_study(options)
+        store = take_storage("prepare", store, held)
         cluster.connect(options.address)
         write_shards(study, store)
     return 0
