@@ -141,7 +141,7 @@ def mat(**how: object) -> bytes:
 
 SEEDS = {
     "avi": [film("mpeg4", "avi"), film("mjpeg", "avi")],
-    "mp4": [film("mpeg4", "mp4"), film("mjpeg", "mov")],
+    "mp4": [film("mpeg4", "mp4"), film("libx264", "mp4"), film("mjpeg", "mov")],
     "mat": [mat(), mat(do_compression=True), mat(format="4")],
 }
 
