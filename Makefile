@@ -43,7 +43,7 @@ fuzz: setup
 
 # Known holes of the versions everything was measured with; asks pypi.org about each.
 audit: setup
-	$(UV) tool run pip-audit --requirement constraints.txt --no-deps --disable-pip
+	$(UV) tool run pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 clean:
 	rm -rf .venv .uv

@@ -27,7 +27,8 @@ def prepare(options: Options) -> int:
             console.print("They don't fit: --read recordings goes without shards and decodes again in each epoch.")
         return 0
     with ExitStack() as held:
-        study, store = open_study(options, take_storage("prepare", options, held))
+        study, store = open_study(options)
+        store = take_storage("prepare", store, held)
         cluster.connect(options.address)
         write_shards(study, store)
     return 0

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import tyro
 
+from datasets.whole import read_json, write_whole
 from experiments.report import Which
 from orchestrator.launch import console, refuse_bad_input
-from orchestrator.store import write_whole
 
 FOLDER = Path(__file__).parent / "results"
 ABOUT = ("plan", "corpus", "scale", "scale_text", "recipe", "protocol", "protocol_text")
@@ -37,10 +37,10 @@ def record(which: Which) -> int:
     file = which.storage.resolve() / "reports" / which.plan / "results.json"
     if not file.exists():
         raise ValueError(f"{file}: no such file; run experiments/{which.plan}.py on this storage.")
-    results = json.loads(file.read_text())
+    results = read_json(file)
     name = "-".join(results[part] for part in ("plan", "corpus", "scale", "recipe", "protocol"))
     out = FOLDER / f"{re.sub('[^a-z0-9]+', '-', name.lower().replace('_', '-')).strip('-')}.json"
-    kept = json.loads(out.read_text()) if out.exists() else {part: results[part] for part in ABOUT} | {"results": []}
+    kept = read_json(out) if out.exists() else {part: results[part] for part in ABOUT} | {"results": []}
     known = {(row["experiment"], row["key"]) for row in kept["results"]}
     source = {
         "date": results["created"][:10],

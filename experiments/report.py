@@ -4,7 +4,6 @@ python experiments/report.py --storage DIR --plan full_grid
 python experiments/report.py --storage DIR --beside DIR2       (with Table 2 of another corpus, on another storage)
 """
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import tyro
 
+from datasets.whole import read_json
 from orchestrator import report
 from orchestrator.launch import console, refuse_bad_input
 
@@ -34,7 +34,7 @@ def results_of(storage: Path, plan: str) -> dict[str, Any]:
     file = storage.resolve() / "reports" / plan / "results.json"
     if not file.exists():
         raise ValueError(f"{file}: no such file; run experiments/{plan}.py on this storage.")
-    return json.loads(file.read_text())
+    return read_json(file)
 
 
 def rewrite(which: Pages) -> int:

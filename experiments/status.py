@@ -3,7 +3,6 @@
 python experiments/status.py --storage DIR --plan full_grid
 """
 
-import json
 import sys
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ import tyro
 from rich.table import Table
 from rich.text import Text
 
+from datasets.whole import read_json
 from experiments.report import Which
 from orchestrator.launch import console, refuse_bad_input
 from orchestrator.progress import SIGN_SECONDS, duration, epoch_of
@@ -24,7 +24,7 @@ def status(which: Which) -> int:
     file = store.report(which.plan) / "results.json"
     if not file.exists():
         raise ValueError(f"{file}: no such file; experiments/{which.plan}.py hasn't been started with this storage.")
-    results, progress = json.loads(file.read_text()), sign_of_life(store, which.plan)
+    results, progress = read_json(file), sign_of_life(store, which.plan)
     alive = not progress["ended"] and progress["age"] < 6 * SIGN_SECONDS
     console.print(f"{which.plan}: {results['corpus']}, {results['scale']} scale, started {results['created']}")
     table = Table("run", "status", "", box=None, pad_edge=False)
@@ -51,7 +51,7 @@ def sign_of_life(store: Store, plan: str) -> dict[str, Any]:
     file = store.report(plan) / "progress.json"
     record = {"ended": False, "running": [], "skipped": {}, "seconds_left": None, "host": "?", "process": "?"}
     if file.exists():
-        record |= json.loads(file.read_text())
+        record |= read_json(file)
     else:
         file = file.with_name("results.json")
     return record | {"age": max(0.0, time.time() - file.stat().st_mtime)}

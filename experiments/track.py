@@ -12,6 +12,7 @@ from typing import Any
 import tyro
 
 from datasets.manifest import Manifest
+from datasets.whole import read_json
 from orchestrator.launch import console, refuse_bad_input
 from orchestrator.store import Store
 from orchestrator.tracking import Tracker
@@ -32,7 +33,7 @@ def track(where: Where) -> int:
     if not left:
         raise ValueError(f"--storage {where.storage}: no run was ever begun there.")
     for file in sorted(store.root.glob("reports/*/results.json")):
-        results = json.loads(file.read_text())
+        results = read_json(file)
         tracker = replay(where, store, results, list(results["runs"]))
         statuses = [run["status"] for run in results["runs"].values()]
         counts = {"runs_done": statuses.count("done"), "runs_failed": statuses.count("failed")}

@@ -46,14 +46,14 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
     The storage is this process's alone until `held` is left.
     """
     introduce(name, options)
-    start = 0 if options.dry_run else take_storage(name, options, held)
-    study, store = open_study(options, start)
+    study, store = open_study(options)
     plan = make_plan(name, cells, study, options)
     if options.dry_run:
         print_plan(plan, store)
         if options.simulate:
             simulate_plan(plan, study, store, options)
         return None
+    store = take_storage(name, store, held)
     pretrained.fetch(plan, store, options.weights)
     cluster.connect(options.address)
     if options.room:
@@ -85,9 +85,9 @@ def introduce(name: str, options: Options) -> None:
         cluster.check_shared(root, options.storage, options.recordings)
 
 
-def take_storage(name: str, options: Options, held: ExitStack) -> int:
-    """The number of this start. Raises ValueError where another driver is at work on the storage."""
-    return held.enter_context(lock.held(storage_root(options), name, tell))
+def take_storage(name: str, store: Store, held: ExitStack) -> Store:
+    """The store with the number of this start. Raises ValueError where another driver is at work on it."""
+    return replace(store, start=held.enter_context(lock.held(store.root, name, tell)))
 
 
 def tell(words: str) -> None:
@@ -113,9 +113,9 @@ def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
         return 130
 
 
-def open_study(options: Options, start: int = 0) -> tuple[Study, Store]:
+def open_study(options: Options) -> tuple[Study, Store]:
     """The corpus, read and checked; nothing is decoded to shards yet."""
-    store = Store(storage_root(options), start)
+    store = Store(storage_root(options))
     folder = options.recordings
     if options.corpus.startswith("synthetic"):
         folder = folder or store.root / "corpora" / options.corpus

@@ -19,6 +19,7 @@ from ray.tune.search.optuna import OptunaSearch
 from rich.table import Table
 
 from datasets import splits
+from datasets.whole import read_json
 from orchestrator import cluster, tracking
 from orchestrator.launch import console, interruptible, prepare, refuse_bad_input, run_plan, tracking_uri
 from orchestrator.options import Options, without_secrets
@@ -74,7 +75,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
     code = run_plan(plan, study, store, options)
     if code:
         return code
-    about = json.loads((store.report(PLAN) / "results.json").read_text())
+    about = read_json(store.report(PLAN) / "results.json")
     about |= {"created": time.strftime("%Y-%m-%d %H:%M:%S")}
     keys: list[str] = []
     tracker = tracking.Background(lambda: tracking.Tracker(tracking_uri(store, options), store, about), keys)
@@ -185,7 +186,7 @@ class Say(ray.tune.Callback):
 def conclude(options: SearchOptions, study: Study, store: Store) -> tuple[Path, int]:
     """settings.json: what each setting gave, the most looked at and best first; and how many settings there are."""
     folder = records_of(options, study, store)
-    records = [json.loads(file.read_text()) for file in folder.glob("*.json") if file.name != "settings.json"]
+    records = [read_json(file) for file in folder.glob("*.json") if file.name != "settings.json"]
     records.sort(key=lambda r: (len(r["looks"]), r.get("gain", -100.0)), reverse=True)
     base = [store.run(spec.key).record("metrics") for spec in looks(study, judged_by(options))]
     found = {

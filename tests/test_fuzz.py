@@ -32,7 +32,6 @@ from orchestrator.spec import DataSpec, Optimization, RunSpec
 from orchestrator.store import RunFolder
 
 EXAMPLES = int(os.environ.get("FUZZ", "20"))
-MOST_SECONDS = 20.0  # of one file; these are of a few kB
 MOST_MEMORY = 1 << 30  # that this process may grow by over all of them
 SPEC = RunSpec(ImuModel(), DataSpec("5f0c", samples=100), Optimization(1e-3, 0, 8, 3), seed=0)
 
@@ -98,7 +97,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "0"))
 
 
 def tried(kind: str, file: Path, read: Callable[[], object], others: int = 0) -> None:
-    """Reads it, or is refused by a ValueError that names it; in time; and writes nothing beside it."""
+    """Reads it, or is refused by a ValueError that names it, in time; and writes nothing beside it."""
     before = sorted(file.parent.iterdir())
     began = time.monotonic()
     try:
@@ -107,11 +106,12 @@ def tried(kind: str, file: Path, read: Callable[[], object], others: int = 0) ->
     except ValueError as error:
         refused = str(error)
     assert refused is None or file.name in refused, f"names no file: {refused}"
+    # These are of a few kB: none is decoded until its time is up, and none ends its process.
+    assert refused is None or ("takes more than" not in refused and "ended the process" not in refused), refused
     outcome = "read" if refused is None else "refused"
     took = time.monotonic() - began
     SLOWEST[kind] = max(took, SLOWEST.get(kind, 0.0))
     OUTCOMES[kind, outcome] += 1
-    assert took < MOST_SECONDS, f"{took:.1f} s"
     left = [path for path in file.parent.iterdir() if path not in before and path.suffix != ".damaged"]
     assert not left, left
 
@@ -141,7 +141,7 @@ def mat(**how: object) -> bytes:
 
 SEEDS = {
     "avi": [film("mpeg4", "avi"), film("mjpeg", "avi")],
-    "mp4": [film("mpeg4", "mp4"), film("mjpeg", "mov")],
+    "mp4": [film("mpeg4", "mp4"), film("libx264", "mp4"), film("mjpeg", "mov")],
     "mat": [mat(), mat(do_compression=True), mat(format="4")],
 }
 

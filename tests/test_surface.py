@@ -73,7 +73,7 @@ def test_bad_input_of_a_real_command_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert re.fullmatch(r"full_grid: demo scale on utd-mhad, on a Ray started here; storage \S+\n", done.stdout)
     assert re.fullmatch(r"error: .*/nowhere: no such folder\. .*--recordings\.\n", done.stderr)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["starts"], "nothing but that it was begun"
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
