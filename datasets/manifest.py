@@ -86,6 +86,7 @@ class Manifest:
             "root": str(self.root),
             "bad": [[b.file, b.reason] for b in self.bad],
             "notes": self.notes,
+            "digest": self.digest,
         }
         file.parent.mkdir(parents=True, exist_ok=True)
         with writing(file) as part:
@@ -99,18 +100,18 @@ class Manifest:
             if file.stat().st_size > MAX_BYTES:
                 raise ValueError(f"it is larger than {MAX_BYTES >> 20} MB")
             clips = pq.read_table(file, page_checksum_verification=True)
-            if not clips.schema.remove_metadata().equals(SCHEMA):
+            if not set(SCHEMA) <= set(clips.schema.remove_metadata()):
                 raise ValueError("its columns are others")
             found = Manifest._of(clips, json.loads(clips.schema.metadata[b"manifest"]))
-            found._check()
+            found._check(json.loads(clips.schema.metadata[b"manifest"]).get("digest"))
         except FileNotFoundError:
             raise
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
             raise ValueError(f"{file}: is no manifest that can be read ({type(error).__name__}: {error}).") from None
         return found
 
-    def _check(self) -> None:
-        """Raises ValueError for what no reader of a corpus writes."""
+    def _check(self, digest: str | None) -> None:
+        """Raises ValueError for what no reader of a corpus writes; `digest` is the one it was written with."""
         for name in self.clips.column_names:
             if self.clips.column(name).null_count:
                 raise ValueError(f"its column {name} has gaps")
@@ -118,9 +119,12 @@ class Manifest:
         if labels and not 0 <= min(labels) <= max(labels) < len(self.classes):
             raise ValueError(f"its labels go from {min(labels)} to {max(labels)}, its classes are {len(self.classes)}")
         for name in ("video", "imu"):
-            for path in map(PurePosixPath, self.clips.column(name).to_pylist()):
+            names = "|".join(self.clips.column(name).to_pylist())  # MMAct's imu names four files so
+            for path in map(PurePosixPath, names.split("|")):
                 if path.is_absolute() or ".." in path.parts:
                     raise ValueError(f"{path} lies outside of its recordings")
+        if digest not in (None, self.digest):  # older files have none
+            raise ValueError(f"its content has the digest {self.digest}, not {digest}")
 
     @staticmethod
     def _of(clips: pa.Table, about: dict[str, Any]) -> "Manifest":

@@ -11,7 +11,6 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import av
@@ -185,17 +184,18 @@ def stored(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict
     folder = tmp_path_factory.mktemp("stored")
     sampling = Sampling(frames=2, size=8, samples=manifest.max_samples)
     manifest.write(folder / "manifest.parquet")
-    task = shards._tasks(folder, manifest, sampling)[0]
-    made = shards._write_shard(task)
+    recordings = shards.Recordings.of(manifest, sampling)
+    start, stop = recordings.bounds()[:2]
+    made = shards._write_shard({"shard": 0, "start": start, "stop": stop}, recordings, folder)
     run = RunFolder(folder)
     run.begin(SPEC)
     run.write_predictions(pa.table({"label": [0, 1], "predicted": [0, 0], "probabilities": [[0.9, 0.1], [0.6, 0.4]]}))
     for epoch in (1, 2, 3):
         run.append_history({"epoch": epoch, "loss": 1.0})
-    index = {"version": 1, "manifest": manifest.digest, "sampling": asdict(sampling), "files": [made]}  # pyright: ignore
+    index = {"version": 1, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": [made]}
     return {
         "manifest": (folder / "manifest.parquet").read_bytes(),
-        "shard": Path(task["file"]).read_bytes(),
+        "shard": (folder / made["file"]).read_bytes(),
         "predictions": (folder / "predictions.parquet").read_bytes(),
         "spec": (folder / "spec.json").read_bytes(),
         "history": (folder / "history.jsonl").read_bytes(),
@@ -206,7 +206,7 @@ def stored(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 def shard_rows(file: Path) -> pa.Table:
     task = {"file": str(file), "rows": [0, 1], "columns": ["row", "label", "video", "imu", "imu_length"]}
-    return shards.read_rows(pa.Table.from_pylist([task]))
+    return shards.Shards.fetch(pa.Table.from_pylist([task]))
 
 
 READS: dict[str, tuple[str, Callable[[Path], object]]] = {
