@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
-from ray.exceptions import RayError
 
 from datasets import corpora, decode
 from datasets.manifest import Manifest
@@ -126,13 +125,20 @@ def write_table(table: pa.Table, file: Path | BinaryIO) -> None:
 
 
 def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
-    """Decode the clips of one shard. A shard that is there already is whole: it got its name last."""
+    """Decode the clips of one shard. A shard that is there already is whole: it got its name last.
+
+    A clip that can't be decoded is told, not raised, so that the driver names all there are.
+    """
     file = folder / f"part-{task['shard']:05d}.parquet"
+    made = {"file": file.name, "clips": task["stop"] - task["start"], "bytes": 0, "error": ""}
     if not file.exists():
         part = file.with_suffix(f".{os.getpid()}.part")
-        write_table(recordings.decode(range(task["start"], task["stop"])), part)
+        try:
+            write_table(recordings.decode(range(task["start"], task["stop"])), part)
+        except ValueError as error:
+            return made | {"error": str(error)}
         part.replace(file)
-    return {"file": file.name, "clips": task["stop"] - task["start"], "bytes": file.stat().st_size}
+    return made | {"bytes": file.stat().st_size}
 
 
 def write(
@@ -140,7 +146,7 @@ def write(
 ) -> Shards:
     """The Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
 
-    Raises ValueError naming a recording that can't be decoded; the shards that are written by then are kept.
+    Raises ValueError naming a recording of each shard that can't be decoded; the other shards are kept.
     """
     folder = folder_of(storage, manifest, sampling)
     if (folder / "index.json").exists():
@@ -152,29 +158,19 @@ def write(
     done, files = 0, []
     be_quiet()
     decode_part = partial(_write_shard, recordings=recordings, folder=folder)
-    try:
-        for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
-            files.append(row)
-            done += row["clips"]
-            if on_progress:
-                on_progress(done, manifest.clips.num_rows)
-    except RayError as error:
-        cause = _cause(error)
-        if isinstance(cause, ValueError):  # a recording whose header was whole and its frames are not
-            raise ValueError(str(cause)) from None
-        raise
+    for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
+        files.append(row)
+        done += row["clips"]
+        if on_progress:
+            on_progress(done, manifest.clips.num_rows)
+    if damaged := [row["error"] for row in files if row["error"]]:
+        raise ValueError("\n".join([*damaged, "Mend or remove them; all other shards are written and stay."]))
     files = [{k: f[k] for k in ("file", "clips", "bytes")} for f in sorted(files, key=lambda f: f["file"])]
     index = {"version": VERSION, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": files}
     part = folder / "index.json.part"
     part.write_text(json.dumps(index, indent=1))
     part.replace(folder / "index.json")
     return Shards.read(folder)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What went wrong in a task, out of Ray's wrapping."""
-    inner = getattr(error, "cause", None) or error.__cause__
-    return error if inner is None or inner is error else _cause(inner)
 
 
 def be_quiet() -> None:
