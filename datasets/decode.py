@@ -120,7 +120,7 @@ def _kept(file: Path, keep: set[int], total: int) -> Iterator[av.VideoFrame]:
     if decoded != total:
         raise ValueError(
             f"{file}: {found} of {len(keep)} sampled frames decoded, {decoded} of {total} in all; it is damaged, or"
-            " changed while in use. Mend or remove it; what is decoded already is kept."
+            " changed while in use."
         )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
-from ray.exceptions import RayError
 
 from datasets import corpora, decode
 from datasets.manifest import Manifest
@@ -145,13 +144,21 @@ def write_table(table: pa.Table, file: Path | BinaryIO) -> None:
 
 
 def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
-    """Decode the clips of one shard, unless it is there and whole."""
+    """Decode the clips of one shard, unless it is there and whole.
+
+    A clip that can't be decoded is told, not raised, so that the driver names all there are.
+    """
     file, clips = folder / f"part-{task['shard']:05d}.parquet", task["stop"] - task["start"]
+    made = {"file": file.name, "clips": clips, "bytes": 0, "error": ""}
     if _damage(file, clips):
+        try:
+            table = recordings.decode(range(task["start"], task["stop"]))
+        except ValueError as error:
+            return made | {"error": str(error)}
         with writing(file) as part:
-            write_table(recordings.decode(range(task["start"], task["stop"])), part)
+            write_table(table, part)
         _note(file).unlink(missing_ok=True)
-    return {"file": file.name, "clips": clips, "bytes": file.stat().st_size}
+    return made | {"bytes": file.stat().st_size}
 
 
 def _damage(file: Path, clips: int, size: int | None = None) -> str | None:
@@ -183,8 +190,8 @@ def write(
 ) -> Shards:
     """The Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
 
-    `say` is told of a shard that is damaged; only such a one is decoded again. Raises ValueError naming a recording
-    that can't be decoded; the shards that are written by then are kept.
+    `say` is told of a shard that is damaged; only such a one is decoded again. Raises ValueError naming a recording of
+    each shard that can't be decoded; the other shards are kept.
     """
     folder = folder_of(storage, manifest, sampling)
     if (folder / "index.json").exists() and (whole := _whole(folder, say)):
@@ -197,17 +204,13 @@ def write(
     done, files = 0, []
     be_quiet()
     decode_part = partial(_write_shard, recordings=recordings, folder=folder)
-    try:
-        for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
-            files.append(row)
-            done += row["clips"]
-            if on_progress:
-                on_progress(done, manifest.clips.num_rows)
-    except RayError as error:
-        cause = _cause(error)
-        if isinstance(cause, ValueError):  # a recording whose header was whole and its frames are not
-            raise ValueError(str(cause)) from None
-        raise
+    for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
+        files.append(row)
+        done += row["clips"]
+        if on_progress:
+            on_progress(done, manifest.clips.num_rows)
+    if damaged := [row["error"] for row in files if row["error"]]:
+        raise ValueError("\n".join([*damaged, "Mend or remove them; all other shards are written and stay."]))
     files = [{k: f[k] for k in ("file", "clips", "bytes")} for f in sorted(files, key=lambda f: f["file"])]
     index = {"version": VERSION, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": files}
     write_whole(folder / "index.json", json.dumps(index, indent=1))
@@ -227,12 +230,6 @@ def _whole(folder: Path, say: Callable[[str], None]) -> Shards | None:
             _note(folder / name).touch()
             damaged = True
     return None if damaged else found
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What went wrong in a task, out of Ray's wrapping."""
-    inner = getattr(error, "cause", None) or error.__cause__
-    return error if inner is None or inner is error else _cause(inner)
 
 
 def be_quiet() -> None:
