@@ -44,7 +44,8 @@ def held(storage: Path, name: str, say: Callable[[str], None], dead_seconds: flo
     finally:
         stop.set()
         beat.join(BEAT_SECONDS)
-        _write(folder, number, record | {"ended": time.time()})
+        with suppress(OSError):  # a full disk; without it this process is soon found to have ended
+            _write(folder, number, record | {"ended": time.time()})
 
 
 def here() -> dict[str, Any]:
@@ -81,7 +82,7 @@ def _take(folder: Path, record: dict[str, Any], say: Callable[[str], None], dead
 def _create(file: Path, text: str) -> bool:
     """Whether this process is the one that made the file. With its content, where the file system knows links."""
     whole = file.with_name(f".{uuid.uuid4().hex[:12]}.part")
-    whole.write_text(text)
+    write_whole(whole, text)
     try:
         file.hardlink_to(whole)
     except FileExistsError:
