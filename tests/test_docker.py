@@ -395,7 +395,7 @@ def test_composes_ray_starts_with_its_token_and_no_other(tmp_path: Path) -> None
         start("--num-cpus=2", "--num-gpus=1", f"--dashboard-agent-listen-port={agents[1]}", service="worker")
         look = "import ray; ray.init(log_to_driver=False); print({k: v for k, v in ray.cluster_resources().items()})"
         submit = here(f"ray job submit --address http://127.0.0.1:{dashboard} --")
-        while "'GPU': 1.0" not in (job := ask(*submit, sys.executable, "-c", shlex.quote(look))).stdout:
+        while "'GPU': 1.0" not in (job := ask(*submit, sys.executable, "-c", look)).stdout:
             assert time.monotonic() < deadline, job.stdout + job.stderr + (tmp_path / "worker.log").read_text()
         assert "'CPU': 2.0" in job.stdout and "succeeded" in job.stdout
         other = ask(*submit, "echo", "hello", RAY_AUTH_TOKEN="b" * 64)
