@@ -1,5 +1,6 @@
 """A head and two more nodes on this machine: runs spread over them, workers of one run on two of them. Minutes long."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -184,6 +185,8 @@ def scaled(tmp_path: Path) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+        with contextlib.suppress(ProcessLookupError):  # what its nodes leave behind is of its process group
+            os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
