@@ -24,7 +24,7 @@ class Asked:
     storage: Path = Path("output")
     """The storage that holds it."""
     video: Path | None = None
-    """Any video that FFmpeg reads."""
+    """AVI, MP4, MOV, Matroska or WebM."""
     imu: Path | None = None
     """A .csv with the columns ax, ay, az (g, with gravity), gx, gy, gz (deg/s) at 50 Hz, or UTD-MHAD's .mat."""
     folder: Path | None = None

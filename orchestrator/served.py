@@ -1,7 +1,7 @@
 """A run as an MLflow model: what `mlflow models serve` loads, and how its folder is written.
 
-A request's rows have `video` (the bytes of a file that FFmpeg reads, in base64), `imu` (rows of ax, ay, az in g and gx,
-gy, gz in deg/s at 50 Hz), or both; a row of the answer has each class's probability.
+A request's rows have `video` (the bytes of an AVI, MP4, MOV, Matroska or WebM, in base64), `imu` (rows of ax, ay, az in
+g and gx, gy, gz in deg/s at 50 Hz), or both; a row of the answer has each class's probability.
 """
 
 import base64

@@ -1,6 +1,7 @@
 """Predicting recordings of one's own: the same numbers as a run's own test, a modality missing, and bad input."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -111,9 +112,10 @@ def stored(made: tuple, manifest: Manifest, tmp_path_factory: pytest.TempPathFac
     for recipe in ("paper", "tuned"):
         s, folder = sampling(made[1][f"fusion {recipe}"], manifest), tmp_path_factory.mktemp("shards")
         tables = []
-        for task in shards._tasks(folder, manifest, s):
-            shards._write_shard(task)
-            tables.append(pq.read_table(task["file"]))
+        recordings = shards.Recordings.of(manifest, s)
+        for shard, (start, stop) in enumerate(pairwise(recordings.bounds())):
+            written = shards._write_shard({"shard": shard, "start": start, "stop": stop}, recordings, folder)
+            tables.append(pq.read_table(folder / written["file"]))
         whole = pa.concat_tables(tables)
         batches[recipe] = {name: stream._tensor(whole, name, s) for name in stream.COLUMNS["fusion"]}
     return batches
@@ -196,7 +198,7 @@ def refused(capsys: pytest.CaptureFixture[str], **given: object) -> str:
         ("imu", {"imu": "words.csv"}, "words.csv: has something else than numbers in gz"),
         ("imu", {"imu": "empty.csv"}, "empty.csv: is no CSV"),
         ("imu", {"imu": "header.csv"}, "header.csv: has no sample"),
-        ("video", {"video": "sound.wav"}, "sound.wav: has no video stream"),
+        ("video", {"video": "sound.wav"}, "sound.wav: is no video that can be decoded"),
         ("imu", {"folder": "{here}"}, "give --video or --imu or both, or else --folder"),
         ("imu", {"folder": "nowhere", "out": "out.parquet"}, "--folder nowhere: no such folder"),
     ],
