@@ -119,7 +119,7 @@ def _kept(file: Path, keep: set[int], total: int) -> Iterator[av.VideoFrame]:
             decoded += 1
     if decoded != total:
         raise ValueError(
-            f"{file}: {found} of {len(keep)} sampled frames decoded, {decoded} of {total} in all; it is damaged, or"
+            f"{found} of {len(keep)} sampled frames decoded, {decoded} of {total} in all; it is damaged, or"
             " changed while in use."
         )
 
