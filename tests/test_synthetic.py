@@ -167,7 +167,7 @@ def test_a_finished_corpus_is_left_alone(corpus: Path) -> None:
 def test_an_interrupted_write_is_completed(corpus: Path, restored: dict[str, bytes]) -> None:
     for name in ("corpus.json", "RGB/a1_s1_t1_color.avi"):
         (corpus / name).unlink()
-    (corpus / "RGB" / "a1_s1_t1_color.partial").write_bytes(b"half a film")
+    (corpus / "RGB" / ".a1_s1_t1_color.avi.0123456789ab.part").write_bytes(b"half a film")
     synthetic.write(corpus, **SMALL)
     assert contents(corpus) == restored
 

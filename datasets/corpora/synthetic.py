@@ -25,7 +25,7 @@ from scipy.spatial.transform import Rotation
 
 from datasets.corpora.movements import BONES, CHANNELS, GROUPS, MOVES, REST, Keys, Pose
 from datasets.corpora.utd_mhad import CLASSES
-from datasets.whole import read_json, write_whole, writing
+from datasets.whole import read_json, remove_parts, write_whole, writing
 
 VERSION = 1  # of the generator: raise it with every change of the written bytes
 SPAWN_FROM = 24  # clips: a spawned process imports for a second or two, as long as ten clips take
@@ -272,6 +272,7 @@ def write(
         return folder
     for name in ("RGB", "Inertial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+        remove_parts(folder / name)
     clips = list(product(range(1, actions + 1), range(1, subjects + 1), range(1, trials + 1)))
     missing = _missing(folder, seed, clips)
     for done, _ in enumerate(each(_write_clip, folder, seed, missing), start=len(clips) - len(missing) + 1):
