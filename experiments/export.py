@@ -12,8 +12,8 @@ from pathlib import Path
 import tyro
 
 from orchestrator.export import to_mlflow, to_onnx
-from orchestrator.launch import console, refuse_bad_input
 from orchestrator.store import Store
+from orchestrator.terminal import console, refuse_bad_input
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import tyro
 from rich.table import Table
 
-from orchestrator.launch import console, refuse_bad_input
 from orchestrator.predict import Predictor, predict_files, predict_folder
 from orchestrator.store import Store
+from orchestrator.terminal import console, refuse_bad_input
 
 
 @dataclass(frozen=True)

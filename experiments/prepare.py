@@ -12,8 +12,9 @@ import tyro
 
 from datasets.estimate import estimate
 from orchestrator import cluster, preflight
-from orchestrator.launch import console, introduce, open_study, refuse_bad_input, take_storage, write_shards
 from orchestrator.options import Options, existing
+from orchestrator.prepare import introduce, open_study, take_storage, write_shards
+from orchestrator.terminal import console, refuse_bad_input
 
 
 def prepare(options: Options) -> int:

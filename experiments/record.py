@@ -12,7 +12,7 @@ import tyro
 
 from datasets.whole import read_json, write_whole
 from experiments.report import Which
-from orchestrator.launch import console, refuse_bad_input
+from orchestrator.terminal import console, refuse_bad_input
 
 FOLDER = Path(__file__).parent / "results"
 ABOUT = ("plan", "corpus", "scale", "scale_text", "recipe", "protocol", "protocol_text")

@@ -13,7 +13,7 @@ import tyro
 
 from datasets.whole import read_json
 from orchestrator import report
-from orchestrator.launch import console, refuse_bad_input
+from orchestrator.terminal import console, refuse_bad_input
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from datasets.whole import read_json
 from experiments.report import Which
-from orchestrator.launch import console, refuse_bad_input
 from orchestrator.progress import SIGN_SECONDS, duration, epoch_of
 from orchestrator.store import Store
+from orchestrator.terminal import console, refuse_bad_input
 
 
 def status(which: Which) -> int:

@@ -13,8 +13,8 @@ import tyro
 
 from datasets.manifest import Manifest
 from datasets.whole import read_json
-from orchestrator.launch import console, refuse_bad_input
 from orchestrator.store import Store
+from orchestrator.terminal import console, refuse_bad_input
 from orchestrator.tracking import Tracker
 
 

@@ -19,6 +19,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from orchestrator.plan import Plan
 from orchestrator.search import Need
 from orchestrator.spec import Modality, RunSpec
+from orchestrator.store import Store
+from orchestrator.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
 Gpus = Mapping[Modality, float]  # of a worker, by kind of run
@@ -96,6 +98,18 @@ def check_token() -> None:
 def worker_resources(spec: RunSpec, gpus: Gpus) -> dict[str, float]:
     share = gpus[spec.kind]
     return {"CPU": spec.threads - DATA_CPUS} | ({"GPU": share} if share else {})
+
+
+def config_of(spec: RunSpec, study: Study, store: Store, read: str) -> dict[str, Any]:
+    """All that a trial is told of a run (`orchestrator/run.py:train_and_score`)."""
+    return {
+        "key": spec.key,
+        "storage": str(store.root),
+        "start": store.start,
+        "sampling": study.sampling.to_json(),
+        "read": read,
+        "resources": worker_resources(spec, study.gpus),
+    }
 
 
 def need(spec: RunSpec, gpus: Gpus) -> Need:

@@ -97,6 +97,10 @@ class Options:
     simulate: str | None = None
     """With --dry-run: how long the plan would take on `gpus=64` or `cpus=8`, by what runs in the storage took."""
 
+    def tracking(self, root: Path) -> str:
+        """MLflow's address, in the storage `root` where none is given."""
+        return self.tracking_uri or f"sqlite:///{root / 'mlflow.db'}"
+
     def check(self) -> None:
         """Raises ValueError for what can't be meant."""
         if self.seeds < 1:

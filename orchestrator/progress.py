@@ -12,11 +12,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from datasets.whole import write_whole
 from orchestrator.plan import Plan
 from orchestrator.scale import SCALES
 from orchestrator.search import Schedule
 from orchestrator.spec import RunSpec
-from orchestrator.store import RunFolder, Store, write_whole
+from orchestrator.store import RunFolder, Store
 
 # Relative cost of one clip in one epoch, until this start has measured its own.
 COST = {"imu": 1.0, "video": 27.0, "fusion": 6.0}

@@ -14,11 +14,12 @@ import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
+from datasets.whole import write_whole
 from orchestrator import claims, figures, paper, scores
 from orchestrator.clock import PARTS
 from orchestrator.paired import Right, difference
 from orchestrator.scores import BARS, MODELS, Results
-from orchestrator.store import RunFolder, write_whole
+from orchestrator.store import RunFolder
 from orchestrator.variant import VARIANTS
 
 Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, predicted

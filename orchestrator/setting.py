@@ -15,11 +15,12 @@ PARTS = {"model": "models", "optimization": "optimization", "augmentation": "aug
 def apply(recipe: Recipe, setting: Mapping[str, Any]) -> Recipe:
     """The recipe with these values; raises ValueError for a name that no recipe has and a value that doesn't fit.
 
+    A word is read as JSON where it is some: numbers, true, false, null and lists.
     "imu.model.width" stands for the three filter counts of the IMU encoder: 1, 2 and 3 times it.
     """
     for name, value in setting.items():
         try:
-            recipe = _with(recipe, name, value)
+            recipe = _with(recipe, name, parse(value))
         except (ValueError, TypeError) as error:
             raise ValueError(f"--set {name} {value}: {error}") from None
     return recipe
@@ -41,12 +42,9 @@ def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
     raise ValueError(f"a recipe has no such field; it has {', '.join(OF_ALL)} and MODALITY.PART.FIELD")
 
 
-def parse(words: Mapping[str, str]) -> dict[str, Any]:
-    """Values as given on the command line: numbers, true, false, null and lists as JSON has them, else words."""
-    values: dict[str, Any] = {}
-    for name, word in words.items():
-        try:
-            values[name] = json.loads(word)
-        except ValueError:
-            values[name] = word
-    return values
+def parse(value: Any) -> Any:
+    """What a word of the command line means; a value that is none already stays."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from datasets import splits
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from models.spec import ImuModel, VideoModel
+from orchestrator import setting
 from orchestrator.plan import Cell
 from orchestrator.scale import SCALES, Recipe, recipe_of
 from orchestrator.spec import DataSpec, Modality, RunSpec
@@ -25,12 +27,16 @@ class Study:
     workers: dict[Modality, int] = field(default_factory=dict)
     given_gpus: dict[Modality, float] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
-    how: Recipe | None = None  # where something of the recipe was set or a search varies it
-    set: Mapping[str, str] = field(default_factory=dict)
+    set: Mapping[str, Any] = field(default_factory=dict)  # what of the recipe is otherwise: orchestrator/setting.py
 
     @property
     def recipe_used(self) -> Recipe:
-        return self.how or recipe_of(self.recipe, self.manifest.layout)
+        return setting.apply(recipe_of(self.recipe, self.manifest.layout), self.set)
+
+    @property
+    def training_clips(self) -> int:
+        """Of the protocol's first fold, with all of the training data."""
+        return len(splits.split(self.manifest, splits.folds(self.manifest, self.protocol)[0])[0])
 
     @property
     def recipe_name(self) -> str:
@@ -82,7 +88,7 @@ class Study:
         return self.runs.setdefault(spec.key, spec)
 
     def _spec(self, modality: Modality, seed: int, ratio: float, hide: dict, parents: dict | None = None) -> RunSpec:
-        scale, recipe = SCALES[self.scale], self.recipe_used
+        scale, recipe, sampling = SCALES[self.scale], self.recipe_used, self.sampling
         model = recipe.models[modality]
         if isinstance(model, VideoModel):
             model = replace(model, weights=self.weights or scale.weights)
@@ -101,13 +107,13 @@ class Study:
                 manifest=self.manifest.digest,
                 protocol=self.protocol,
                 ratio=ratio,
-                samples=self.sampling.samples if reads_imu else None,
+                samples=sampling.samples if reads_imu else None,
                 frames=scale.frames if reads_video else None,
                 size=scale.size if reads_video else None,
                 resampled=recipe.resampled if reads_imu else None,
-                stored_frames=self.sampling.frames if reads_video and self.sampling.frames != scale.frames else None,
-                stored_size=self.sampling.size if reads_video and self.sampling.size != scale.size else None,
-                crop=self.sampling.crop if reads_video else "frame",
+                stored_frames=sampling.frames if reads_video and sampling.frames != scale.frames else None,
+                stored_size=sampling.size if reads_video and sampling.size != scale.size else None,
+                crop=sampling.crop if reads_video else "frame",
                 channels=recipe.channels if reads_video else "colour",
                 hidden_imu=hide.get("imu", ()),
                 hidden_video=hide.get("video", ()),

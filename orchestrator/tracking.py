@@ -1,4 +1,4 @@
-"""MLflow as a view of the run folders: whatever stands there and isn't in MLflow yet is logged. Only mlflow importer.
+"""MLflow as a view of the run folders: whatever stands there and isn't in MLflow yet is logged.
 
 One writer (the driver), outside of training: a slow or dead server holds up nothing, and what it missed is logged by
 the next `sync`. Plan = MLflow experiment, invocation = parent run, Run = nested run, found again by its key.

@@ -19,13 +19,15 @@ from ray.tune.search.optuna import OptunaSearch
 from rich.table import Table
 
 from datasets import splits
-from datasets.whole import read_json
+from datasets.whole import read_json, write_whole
 from orchestrator import cluster, tracking
-from orchestrator.launch import console, interruptible, prepare, refuse_bad_input, run_plan, tracking_uri
+from orchestrator.launch import run_plan
 from orchestrator.options import Options, without_secrets
 from orchestrator.plan import Cell, Plan
-from orchestrator.store import Store, write_whole
+from orchestrator.prepare import prepare
+from orchestrator.store import Store
 from orchestrator.study import Study
+from orchestrator.terminal import console, interruptible, refuse_bad_input
 from orchestrator.validate import Looks, look_top1, looks, validate
 
 PLAN = "recipe_search"
@@ -78,7 +80,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
     about = read_json(store.report(PLAN) / "results.json")
     about |= {"created": time.strftime("%Y-%m-%d %H:%M:%S")}
     keys: list[str] = []
-    tracker = tracking.Background(lambda: tracking.Tracker(tracking_uri(store, options), store, about), keys)
+    tracker = tracking.Background(lambda: tracking.Tracker(options.tracking(store.root), store, about), keys)
     with interruptible():
         try:
             tune(options, space, study, store, about, keys)

@@ -9,11 +9,12 @@ from typing import Any
 
 import ray.tune
 
-from orchestrator import cluster, setting
+from datasets.whole import write_whole
+from orchestrator import cluster
 from orchestrator.mend import mend_run
 from orchestrator.run import train_and_score
 from orchestrator.spec import Modality, RunSpec
-from orchestrator.store import Store, write_whole
+from orchestrator.store import Store
 from orchestrator.study import Study
 
 
@@ -52,7 +53,7 @@ def validate(
     found stands in a file of its own in `records`; a look that was trained before is only read.
     """
     store = Store(root, start)
-    varied = replace(study, how=setting.apply(study.recipe_used, config["setting"]))
+    varied = replace(study, set={**study.set, **config["setting"]})
     record: dict[str, Any] = {"setting": dict(config["setting"]), "looks": []}
     file = records / f"{looks(varied, judged_by)[0].key}.json"
     for spec in looks(varied, judged_by):
@@ -60,16 +61,7 @@ def validate(
         mend_run(folder, spec, print)
         if folder.status != "done":
             folder.begin(spec, about)
-            train_and_score(
-                {
-                    "key": spec.key,
-                    "storage": str(root),
-                    "start": start,
-                    "sampling": varied.sampling.to_json(),
-                    "read": read,
-                    "resources": cluster.worker_resources(spec, study.gpus),
-                }
-            )
+            train_and_score(cluster.config_of(spec, varied, store, read))
         if folder.status != "done":
             record["failed"] = folder.record("failed").get("reason", "")
             write_whole(file, json.dumps(record, indent=1))

@@ -24,11 +24,11 @@ from experiments.export import export as command
 from models.build import build, build_fusion
 from models.spec import FusionModel
 from orchestrator.export import copy_run, to_onnx
-from orchestrator.launch import refuse_bad_input
 from orchestrator.predict import Predictor, predict_files
 from orchestrator.scale import RECIPES
 from orchestrator.spec import DataSpec, Modality, RunSpec
 from orchestrator.store import Store
+from orchestrator.terminal import refuse_bad_input
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 ROOT = Path(__file__).parent.parent

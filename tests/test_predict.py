@@ -18,12 +18,12 @@ from experiments.predict import Asked
 from experiments.predict import predict as command
 from models.build import build, build_fusion
 from models.spec import FusionModel
-from orchestrator.launch import refuse_bad_input
 from orchestrator.predict import Predictor, clip_signal, clip_video, clips, predict_files, predict_folder
 from orchestrator.reader import see
 from orchestrator.scale import RECIPES
 from orchestrator.spec import DataSpec, RunSpec
 from orchestrator.store import Store
+from orchestrator.terminal import refuse_bad_input
 
 KINDS = ("imu", "video", "fusion")
 CLIP = "a2_s2_t1"

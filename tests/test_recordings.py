@@ -8,8 +8,8 @@ import pytest
 
 from datasets import corpora, decode, splits
 from datasets.manifest import Manifest
-from orchestrator.launch import make_plan
 from orchestrator.options import Options
+from orchestrator.prepare import make_plan
 from orchestrator.study import Study
 
 RECORDINGS = Path(__file__).parent.parent.parent / "shared" / "recordings"

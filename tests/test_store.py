@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from datasets.whole import write_whole
 from models.spec import ImuModel
 from orchestrator.spec import DataSpec, Optimization, RunSpec
-from orchestrator.store import RunFolder, Store, write_whole
+from orchestrator.store import RunFolder, Store
 
 SPEC = RunSpec(ImuModel(), DataSpec("5f0c", samples=100), Optimization(1e-3, 0, 8, 3), seed=0)
 

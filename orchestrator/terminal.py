@@ -1,0 +1,66 @@
+"""The terminal that a driver talks to: what it says, how it refuses bad input, and Ctrl-C."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+
+from datasets.whole import FULL
+
+T = TypeVar("T")
+
+console = Console(soft_wrap=True)
+
+
+def tell(words: str) -> None:
+    console.print(words, markup=False, highlight=False)
+
+
+def every(step: int, what: str) -> Callable[[int, int], None]:
+    """Progress of a preparation: a line each `step` clips."""
+
+    def show(done: int, total: int) -> None:
+        if done % step == 0 or done == total:
+            console.print(f"  {done} of {total} {what}", highlight=False)
+
+    return show
+
+
+def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
+    """What `prepare` returns; or, without a traceback, 2 for bad input, 1 for a full disk and 130 for Ctrl-C."""
+    try:
+        return prepare()
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in FULL:
+            raise
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        return 1 if isinstance(error, OSError) else 2
+    except KeyboardInterrupt:
+        console.print("stopped before anything was trained; the same command goes on from here.")
+        return 130
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C, or SIGTERM as a scheduler sends it, is a KeyboardInterrupt; the second one ends the process at once."""
+
+    def leave(*_: object) -> None:
+        console.show_cursor(True)
+        console.print("left at once; the same command goes on from what is done.")
+        os._exit(130)
+
+    def stop(*_: object) -> None:
+        for number in numbers:
+            signal.signal(number, leave)
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
