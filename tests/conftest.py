@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +33,23 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def manifest(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return corpora.read("synthetic", recordings, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def depth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder and the page of a grid on depth video, from made-up results."""
+    from tests.made_up import make, write
+
+    folder = tmp_path_factory.mktemp("depth")
+    return folder, write(make(folder / "runs"), folder)
+
+
+@pytest.fixture
+def no_plots(monkeypatch):
+    """Drawing is most of a report's second."""
+    from orchestrator import report
+
+    monkeypatch.setattr(report, "_draw", lambda results, runs, predictions: {})
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +107,20 @@ def undisturbed(
     ended = start(storage, "--only", "modalities", "--seeds", "2")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return storage, ended.stdout
+
+
+@pytest.fixture(scope="session")
+def free_ports() -> Callable[[int], list[int]]:
+    """So many ports that nobody listens on."""
+
+    def find(count: int) -> list[int]:
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+        ports = [s.getsockname()[1] for s in sockets]
+        for s in sockets:
+            s.close()
+        return ports
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -30,14 +29,6 @@ class Head:
         return subprocess.run(command, cwd=cwd, env=self.env, capture_output=True, text=True, timeout=600)
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter that has every dependency and not this project: the editable install's .pth isn't read there."""
@@ -53,7 +44,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def head(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+def head(
+    python: Path, free_ports: Callable[[int], list[int]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Head]:
     home = tmp_path_factory.mktemp("home")
     # A Ray that another test started here leaves settings of its own, its token mode among them.
     dropped = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
