@@ -7,8 +7,10 @@ import io
 import itertools
 import math
 import struct
+import threading
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,11 +74,13 @@ def _frames(container: InputContainer, seconds: float) -> Iterator[av.VideoFrame
             raise ValueError(f"takes more than {seconds:g} s to decode")
         for frame in packet.decode():
             count += 1
-            shape = shape or (frame.width, frame.height)
-            if max(shape) > MAX_SIDE:
-                raise ValueError(f"has frames of {shape[0]}x{shape[1]}, more than {MAX_SIDE} on a side")
-            if (frame.width, frame.height) != shape:
-                raise ValueError(f"changes the size of its frames, from {shape} to {(frame.width, frame.height)}")
+            found = frame.width, frame.height
+            if found != shape:
+                if shape:
+                    raise ValueError(f"changes the size of its frames, from {shape} to {found}")
+                if max(found) > MAX_SIDE:
+                    raise ValueError(f"has frames of {found[0]}x{found[1]}, more than {MAX_SIDE} on a side")
+                shape = found
             if count > MAX_FRAMES:
                 raise ValueError(f"has more than {MAX_FRAMES} frames")
             yield frame
@@ -140,22 +144,36 @@ def _decoded(file: Path, frames: int, total: int, size: int, crop: str) -> tuple
     kept = _kept(file, set(sample_times(total, frames).tolist()), total)
     if crop == "motion":
         kept = _moving(kept)
-    # One reformatter a stream: a new scaler context per frame is three times as slow.
-    scale = VideoReformatter()
     n = 0
     for frame in itertools.islice(kept, frames):
-        out[n] = scale.reformat(frame, size, size, "rgb24", interpolation=Interpolation.AREA).to_ndarray()
+        out[n] = _scaled(frame, size, size)
         n += 1
     return out, n
 
 
+class _Scalers(threading.local):
+    """By format of their input. One's set-up takes as long as scaling a dozen frames: a thread keeps them."""
+
+    def __init__(self) -> None:
+        self.of: defaultdict[str, VideoReformatter] = defaultdict(VideoReformatter)
+
+
+_scalers = _Scalers()
+
+
+def _scaled(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB."""
+    scale = _scalers.of[frame.format.name]
+    # Threads of its own would take longer to meet than to scale a small frame.
+    return scale.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1).to_ndarray()
+
+
 def _moving(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     """The same frames, cropped to the square of `motion_box`; large ones are made smaller first."""
-    scale, images = VideoReformatter(), []
+    images = []
     for frame in frames:
         by = min(1.0, CROP_SIDE / min(frame.width, frame.height))
-        width, height = round(frame.width * by), round(frame.height * by)
-        images.append(scale.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA).to_ndarray())
+        images.append(_scaled(frame, round(frame.width * by), round(frame.height * by)))
     if not images:
         return
     video = np.stack(images)
