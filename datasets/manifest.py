@@ -69,7 +69,7 @@ class Manifest:
             h.update(json.dumps(self.clips.column(name).to_pylist()).encode())
         return h.hexdigest()[:16]
 
-    @property
+    @cached_property
     def max_samples(self) -> int:
         return int(np.max(self.clips.column("samples").to_numpy()))
 

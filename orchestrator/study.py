@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from datasets import splits
@@ -29,7 +30,7 @@ class Study:
     runs: dict[str, RunSpec] = field(default_factory=dict)
     set: Mapping[str, Any] = field(default_factory=dict)  # what of the recipe is otherwise: orchestrator/setting.py
 
-    @property
+    @cached_property
     def recipe_used(self) -> Recipe:
         return setting.apply(recipe_of(self.recipe, self.manifest.layout), self.set)
 
@@ -52,7 +53,7 @@ class Study:
         """A study for each split of the protocol; they collect their runs together."""
         return [replace(self, protocol=fold) for fold in splits.folds(self.manifest, self.protocol)]
 
-    @property
+    @cached_property
     def sampling(self) -> Sampling:
         scale, recipe = SCALES[self.scale], self.recipe_used
         frames, size = round(scale.frames * recipe.spare_frames), round(scale.size * recipe.spare_size)
@@ -80,8 +81,16 @@ class Study:
         hidden = hide["imu"], hide["video"]
         return Cell(experiment, modality, ratio, *hidden, seed, run.key, self.protocol, variant)
 
+    @cached_property
+    def _stage1(self) -> dict[tuple, RunSpec]:
+        return {}
+
     def _run(self, modality: Modality, seed: int, ratio: float, hide: dict) -> RunSpec:
-        return self._share(self._spec(modality, seed, ratio, hide))
+        """Stage 1. A plan asks for each of them several times: as a cell of its own and as a parent."""
+        asked = (modality, seed, ratio, hide[modality])
+        if asked not in self._stage1:
+            self._stage1[asked] = self._share(self._spec(modality, seed, ratio, hide))
+        return self._stage1[asked]
 
     def _share(self, spec: RunSpec) -> RunSpec:
         """The one run there is of this spec."""

@@ -1,0 +1,69 @@
+"""An epoch of a laptop-scale run fed by Ray Data, against the same epoch from tensors in memory."""
+
+import time
+from collections.abc import Iterable
+from statistics import median
+
+import torch
+from torch.nn import functional as F
+
+from datasets.stream import Batch
+from experiments.benchmarks.row import Place, Row
+from models.build import build
+from models.spec import FusionModel
+from orchestrator import cluster, prepare
+from orchestrator.reader import Reader, rows_of
+from orchestrator.spec import Modality, RunSpec
+
+ROUNDS: dict[Modality, int] = {"imu": 5, "video": 2}
+TARGETS: dict[Modality, float] = {"imu": 1.5, "video": 1.10}
+
+
+def measure(place: Place) -> list[Row]:
+    """Seconds an epoch. "streamed" reads the shards again in each; "as a run does" reads them once and keeps them."""
+    cluster.connect(None)
+    prepare.write_shards(place.study, place.store)
+    return [row for kind in ROUNDS for row in _of(kind, place)]
+
+
+def _of(kind: Modality, place: Place) -> list[Row]:
+    study = place.study
+    spec = study.runs[study.cell("modalities", kind, 0).key]
+    assert not isinstance(spec.model, FusionModel)
+    torch.manual_seed(0)
+    torch.set_num_threads(spec.threads)
+    model = build(spec.model, len(study.manifest.classes))
+    reader = Reader(place.store, study.manifest, study.sampling, spec, torch.device("cpu"))
+    rows, _ = rows_of(spec, study.manifest)
+    reader.open("train", rows)
+    began = time.monotonic()
+    reader.keep(len(rows), model)
+    reading, kept = time.monotonic() - began, reader.kept
+    assert kept is not None
+    streamed, in_memory = [], []
+    for order in range(ROUNDS[kind] + 1):
+        for clips, seconds in ((None, streamed), (kept, in_memory)):
+            reader.kept = clips
+            seconds.append(epoch(model, spec, reader.batches("train", spec.optimization.batch, order, vary=True)))
+    streamed, in_memory = streamed[1:], in_memory[1:]  # the first of each warms up
+    epochs, bare = spec.optimization.epochs, median(in_memory)
+    found = {
+        f"{kind}, streamed": (median(streamed), median(a / b for a, b in zip(streamed, in_memory, strict=True))),
+        f"{kind}, as a run does": (bare + reading / epochs, 1 + reading / epochs / bare),
+    }
+    unit = f"s an epoch of {len(rows)} clips"
+    return [Row("feed", of, ours, bare, unit, ratio, TARGETS[kind], False) for of, (ours, ratio) in found.items()]
+
+
+def epoch(model: torch.nn.Module, spec: RunSpec, batches: Iterable[Batch]) -> float:
+    """Seconds of one epoch's steps."""
+    how = spec.optimization
+    optimizer = torch.optim.Adam(model.parameters(), lr=how.lr, weight_decay=how.weight_decay)
+    model.train()
+    began = time.monotonic()
+    for batch in batches:
+        loss = F.cross_entropy(model(batch), batch["label"])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return time.monotonic() - began

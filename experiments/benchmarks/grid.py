@@ -1,0 +1,84 @@
+"""The laptop-scale grid against a plain script for each distinct result, on the same cores.
+
+Both sides train Table 2 for a few epochs. From what an epoch and the rest of each kind of run took, the whole plan is
+computed: ours as the searcher schedules it on these cores, the scripts one after the other.
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+
+from experiments import full_grid
+from experiments.benchmarks.commands import run
+from experiments.benchmarks.row import Place, Row
+from orchestrator import cluster
+from orchestrator.plan import Plan
+from orchestrator.prepare import make_plan
+from orchestrator.scale import SCALES
+from orchestrator.simulate import replay
+from orchestrator.spec import MODALITIES, Modality, RunSpec
+from orchestrator.store import Store
+
+EPOCHS: dict[Modality, int] = {"imu": 15, "video": 2, "fusion": 2}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of an epoch with all training clips, and of a run's rest."""
+
+    epoch: float
+    rest: float
+
+    def of(self, spec: RunSpec) -> float:
+        return self.rest + self.epoch * spec.optimization.epochs * spec.data.ratio
+
+
+def measure(place: Place) -> list[Row]:
+    study = place.study
+    plan = make_plan("full_grid", full_grid.cells, study, place.options)
+    decoding, ours = orchestrated(place)
+    theirs = scripts(place)
+    cpus = max(2.0, float(os.cpu_count() or 1))
+    needs = {key: cluster.need(spec, study.gpus) for key, spec in plan.runs.items()}
+    seconds = {key: ours[spec.kind].of(spec) for key, spec in plan.runs.items()}
+    grid = decoding + replay(plan, needs, seconds, cpus, 0.0).makespan
+    alone = sum(theirs[plan.runs[key].kind].of(plan.runs[key]) for key in trained_by_scripts(plan))
+    of = f"{len(plan.runs)} runs, {plan.stages_without_sharing()} stages"
+    return [Row("grid", of, grid / 3600, alone / 3600, "hours", alone / grid, 3.0, True)]
+
+
+def trained_by_scripts(plan: Plan) -> list[str]:
+    """The stage that each training of the scripts is: a result's own, and a fusion's two before it."""
+    results = {cell.key for cell in plan.cells}
+    return [key for result in sorted(results) for key in (result, *plan.parents(result))]
+
+
+def orchestrated(place: Place) -> tuple[float, dict[Modality, Cost]]:
+    """Seconds of reading and decoding the corpus and of Ray's start, and what each kind of run takes.
+
+    One at a time, so that each has the cores that its place on them gives it.
+    """
+    storage, epochs = place.folder / "grid", SCALES[place.scale].epochs
+    fewer = [word for kind in MODALITIES for word in (f"{kind}.times_epochs", str(EPOCHS[kind] / epochs[kind]))]
+    began = time.monotonic()
+    run(place.command("modality_comparison", "--set", *fewer, "--concurrency", "1", "--storage", str(storage)))
+    wall, costs, busy = time.monotonic() - began, {}, 0.0
+    for folder in Store(storage).runs():
+        spec, times, seconds = folder.spec, folder.record("times"), folder.record("done")["seconds"]
+        in_epochs = times["data"] + times["steps"]
+        costs[spec.kind] = Cost(in_epochs / spec.optimization.epochs, seconds - in_epochs)
+        busy += seconds
+    return wall - busy, costs
+
+
+def scripts(place: Place) -> dict[Modality, Cost]:
+    """The fusion's script has a stage of each kind; a process's start and imports are shared among its three."""
+    scale, manifest = SCALES[place.scale], place.study.manifest
+    file = place.store.manifest(manifest.digest)
+    words = [str(file), str(scale.frames), str(scale.size), str(scale.threads["video"])]
+    began = time.monotonic()
+    printed = run(["experiments/benchmarks/plain.py", *words, *(f"{kind}={n}" for kind, n in EPOCHS.items())])
+    wall, found = time.monotonic() - began, json.loads(printed.splitlines()[-1])
+    start = (wall - sum(sum(stage.values()) for stage in found.values())) / len(found)
+    return {kind: Cost(s["epochs"] / EPOCHS[kind], s["rest"] + start) for kind, s in found.items()}

@@ -1,0 +1,93 @@
+"""The script that most would write for one result: a DataLoader that decodes in each epoch, fp32, its own stage 1s.
+
+python experiments/benchmarks/plain.py MANIFEST FRAMES SIZE THREADS imu=15 video=2 fusion=2
+
+Trains what is named, a fusion on the two before it, tests each, and prints seconds as JSON: for each stage those of its
+epochs, and of all else. It shares the manifest, the networks' layers and the decoder's library, nothing that makes
+the orchestrator fast: no shards, no kept clips, no frozen trunk's outputs, torch's own memory layout.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import av
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from datasets import corpora, splits
+from datasets.decode import pad_signal, sample_times
+from datasets.manifest import Manifest
+from models.build import build, build_fusion
+from models.spec import FusionModel, ImuModel, VideoModel
+
+BATCH = {"imu": 32, "video": 16, "fusion": 16}
+LR = {"imu": 1e-3, "video": 1e-3, "fusion": 5e-4}
+
+
+class Clips(Dataset):
+    def __init__(self, manifest: Manifest, rows: list[int], frames: int, size: int, kind: str):
+        self.clips = [manifest.clips.slice(row, 1).to_pylist()[0] for row in rows]
+        self.manifest, self.frames, self.size, self.kind = manifest, frames, size, kind
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
+        clip, root = self.clips[i], self.manifest.root
+        item = {"label": torch.tensor(clip["label"])}
+        if self.kind != "video":
+            found = corpora.signal(self.manifest.layout, root, clip["imu"])
+            signal, length = pad_signal(found, self.manifest.max_samples)
+            item |= {"imu": torch.from_numpy(signal), "imu_length": torch.tensor(length)}
+        if self.kind != "imu":
+            kept = set(sample_times(clip["frames"], self.frames).tolist())
+            with av.open(str(root / clip["video"])) as film:
+                images = [f.to_ndarray(format="rgb24") for n, f in enumerate(film.decode(video=0)) if n in kept]
+            video = torch.stack([torch.from_numpy(image) for image in images]).permute(0, 3, 1, 2)
+            video = F.interpolate(video, (self.size, self.size), mode="bilinear", antialias=True).permute(0, 2, 3, 1)
+            missing = self.frames - len(video)
+            item |= {"video": F.pad(video, (0, 0) * 3 + (0, missing)), "video_length": torch.tensor(len(images))}
+        return item
+
+
+def stage(model: nn.Module, train: Clips, test: Clips, epochs: int, kind: str) -> dict[str, float]:
+    began, model = time.monotonic(), model.to(memory_format=torch.contiguous_format)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=LR[kind])
+    spent = 0.0
+    for _ in range(epochs):
+        started = time.monotonic()
+        model.train()
+        for batch in DataLoader(train, BATCH[kind], shuffle=True, num_workers=1, drop_last=True):
+            loss = F.cross_entropy(model(batch), batch["label"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        spent += time.monotonic() - started
+    model.eval()
+    with torch.no_grad():
+        for batch in DataLoader(test, 32, num_workers=1):
+            model(batch).argmax(1)
+    return {"epochs": spent, "rest": time.monotonic() - began - spent}
+
+
+def main(manifest: Manifest, frames: int, size: int, epochs: dict[str, int]) -> dict[str, dict[str, float]]:
+    torch.manual_seed(0)
+    train, test = (rows.tolist() for rows in splits.split(manifest, splits.default(manifest)))
+    classes, seconds = len(manifest.classes), {}
+    imu, video = build(ImuModel(), classes), build(VideoModel(), classes)
+    for kind, count in epochs.items():
+        model = {"imu": imu, "video": video}.get(kind) or build_fusion(FusionModel(), imu, video, classes)
+        trained, tested = (Clips(manifest, rows, frames, size, kind) for rows in (train, test))
+        seconds[kind] = stage(model, trained, tested, count, kind)
+    return seconds
+
+
+if __name__ == "__main__":
+    _, file, frames, size, threads, *words = sys.argv
+    torch.set_num_threads(int(threads))
+    epochs = {kind: int(count) for kind, count in (word.split("=") for word in words)}
+    print(json.dumps(main(Manifest.read(Path(file)), int(frames), int(size), epochs)))
