@@ -32,7 +32,7 @@ def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
 
 
 def see(batch: Batch, data: DataSpec, how: Augmentation | None) -> Batch:
-    """What the network sees of clips as they are stored; varied where they are trained on."""
+    """What goes to the device of clips as they are stored, frames as uint8; varied where they are trained on."""
     if "imu" in batch and data.resampled:
         imu = augment.resample(batch["imu"], batch["imu_length"], data.resampled, how)
         length = torch.full_like(batch["imu_length"], data.resampled)
@@ -43,13 +43,14 @@ def see(batch: Batch, data: DataSpec, how: Augmentation | None) -> Batch:
         assert data.frames and data.size
         video, length = augment.view(batch["video"], batch["video_length"], data.frames, data.size, how)
         batch = batch | {"video": video, "video_length": length}
-    if "video" in batch and data.channels == "motion":
-        batch = batch | {"video": augment.motion(batch["video"])}
     return batch
 
 
 class Reader:
     """This worker's clips as batches on the device: from memory once they are kept there, else from `read`.
+
+    Nothing waits for a GPU: what depends on values is done before a batch goes there, in one copy from pinned memory
+    that runs behind the steps before it.
 
     What is kept depends on the run alone, and shards and recordings give the same batches.
     """
@@ -89,7 +90,7 @@ class Reader:
         parts: list[Batch] = []
         for batch in self._stored("train", size=16, order=None):
             if trunk:
-                made = trunk(self.hide(see(batch, self.spec.data, None)))
+                made = trunk(self.to_device(self.hide(see(batch, self.spec.data, None))))
                 batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": made}
             parts.append({k: v.cpu() for k, v in batch.items()})
         self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
@@ -103,29 +104,33 @@ class Reader:
         return (data.samples is not None) * s.imu_bytes + (data.frames is not None) * s.video_bytes
 
     def _stored(self, name: str, size: int, order: int | None) -> Iterator[Batch]:
-        """Batches on the device as they are stored or kept."""
+        """Batches as they are stored or kept, not on the device yet."""
         if self.kept is not None and name == "train":
-            found = stream.from_memory(self.kept, size, order)
-        else:
-            window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_of_clip(None))
-            found = stream.batches(self.datasets[name], size, self.sampling, order, window)
-        for batch in found:
-            yield {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
+            return stream.from_memory(self.kept, size, order)
+        window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_of_clip(None))
+        return stream.batches(self.datasets[name], size, self.sampling, order, window)
+
+    def to_device(self, batch: Batch) -> Batch:
+        if self.device.type == "cuda":
+            batch = {k: v.pin_memory() for k, v in batch.items()}
+        batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
+        if "video" in batch and self.spec.data.channels == "motion":
+            batch["video"] = augment.motion(batch["video"])
+        return batch
 
     def batches(self, name: str, size: int, order: int | None = None, vary: bool = False) -> Iterator[Batch]:
         """`order` seeds a shuffle; without it they come in manifest order. `vary` as the spec augments."""
         for batch in self._stored(name, size, order):
             how = self.spec.augmentation if vary else None
             seen = see(batch, self.spec.data, how)
-            if name == "train":
-                seen = self.hide(seen)
+            seen = self.to_device(self.hide(seen) if name == "train" else seen)
             yield self.miss(seen, how.missing) if how and how.missing else seen
 
     def hide(self, batch: Batch) -> Batch:
         """In stage 2 a hidden class's clips stay, but their starred input has no length left: all of it is padding."""
         for modality, hidden in (("imu", self.spec.data.hidden_imu), ("video", self.spec.data.hidden_video)):
             if hidden and self.spec.kind == "fusion" and f"{modality}_length" in batch:
-                is_hidden = torch.isin(batch["label"], torch.tensor(hidden, device=self.device))
+                is_hidden = torch.isin(batch["label"], torch.tensor(hidden))
                 batch[f"{modality}_length"] = batch[f"{modality}_length"].masked_fill(is_hidden, 0)
         return batch
 

@@ -66,7 +66,7 @@ def train(config: dict[str, Any]) -> None:
     if rank == 0:
         folder.cut_history(resumed["epoch"] if resumed else 0)
 
-    network = nn.parallel.DistributedDataParallel(model) if workers > 1 else model
+    network = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True) if workers > 1 else model
     sizes = stream.batch_sizes(len(train_rows), spec.optimization.batch, workers)
     saved = time.monotonic()
     clock.seconds["set-up"] = saved - began  # pyright: ignore[reportArgumentType]
@@ -79,20 +79,9 @@ def train(config: dict[str, Any]) -> None:
         batches = clock.waiting("data", reader.epoch(epoch, sizes[0]))
         for step, (size, batch) in enumerate(zip(sizes, batches, strict=False)):
             optimizer.param_groups[0]["lr"] = how.rate((epoch - 1 + step / len(sizes)) / how.epochs)
-            logits_BK = network(batch)
-            # Weighted by clips: DDP averages over workers, whose shares of a batch may differ (18 over 4).
-            loss = F.cross_entropy(logits_BK, batch["label"], reduction="sum", label_smoothing=how.label_smoothing) * (
-                workers / size
-            )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            gradients = [p.grad for p in model.parameters() if p.grad is not None]
-            finite = torch.isfinite(loss) & torch.isfinite(nn.utils.get_total_norm(gradients))
-            optimizer.step()
+            totals += update(network, optimizer, batch, how.label_smoothing, size, workers)
             if average:
                 average.update_parameters(model)
-            right = (logits_BK.argmax(1) == batch["label"]).sum()
-            totals += torch.stack([loss.detach() * size / workers, right, ~finite]).double()
         row = summarise(totals, sum(sizes), epoch, time.monotonic() - started)
         if rank == 0:
             folder.append_history(row)
@@ -115,6 +104,22 @@ def train(config: dict[str, Any]) -> None:
         folder.save("model", {"model": model.state_dict()})
         folder.write_predictions(table)
     ray.train.report({"epochs": spec.optimization.epochs})
+
+
+def update(
+    network: nn.Module, optimizer: torch.optim.Optimizer, batch: stream.Batch, smoothing: float, size: int, workers: int
+) -> Tensor:
+    """One step: loss, clips right, and whether something wasn't finite. On the device; nothing here waits for it."""
+    logits_BK = network(batch)
+    # Weighted by clips: DDP averages over workers, whose shares of a batch of `size` may differ (18 over 4).
+    loss = F.cross_entropy(logits_BK, batch["label"], reduction="sum", label_smoothing=smoothing) * (workers / size)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    finite = torch.isfinite(loss) & torch.isfinite(nn.utils.get_total_norm(gradients))
+    optimizer.step()
+    right = (logits_BK.argmax(1) == batch["label"]).sum()
+    return torch.stack([loss.detach() * size / workers, right, ~finite]).double()
 
 
 def summarise(totals: Tensor, clips: int, epoch: int, seconds: float) -> dict[str, Any]:
