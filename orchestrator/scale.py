@@ -5,7 +5,7 @@ from typing import Literal
 
 import pydantic.dataclasses
 
-from datasets.corpora import CORPORA
+from datasets import corpora
 from datasets.spec import Augmentation
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.paper import TABLE1
@@ -128,5 +128,5 @@ def recipe_of(name: str, layout: str) -> Recipe:
     if layout in papers:
         return papers[layout][name]
     recipe = RECIPES[name]
-    imu = replace(recipe.models["imu"], channels=CORPORA[layout].channels)  # pyright: ignore[reportCallIssue]
+    imu = replace(recipe.models["imu"], channels=corpora.of(layout).channels)  # pyright: ignore[reportCallIssue]
     return replace(recipe, models=recipe.models | {"imu": imu}, chosen_on=())
