@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from datasets import decode
 
 MEMORY_BYTES = 2 << 30
@@ -86,7 +88,10 @@ def read(kind: str, file: Path) -> int:
         return decode.count_frames(file)
     from datasets import corpora  # whose files check theirs here
 
-    return len(corpora.signal(kind, file.parent, file.name))
+    signal = corpora.signal(kind, file.parent, file.name)
+    if not (finite := np.isfinite(signal)).all():
+        raise ValueError(f"has {int((~finite).sum())} values that are NaN or infinite")
+    return len(signal)
 
 
 def main(memory: int) -> None:

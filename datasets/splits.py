@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from datasets.corpora import CORPORA
+from datasets import corpora
 from datasets.manifest import Manifest
 from datasets.spec import Protocol
 
@@ -17,7 +17,7 @@ VALIDATION = "-validation"
 
 def protocols(manifest: Manifest) -> Mapping[str, Protocol]:
     """The corpus's own, by name."""
-    return CORPORA[manifest.layout].protocols
+    return corpora.of(manifest.layout).protocols
 
 
 def default(manifest: Manifest) -> str:

@@ -43,15 +43,21 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def class_folders(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six classes, the least that five can be hidden of, of two subjects: twelve clips."""
+    return synthetic.write(tmp_path_factory.mktemp("six"), subjects=2, trials=1, actions=6)
+
+
+@pytest.fixture(scope="session")
+def class_folders(six: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same clips in a folder a class; subjects 1 and 2 are groups 1 and 8, which split-1 tests and trains."""
     folder = tmp_path_factory.mktemp("class-folders")
-    for video in sorted((recordings / "RGB").iterdir()):
+    for video in sorted((six / "RGB").iterdir()):
         action, subject, trial = (int(word[1:]) for word in video.name.split("_")[:3])
         clip = folder / f"class{action}" / f"v_class{action}_g{7 * subject - 6:02}_c{trial:02}"
         clip.parent.mkdir(exist_ok=True)
         shutil.copy(video, clip.with_suffix(".avi"))
-        signal = decode.read_mat(recordings / "Inertial" / video.name.replace("color.avi", "inertial.mat"))
+        signal = decode.read_mat(six / "Inertial" / video.name.replace("color.avi", "inertial.mat"))
         np.savetxt(clip.with_suffix(".csv"), signal, "%.9g", ",", header=",".join(decode.CHANNELS), comments="")
     return folder
 

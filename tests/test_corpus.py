@@ -119,7 +119,7 @@ def test_a_manifest_that_is_stored_is_the_same(case: Case, tmp_path: Path) -> No
 
 
 def test_signals_have_the_corpuss_channels_and_are_finite(case: Case) -> None:
-    channels = CORPORA[case.name].channels
+    channels = corpora.of(case.name).channels
     for clip in rows(case.manifest):
         signal = corpora.signal(case.manifest.layout, case.manifest.root, clip["imu"])
         assert signal.shape == (clip["samples"], channels) and signal.dtype == np.float32, clip["clip"]
@@ -138,7 +138,7 @@ def test_videos_decode_to_as_many_frames_as_the_manifest_says(case: Case) -> Non
 def test_clips_become_what_shards_hold(case: Case) -> None:
     """The code that every run's data goes through."""
     manifest = case.manifest
-    sampling = Sampling(4, 16, manifest.max_samples, channels=CORPORA[case.name].channels)
+    sampling = Sampling(4, 16, manifest.max_samples, channels=corpora.of(case.name).channels)
     at = np.unique(np.linspace(0, manifest.clips.num_rows - 1, LOOKED_AT).astype(int))
     table = Recordings.of(manifest, sampling).decode(at)
     assert table["label"].to_pylist() == splits.labels(manifest)[at].tolist()
@@ -195,7 +195,7 @@ def test_a_copy_is_the_same_corpus_and_other_content_another(case: Case, part: P
 
 
 def test_a_folder_is_read_again_when_a_file_changes(case: Case, part: Path) -> None:
-    seen, [clip, *_] = CORPORA[case.name].seen, rows(case.manifest)
+    seen, [clip, *_] = corpora.of(case.name).seen, rows(case.manifest)
     before = list(seen(part))
     assert list(seen(part)) == before
     for name in files(clip):

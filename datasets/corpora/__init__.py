@@ -3,22 +3,29 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from datasets.corpora import class_folders, mmact, utd_mhad
+from datasets.corpora import mmact
+from datasets.corpora.corpus import Corpus
 from datasets.manifest import BadRecordings, Manifest
 
 VERSION = 1  # raise it when a reader judges files otherwise: what was remembered of them is read again
-# Of `--corpus`. A Manifest's layout names one of these too; a synthetic corpus is written in a real one's layout.
+# Of `--corpus`, by the file of this folder that reads them: a synthetic corpus is written in a real one's layout. A
+# Manifest's layout is one of these names too.
 CORPORA = {
-    "utd-mhad": utd_mhad.CORPUS,
-    "mmact": mmact.CORPUS,
-    "class-folders": class_folders.CORPUS,
-    "synthetic": utd_mhad.CORPUS,
-    "synthetic-mmact": mmact.CORPUS,
+    "utd-mhad": "utd_mhad",
+    "mmact": "mmact",
+    "class-folders": "class_folders",
+    "synthetic": "utd_mhad",
+    "synthetic-mmact": "mmact",
 }
+
+
+def of(name: str) -> Corpus:
+    return import_module(f"datasets.corpora.{CORPORA[name]}").CORPUS
 
 
 def read(
@@ -37,7 +44,7 @@ def read(
     `missing_sensors` ("pad" or "exclude") are MMAct's. Raises BadRecordings, naming every bad file, unless `skip_bad`:
     then they are left out and listed in the Manifest.
     """
-    reader = CORPORA[corpus]
+    reader = of(corpus)
     if reader is not mmact.CORPUS and (desk_classes or missing_sensors != "pad"):
         raise ValueError(f"--corpus {corpus}: --desk-classes and --missing-sensors are for MMAct alone.")
     if not folder.is_dir():
@@ -72,7 +79,8 @@ def signal(layout: str, root: Path, imu: str, rate: int | None = None) -> np.nda
 
     Raises ValueError where it isn't S samples of the corpus's C channels.
     """
-    found, channels = CORPORA[layout].signal(root, imu, rate), CORPORA[layout].channels
+    corpus = of(layout)
+    found, channels = corpus.signal(root, imu, rate), corpus.channels
     if found.ndim != 2 or not len(found) or found.shape[1] != channels:
         raise ValueError(f"is {'x'.join(map(str, found.shape))}, not samples x {channels}")
     return found.astype(np.float32, copy=False)
