@@ -41,7 +41,7 @@ MAX_FRAMES = 200_000
 MAX_SECONDS = 300.0  # of one file, all of it decoded
 # As what a file may be opened: not as a playlist, which would open other files and addresses.
 FORMATS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
-MAX_MAT_BYTES = 64 << 20  # of a signal, decompressed; at 50 Hz six channels of doubles fill it in seven hours
+MAX_SIGNAL_BYTES = 64 << 20  # of a signal, decompressed; at 50 Hz six channels of doubles fill it in seven hours
 
 
 @contextmanager
@@ -219,8 +219,8 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
         # Of a cell or struct array scipy makes as many objects as its header says, whatever the file holds.
         if kind in ("cell", "struct", "object", "opaque", "function", "unknown"):
             raise ValueError(f"d_iner holds {kind}, not numbers")
-        if 8 * math.prod(shape) > MAX_MAT_BYTES:
-            raise ValueError(f"d_iner is {'x'.join(map(str, shape))}: more than {MAX_MAT_BYTES >> 20} MB")
+        if 8 * math.prod(shape) > MAX_SIGNAL_BYTES:
+            raise ValueError(f"d_iner is {'x'.join(map(str, shape))}: more than {MAX_SIGNAL_BYTES >> 20} MB")
         content = scipy.io.loadmat(io.BytesIO(content), variable_names=["d_iner"])
     except Exception as error:  # scipy raises a dozen kinds on a broken file
         if isinstance(error, ValueError) and str(error).startswith(("d_iner", "is ")):
@@ -247,13 +247,13 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
 def _inflated(file: Path) -> bytes:
     """A .mat file with its compressed parts decompressed, so that what is read is no larger than what was checked."""
     check_regular(file)
-    if file.stat().st_size > MAX_MAT_BYTES:
-        raise ValueError(f"is larger than {MAX_MAT_BYTES >> 20} MB")
+    if file.stat().st_size > MAX_SIGNAL_BYTES:
+        raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB")
     content = file.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:  # version 4 knows no compression
         return content
-    out, at, room = [content[:128]], 128, MAX_MAT_BYTES
+    out, at, room = [content[:128]], 128, MAX_SIGNAL_BYTES
     while at + 8 <= len(content):
         kind, size = struct.unpack(f"{order}II", content[at : at + 8])
         part = content[at : at + 8 + size]
@@ -264,7 +264,7 @@ def _inflated(file: Path) -> bytes:
                 raise ValueError("is cut off in a compressed part")
         room -= len(part)
         if room < 0:
-            raise ValueError(f"is larger than {MAX_MAT_BYTES >> 20} MB when decompressed")
+            raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB when decompressed")
         out.append(part)
         at += 8 + size
     return b"".join(out)
@@ -272,6 +272,9 @@ def _inflated(file: Path) -> bytes:
 
 def read_csv(file: Path) -> np.ndarray:
     """A CSV whose header names the CHANNELS, in any order, a line a sample at 50 Hz: (S, 6) as read_mat gives it."""
+    check_regular(file)
+    if file.stat().st_size > MAX_SIGNAL_BYTES:
+        raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB")
     try:
         table = pyarrow.csv.read_csv(file)
     except (pa.ArrowException, OSError) as error:
@@ -288,6 +291,16 @@ def read_csv(file: Path) -> np.ndarray:
     if not np.isfinite(signal).all():
         raise ValueError(f"has {int((~np.isfinite(signal)).sum())} values that are missing, NaN or infinite")
     return signal
+
+
+SIGNALS = {".csv": read_csv, ".mat": read_mat}
+
+
+def read_signal(file: Path) -> np.ndarray:
+    """(S, 6) of a .csv or a .mat, by the end of its name."""
+    if file.suffix.lower() not in SIGNALS:
+        raise ValueError(f"is neither of {', '.join(SIGNALS)}")
+    return SIGNALS[file.suffix.lower()](file)
 
 
 def pad_signal(signal: np.ndarray, samples: int) -> tuple[np.ndarray, int]:

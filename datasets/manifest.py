@@ -54,7 +54,7 @@ class Manifest:
 
     corpus: str
     video: str  # what the video shows: "RGB", "depth", "drawn figure"
-    layout: str  # which reader understands it: "utd-mhad" or "mmact"
+    layout: str  # which of `corpora.CORPORA` understands it: "utd-mhad", "mmact"
     classes: tuple[str, ...]
     clips: pa.Table
     root: Path

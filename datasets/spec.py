@@ -1,4 +1,4 @@
-"""How a corpus is sampled, as data. No torch, no ray."""
+"""How a corpus is split and sampled, as data. No torch, no ray."""
 
 from dataclasses import asdict
 from typing import Any, Literal
@@ -7,6 +7,17 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 FROZEN = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Protocol:
+    """Which clips train and which are tested, by one column of the Manifest; values in neither are left out."""
+
+    column: str
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    kind: str
+    """What stands beside every score: "cross-subject" where nobody who is tested was trained on."""
 
 
 @dataclass(frozen=True, config=FROZEN)

@@ -1,56 +1,32 @@
 """Who trains and who is tested: pure functions of a Manifest, by row number."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from datasets import corpora
 from datasets.manifest import Manifest
+from datasets.spec import Protocol
 
-
-@dataclass(frozen=True)
-class Protocol:
-    """Which clips train and which are tested, by one column of the Manifest; values in neither are left out."""
-
-    column: str
-    train: tuple[int, ...]
-    test: tuple[int, ...]
-    kind: str  # what stands beside every score
-
-
-# Of each layout; the first is the paper's (section 4.1), and what a corpus is run with unless another is asked for.
-PROTOCOLS = {
-    "utd-mhad": {
-        # Also the data set's own paper (Chen et al., ICIP 2015).
-        "odd-even": Protocol("subject", (1, 3, 5, 7), (2, 4, 6, 8), "cross-subject"),
-        "even-odd": Protocol("subject", (2, 4, 6, 8), (1, 3, 5, 7), "cross-subject"),
-        # Some published UTD-MHAD numbers are of this kind, which is easier: every tested person was trained on.
-        "trials": Protocol("trial", (1, 2), (3, 4), "same subjects"),
-    },
-    # MMAct's own (Kong et al., ICCV 2019). A trial is a session, a view is a camera; all but the last keep the views of
-    # one instance, which share their signals, on one side.
-    "mmact": {
-        "cross-subject": Protocol("subject", tuple(range(1, 17)), (17, 18, 19, 20), "cross-subject"),
-        "cross-session": Protocol("trial", (1, 2, 3, 4), (5,), "same subjects"),
-        "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
-        "cross-view": Protocol(
-            "camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"
-        ),
-    },
-}
 # Folds of one subject each, named "leave-one-subject-out/5": 5 is tested, all others train.
 LEAVE_ONE_OUT = "leave-one-subject-out"
 # The same among what a protocol trains on, to choose recipes by. "odd-even-validation/5": 1, 3 and 7 train.
 VALIDATION = "-validation"
 
 
+def protocols(manifest: Manifest) -> Mapping[str, Protocol]:
+    """The corpus's own, by name."""
+    return corpora.of(manifest.layout).protocols
+
+
 def default(manifest: Manifest) -> str:
-    return next(iter(PROTOCOLS[manifest.layout]))
+    return next(iter(protocols(manifest)))
 
 
 def check(manifest: Manifest, name: str) -> None:
     """Raises ValueError for a protocol that isn't one of this corpus."""
-    known = PROTOCOLS[manifest.layout]
+    known = protocols(manifest)
     if name not in (*known, LEAVE_ONE_OUT, *(own + VALIDATION for own in known)):
         listed = ", ".join((*known, LEAVE_ONE_OUT))
         raise ValueError(
@@ -60,7 +36,7 @@ def check(manifest: Manifest, name: str) -> None:
 
 def _varied(manifest: Manifest, name: str) -> Protocol:
     """The protocol of which a protocol of several folds is made."""
-    known = PROTOCOLS[manifest.layout]
+    known = protocols(manifest)
     if name == LEAVE_ONE_OUT:
         return Protocol("subject", (), (), "cross-subject")
     return known[name.removesuffix(VALIDATION)]
@@ -69,7 +45,7 @@ def _varied(manifest: Manifest, name: str) -> Protocol:
 def folds(manifest: Manifest, name: str) -> tuple[str, ...]:
     """The names of a protocol's splits: itself, or one for each subject (session, scene, view) that is left out."""
     check(manifest, name)
-    if name in PROTOCOLS[manifest.layout]:
+    if name in protocols(manifest):
         return (name,)
     return tuple(f"{name}/{value}" for value in left_out(manifest, name))
 
@@ -107,7 +83,7 @@ def describe(manifest: Manifest, name: str) -> str:
     """A protocol in words, as it stands beside each score."""
     p = _varied(manifest, name)
     named = _named(manifest, p.column)
-    if name not in PROTOCOLS[manifest.layout]:
+    if name not in protocols(manifest):
         values = left_out(manifest, name)
         clips = sum(len(split(manifest, fold)[1]) for fold in folds(manifest, name))
         which = f"training {named} of {name.removesuffix(VALIDATION)}" if name.endswith(VALIDATION) else named

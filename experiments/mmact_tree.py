@@ -69,7 +69,7 @@ def main(folder: Path) -> None:
     began = time.monotonic()
     corpora.read("mmact", folder / "tree", folder / "scans")
     print(f"read again, as remembered: {time.monotonic() - began:.1f} s")
-    for protocol in splits.PROTOCOLS["mmact"]:
+    for protocol in mmact.CORPUS.protocols:
         began = time.monotonic()
         train, _ = splits.split(manifest, protocol)
         labels, instances = splits.labels(manifest), splits.instances(manifest)

@@ -3,28 +3,30 @@
 import torch
 from torch import Tensor, nn
 
-from models.attention import JointAttention
 from models.imu import ImuEncoder
-from models.spec import S3D_BLOCKS, FusionModel
+from models.parts import JOINTS, part
+from models.spec import FusionModel
 from models.video import VideoEncoder
 
 
 class Fusion(nn.Module):
     """A batch with imu, video (or `trunk`, the frozen trunk's output for it) and their lengths -> logits_BK.
 
-    Of S3D only the fine-tuned blocks train; the rest is frozen, BatchNorm statistics included, in every mode.
+    Of the video's encoder only the fine-tuned blocks train; the rest is frozen, BatchNorm statistics included, in every
+    mode.
     """
 
     def __init__(self, spec: FusionModel, imu: ImuEncoder, video: VideoEncoder, classes: int):
         super().__init__()
         self.imu = imu
         self.video = video
-        self.joint = JointAttention(imu.width, video.width, spec.hidden) if spec.by == "attention" else None
+        where = JOINTS[spec.by]
+        self.joint = part(where)(imu.width, video.width, spec.hidden) if where else None
         width = self.joint.width if self.joint else imu.width + video.width
         self.head = nn.Sequential(
             nn.Linear(width, spec.hidden), nn.ReLU(), nn.Dropout(spec.head_dropout), nn.Linear(spec.hidden, classes)
         )
-        self.finetuned = [S3D_BLOCKS[name] for name in spec.finetuned]
+        self.finetuned = [video.blocks[name] for name in spec.finetuned]
         self.finetuned_imu = spec.finetuned_imu
         self.trunk_end = min(self.finetuned, default=len(video.features))
         self.imu.requires_grad_(spec.finetuned_imu)

@@ -1,8 +1,12 @@
-"""The IMU encoder and its classifier (paper section 3.1, figure 1 right). B clips, S samples, C channels, K classes."""
+"""The IMU encoder and its classifier (paper section 3.1, figure 1 right).
+
+B clips, S samples, C channels, L steps of W channels, K classes.
+"""
 
 import torch
 from torch import Tensor, nn
 
+from models.parts import IMU, part
 from models.spec import ImuModel
 
 
@@ -12,8 +16,22 @@ def mask_after(x: Tensor, length_B: Tensor) -> Tensor:
     return x * inside.reshape(*inside.shape, *[1] * (x.dim() - 2))
 
 
+class Convolutions(nn.Sequential):
+    """The paper's: (B, C, S) -> (B, 96, S - 45)."""
+
+    def __init__(self, spec: ImuModel):
+        layers: list[nn.Module] = []
+        width = spec.channels
+        for filters, kernel in zip(spec.filters, spec.kernels, strict=True):
+            norm = [nn.BatchNorm1d(filters)] * spec.batchnorm
+            layers += [nn.Conv1d(width, filters, kernel), *norm, nn.Dropout(spec.dropout), nn.ReLU()]
+            width = filters
+        super().__init__(*layers)
+        self.width = width
+
+
 class ImuEncoder(nn.Module):
-    """imu_BSC float32 -> embedding (B, 96). Padding is zero after normalisation, so zero is the mean.
+    """imu_BSC float32 -> embedding (B, W), 96 of the paper's. Padding is zero after normalisation, so zero is the mean.
 
     Padding is what lies after a clip's length, and NaN: a sensor that has no sample there while others have.
     """
@@ -25,17 +43,11 @@ class ImuEncoder(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(spec.channels))
         self.register_buffer("std", torch.ones(spec.channels))
-        layers: list[nn.Module] = []
-        width = spec.channels
-        for filters, kernel in zip(spec.filters, spec.kernels, strict=True):
-            norm = [nn.BatchNorm1d(filters)] * spec.batchnorm
-            layers += [nn.Conv1d(width, filters, kernel), *norm, nn.Dropout(spec.dropout), nn.ReLU()]
-            width = filters
-        self.blocks = nn.Sequential(*layers)
-        self.width = width
+        self.blocks = part(IMU[spec.encoder])(spec)
+        self.width: int = self.blocks.width
 
     def sequence(self, imu_BSC: Tensor, length_B: Tensor) -> Tensor:
-        """(B, 96, S - 45): the embedding before it is pooled over time."""
+        """(B, W, L): the embedding before it is pooled over time."""
         x = mask_after(((imu_BSC - self.mean) / self.std).nan_to_num(nan=0.0), length_B)
         return self.blocks(x.transpose(1, 2))
 

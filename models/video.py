@@ -1,10 +1,14 @@
-"""S3D (paper section 3.2; torchvision), as trunk and top. B clips, T frames, H, W pixels, C channels, K classes."""
+"""The video encoder, as trunk and top (paper section 3.2: S3D, torchvision's).
+
+B clips, T frames, H, W pixels, C channels, L steps, K classes.
+"""
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.video import s3d
 
 from models.imu import mask_after
+from models.parts import VIDEO, part
 from models.spec import VideoModel
 
 # What torchvision's Kinetics-400 weights were trained with.
@@ -12,13 +16,21 @@ KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
 
 
+class S3D(nn.Sequential):
+    """The paper's: (B, 3, T, H, W) -> (B, 1024, T / 8, H / 32, W / 32)."""
+
+    width = 1024
+
+    def __init__(self, spec: VideoModel):
+        super().__init__(*s3d().features)
+
+
 class VideoEncoder(nn.Module):
-    """video_BTHWC uint8 -> embedding (B, 1024); any frame size, since the pooling is over what is there.
+    """video_BTHWC uint8 -> embedding (B, W), 1024 of S3D; any frame size, since the pooling is over what is there.
 
     torchvision's own pooling has a fixed 2x7x7 window and refuses frames smaller than 224.
     """
 
-    width = 1024
     mean: Tensor
     std: Tensor
 
@@ -26,7 +38,9 @@ class VideoEncoder(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.tensor(KINETICS_MEAN))
         self.register_buffer("std", torch.tensor(KINETICS_STD))
-        self.features = s3d().features
+        self.features = part(VIDEO[spec.backbone].where)(spec)
+        self.width: int = self.features.width
+        self.blocks = spec.blocks
         for module in self.modules():
             if isinstance(module, nn.BatchNorm3d):
                 module.momentum = spec.batchnorm_momentum
@@ -40,15 +54,20 @@ class VideoEncoder(nn.Module):
 
     def trunk(self, video_BTHWC: Tensor, length_B: Tensor, before: int) -> Tensor:
         """The output of the layers before `before`."""
-        return self.features[:before](self.normalise(video_BTHWC, length_B))
+        return self._through(self.normalise(video_BTHWC, length_B), slice(before))
+
+    def _through(self, x: Tensor, layers: slice) -> Tensor:
+        for layer in list(self.features)[layers]:
+            x = layer(x)
+        return x
 
     def top(self, features_BCTHW: Tensor, start: int) -> Tensor:
         """The rest, from the trunk's output to the embedding."""
-        return self.features[start:](features_BCTHW).mean(dim=(2, 3, 4))
+        return self._through(features_BCTHW, slice(start, None)).mean(dim=(2, 3, 4))
 
     def sequence(self, features_BCTHW: Tensor, start: int) -> Tensor:
-        """(B, 1024, T / 8): the embedding before it is pooled over time."""
-        return self.features[start:](features_BCTHW).mean(dim=(3, 4))
+        """(B, W, L), of S3D (B, 1024, T / 8): the embedding before it is pooled over time."""
+        return self._through(features_BCTHW, slice(start, None)).mean(dim=(3, 4))
 
     def forward(self, video_BTHWC: Tensor, length_B: Tensor) -> Tensor:
         return self.top(self.normalise(video_BTHWC, length_B), 0)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from tyro.extras import literal_type_from_choices
 
+from datasets.corpora import CORPORA
 from orchestrator.spec import Modality
 
 
@@ -33,37 +35,20 @@ Only = Literal["modalities", "ratio", "zero_shot", "stages", "fusions", "imu", "
 
 @dataclass(frozen=True)
 class Options:
-    corpus: Literal["synthetic", "utd-mhad", "synthetic-mmact", "mmact"] = "synthetic"
+    corpus: Annotated[str, tyro.conf.arg(constructor=literal_type_from_choices(CORPORA))] = "synthetic"
     """Which corpus; a synthetic one is written on first use, in UTD-MHAD's or in MMAct's layout."""
     recordings: Path | None = None
-    """Folder of the recordings (utd-mhad: RGB/ and Inertial/; mmact: the sensors' *_clip/ and subjectN/camN/)."""
+    """Folder of the recordings (utd-mhad: RGB/ and Inertial/; mmact: the sensors' *_clip/ and subjectN/camN/;
+    class-folders: CLASS/)."""
     scale: Literal["demo", "laptop", "paper"] = "demo"
     """Frames, frame size, epochs and weights."""
     recipe: Literal["paper", "tuned"] = "paper"
     """Optimizer, rates, batch, widths and augmentation: Table 1's, or tuned."""
     set: dict[str, str] = field(default_factory=dict)
     """Names and values that change the recipe, as in `video.times_epochs 2 imu.optimization.lr 1e-3 crop frame`."""
-    protocol: (
-        Literal[
-            "odd-even",
-            "even-odd",
-            "leave-one-subject-out",
-            "trials",
-            "odd-even-validation",
-            "even-odd-validation",
-            "cross-subject",
-            "cross-session",
-            "cross-scene",
-            "cross-view",
-            "cross-subject-validation",
-            "cross-session-validation",
-            "cross-scene-validation",
-            "cross-view-validation",
-        ]
-        | None
-    ) = None
-    """Which clips train and which are tested; default: the paper's, odd-even of UTD-MHAD and cross-subject of MMAct. A
-    validation reads no test clip."""
+    protocol: str | None = None
+    """Which clips train and which are tested; default: the corpus's first, odd-even of UTD-MHAD and cross-subject of
+    MMAct. leave-one-subject-out is every corpus's. With -validation behind it a protocol reads no test clip."""
     desk_classes: bool = False
     """MMAct's classes as the paper counts them, 37: phone use at the desk apart."""
     missing_sensors: Literal["pad", "exclude"] = "pad"

@@ -50,7 +50,7 @@ QUARTER_DROP = 10
 
 def corpus_of(name: str) -> str | None:
     """The paper's name for a corpus, from ours, which may add what its video shows: "UTD-MHAD (depth video)"."""
-    return next((corpus for corpus in CORPORA if name.lower().startswith(corpus.lower())), None)
+    return next((corpus for corpus in CORPORA if f"{name} ".lower().startswith(f"{corpus} ".lower())), None)
 
 
 def printed(corpus: str, model: str) -> dict[str, float] | None:

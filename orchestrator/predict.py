@@ -20,7 +20,6 @@ from orchestrator.store import RunFolder, Store
 LEAST_SAMPLES = 46
 
 VIDEOS = frozenset(".avi .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split())
-SIGNALS = {".csv": decode.read_csv, ".mat": decode.read_mat}
 # How UTD-MHAD ends the names of a trial's two files.
 ENDINGS = ("_color", "_inertial")
 
@@ -117,16 +116,6 @@ def clip_video(data: DataSpec, video: Path | None) -> dict[str, torch.Tensor]:
     return {"video": torch.from_numpy(pixels)[None], "video_length": torch.tensor([length])}
 
 
-def read_signal(file: Path, channels: int = 6) -> np.ndarray:
-    """A .csv or a .mat, by the end of its name."""
-    if file.suffix.lower() not in SIGNALS:
-        raise ValueError(f"is neither of {', '.join(SIGNALS)}")
-    signal = SIGNALS[file.suffix.lower()](file)
-    if signal.shape[1] != channels:
-        raise ValueError(f"has {signal.shape[1]} channels; the run reads {channels}")
-    return signal
-
-
 def predict_files(predictor: Predictor, video: Path | None, imu: Path | None) -> np.ndarray:
     """(K,). Raises ValueError that names the file."""
     for file in filter(None, (video, imu)):
@@ -134,7 +123,7 @@ def predict_files(predictor: Predictor, video: Path | None, imu: Path | None) ->
             raise ValueError(f"{file}: no such file.")
     at = imu
     try:
-        signal = read_signal(imu) if imu else None
+        signal = decode.read_signal(imu) if imu else None
         if signal is not None and len(signal) < LEAST_SAMPLES:
             clip_signal(predictor.spec.data, signal)
         at = video
@@ -147,7 +136,7 @@ def clips(folder: Path) -> dict[str, dict[str, Path]]:
     """The clips below a folder: a video and a signal of one name belong together, in whichever folders they lie."""
     found: dict[str, dict[str, Path]] = {}
     for file in sorted(folder.rglob("*")):
-        kind = "video" if file.suffix.lower() in VIDEOS else "imu" if file.suffix.lower() in SIGNALS else None
+        kind = "video" if file.suffix.lower() in VIDEOS else "imu" if file.suffix.lower() in decode.SIGNALS else None
         if kind is None or not file.is_file():
             continue
         name = file.stem

@@ -5,6 +5,7 @@ from typing import Literal
 
 import pydantic.dataclasses
 
+from datasets import corpora
 from datasets.spec import Augmentation
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.paper import TABLE1
@@ -119,5 +120,13 @@ MMACT_RECIPES = {
 
 
 def recipe_of(name: str, layout: str) -> Recipe:
-    """The recipe of this name for a corpus of this layout."""
-    return (MMACT_RECIPES if layout == "mmact" else RECIPES)[name]
+    """The recipe of this name for a corpus of this layout.
+
+    A corpus that the paper hasn't gets UTD-MHAD's, with its own channels; none of its scores had a say in it.
+    """
+    papers = {"utd-mhad": RECIPES, "mmact": MMACT_RECIPES}
+    if layout in papers:
+        return papers[layout][name]
+    recipe = RECIPES[name]
+    imu = replace(recipe.models["imu"], channels=corpora.of(layout).channels)  # pyright: ignore[reportCallIssue]
+    return replace(recipe, models=recipe.models | {"imu": imu}, chosen_on=())

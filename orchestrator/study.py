@@ -100,7 +100,9 @@ class Study:
         scale, recipe, sampling = SCALES[self.scale], self.recipe_used, self.sampling
         model = recipe.models[modality]
         if isinstance(model, VideoModel):
-            model = replace(model, weights=self.weights or scale.weights)
+            if self.weights and model.backbone != "s3d":
+                raise ValueError(f"--weights are S3D's, and {model.backbone} is trained from scratch.")
+            model = replace(model, weights=self.weights or (scale.weights if model.backbone == "s3d" else "none"))
         workers, batch = self.workers.get(modality, scale.workers[modality]), recipe.optimization[modality].batch
         if batch < 2 * workers:
             raise ValueError(f"--workers {modality} {workers}: a batch of {batch} gives each less than two clips.")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from models.spec import S3D_BLOCKS, FusionModel
+from models.spec import FusionModel, VideoModel
 from orchestrator.spec import Modality, RunSpec
 
 MISSING = 0.3  # of the training clips lack a modality where modality dropout is on
@@ -21,21 +21,25 @@ VARIANTS = {
 
 
 def vary(spec: RunSpec, variant: str, stage1: Mapping[Modality, RunSpec]) -> RunSpec:
-    """The fusion run `spec` as the variant has it; `stage1` are the runs that it starts from."""
-    model = spec.model
-    assert isinstance(model, FusionModel)
+    """The fusion run `spec` as the variant has it; `stage1` are the runs that it starts from.
+
+    Raises ValueError where the fusion would fine-tune blocks that the video's backbone hasn't.
+    """
+    model, seen_by = spec.model, stage1["video"].model
+    assert isinstance(model, FusionModel) and isinstance(seen_by, VideoModel)
     if variant == "one-stage":
         # S3D sees as many epochs as in both stages, at stage 1's rate, and varied as there.
         video, before = stage1["video"].optimization, stage1["video"].augmentation
         how = replace(spec.augmentation, video=before.video, zoom=before.zoom, light=before.light)
-        model = replace(model, finetuned=tuple(S3D_BLOCKS), imu=stage1["imu"].model, video=stage1["video"].model)
+        model = replace(model, finetuned=tuple(seen_by.blocks), imu=stage1["imu"].model, video=seen_by)
         optimization = replace(video, epochs=video.epochs + spec.optimization.epochs)
         return replace(spec, model=model, optimization=optimization, augmentation=how, parents=())
     if variant == "frozen":
         model = replace(model, finetuned=(), finetuned_imu=False)
     if variant == "all":
-        model = replace(model, finetuned=tuple(S3D_BLOCKS))
+        model = replace(model, finetuned=tuple(seen_by.blocks))
     if variant.startswith("attention"):
         model = replace(model, by="attention")
+    seen_by.check_blocks(model.finetuned)
     how = replace(spec.augmentation, missing=MISSING) if variant.endswith("dropout") else spec.augmentation
     return replace(spec, model=model, augmentation=how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from datasets import corpora
+from datasets import corpora, decode
 from datasets.corpora import synthetic
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
@@ -24,10 +26,41 @@ ROOT = Path(__file__).parent.parent
 Command = Callable[..., list[str]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Of tests/test_corpus.py."""
+    parser.addoption("--corpus", choices=list(corpora.CORPORA), help="test this corpus, not those that are here")
+    parser.addoption("--recordings", type=Path, help="the folder of its recordings")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if bool(config.getoption("--corpus")) != bool(config.getoption("--recordings")):
+        raise pytest.UsageError("--corpus NAME and --recordings DIR go together.")
+
+
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve clips: 3 actions x 2 subjects x 2 trials. Copy them to spoil them."""
     return synthetic.write(tmp_path_factory.mktemp("recordings"), subjects=2, trials=2, actions=3)
+
+
+@pytest.fixture(scope="session")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six classes, the least that five can be hidden of, of two subjects: twelve clips."""
+    return synthetic.write(tmp_path_factory.mktemp("six"), subjects=2, trials=1, actions=6)
+
+
+@pytest.fixture(scope="session")
+def class_folders(six: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same clips in a folder a class; subjects 1 and 2 are groups 1 and 8, which split-1 tests and trains."""
+    folder = tmp_path_factory.mktemp("class-folders")
+    for video in sorted((six / "RGB").iterdir()):
+        action, subject, trial = (int(word[1:]) for word in video.name.split("_")[:3])
+        clip = folder / f"class{action}" / f"v_class{action}_g{7 * subject - 6:02}_c{trial:02}"
+        clip.parent.mkdir(exist_ok=True)
+        shutil.copy(video, clip.with_suffix(".avi"))
+        signal = decode.read_mat(six / "Inertial" / video.name.replace("color.avi", "inertial.mat"))
+        np.savetxt(clip.with_suffix(".csv"), signal, "%.9g", ",", header=",".join(decode.CHANNELS), comments="")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from scipy.io import savemat
 
 from datasets import apart, decode
 from datasets.corpora import utd_mhad
+from datasets.corpora.pairs import Pair, checked
 from datasets.manifest import BadFile
 
 
@@ -102,7 +103,7 @@ HEADER = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
 
 
 def test_a_small_file_that_decompresses_to_much_is_refused(tmp_path: Path) -> None:
-    rows = 2 * decode.MAX_MAT_BYTES // 48
+    rows = 2 * decode.MAX_SIGNAL_BYTES // 48
     packed = zlib.compress(matrix(rows, bytes(48 * rows)), 9)
     file = tmp_path / "bomb.mat"
     file.write_bytes(HEADER + struct.pack("<II", 15, len(packed)) + packed)
@@ -124,8 +125,8 @@ def test_a_signal_takes_no_more_memory_than_its_process_may(tmp_path: Path, monk
     reader = apart.Reader()
     try:
         with pytest.raises(ValueError, match=r"takes more than 160 MB of memory|MemoryError"):
-            reader.count("imu", file)
-        assert reader.count("imu", signal_file(tmp_path / "b.mat")) == 20, "the same process goes on"
+            reader.count("utd-mhad", file)
+        assert reader.count("utd-mhad", signal_file(tmp_path / "b.mat")) == 20, "the same process goes on"
     finally:
         reader.close()
 
@@ -134,20 +135,20 @@ def test_what_hangs_or_crashes_ends_alone(tmp_path: Path) -> None:
     file = signal_file(tmp_path / "a.mat")
     reader = apart.Reader()
     try:
-        assert reader.count("imu", file) == 20
+        assert reader.count("utd-mhad", file) == 20
         assert reader.process
         reader.process.send_signal(signal.SIGSTOP)
         with pytest.raises(ValueError, match=r"takes more than 0\.3 s to read"):
-            reader.count("imu", file, seconds=0.3)
-        assert reader.count("imu", file) == 20
+            reader.count("utd-mhad", file, seconds=0.3)
+        assert reader.count("utd-mhad", file) == 20
         crashing = reader.process
         crashing.send_signal(signal.SIGSTOP)
         killer = threading.Thread(target=lambda: (time.sleep(0.2), crashing.send_signal(signal.SIGKILL)))
         killer.start()
         with pytest.raises(ValueError, match=r"ended the process that read it \(SIGKILL\)"):
-            reader.count("imu", file)
+            reader.count("utd-mhad", file)
         killer.join()
-        assert reader.count("imu", file) == 20
+        assert reader.count("utd-mhad", file) == 20
     finally:
         reader.close()
 
@@ -162,11 +163,11 @@ def test_what_corpus_json_holds_is_bounded(content: bytes, tmp_path: Path) -> No
 def test_the_scan_names_what_it_could_not_read(tmp_path: Path) -> None:
     video, mat = film(tmp_path / "a1_s1_t1_color.avi"), tmp_path / "a1_s1_t1_inertial.mat"
     mat.write_bytes(HEADER + matrix(10**8, b""))
-    assert utd_mhad._check(tmp_path, {"video": video, "imu": mat}) == [
-        BadFile(mat.name, "d_iner is 100000000x6: more than 64 MB")
-    ]
+    pair = Pair("a1_s1_t1", 1, 1, 0, video, mat)
+    clips, bad = checked(tmp_path, "utd-mhad", [pair])
+    assert not len(clips) and bad == [BadFile(mat.name, "d_iner is 100000000x6: more than 64 MB")]
     buffer = io.BytesIO()
     savemat(buffer, {"d_iner": np.zeros((7, 6))})
     mat.write_bytes(buffer.getvalue())
-    frames, samples, _ = utd_mhad._check(tmp_path, {"video": video, "imu": mat})
-    assert (frames, samples) == (6, 7)
+    [row] = checked(tmp_path, "utd-mhad", [pair])[0].to_pylist()
+    assert (row["frames"], row["samples"]) == (6, 7)

@@ -23,6 +23,7 @@ from scipy.io import savemat
 
 from datasets import corpora, decode, shards
 from datasets.corpora import utd_mhad
+from datasets.corpora.pairs import Pair, checked
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from datasets.whole import read_json
@@ -147,21 +148,21 @@ SEEDS = {
 
 def scanned(kind: str, folder: Path, content: bytes) -> None:
     """As a corpus is read: what is bad is listed with its name; what is whole is decoded."""
-    for name, bytes_of in (("video", SEEDS["avi"][0]), ("imu", SEEDS["mat"][0])):
-        (folder / name).write_bytes(bytes_of)
-    changed = "imu" if kind == "mat" else "video"
-    (folder / changed).write_bytes(content)
-    video, signal = folder / "video", folder / "imu"
+    video, signal = folder / "a.avi", folder / "a.mat"
+    video.write_bytes(SEEDS["avi"][0])
+    signal.write_bytes(SEEDS["mat"][0])
+    changed = signal if kind == "mat" else video
+    changed.write_bytes(content)
 
     def read() -> None:
-        found = utd_mhad._check(folder, {"video": video, "imu": signal})
-        if isinstance(found, list):
+        clips, found = checked(folder, "utd-mhad", [Pair("a", 1, 1, 0, video, signal)])
+        if found:
             raise ValueError("; ".join(f"{bad.file}: {bad.reason}" for bad in found))
-        frames, length = decode.decode_video(video, 4, found[0], 16, "motion")
+        frames, length = decode.decode_video(video, 4, clips["frames"][0].as_py(), 16, "motion")
         assert frames.shape == (4, 16, 16, 3) and 1 <= length <= 4
         assert np.isfinite(decode.read_mat(signal)).all()
 
-    tried(kind, folder / changed, read)
+    tried(kind, changed, read)
 
 
 @pytest.mark.parametrize("kind", ["avi", "mp4", "mat"])

@@ -12,7 +12,7 @@ from torchvision.models.video import s3d
 from models.build import build, build_fusion, restore
 from models.fusion import Fusion
 from models.imu import ImuClassifier, ImuEncoder
-from models.spec import S3D_BLOCKS, FusionModel, ImuModel, VideoModel
+from models.spec import FusionModel, ImuModel, VideoModel
 from models.video import VideoClassifier
 
 CLASSES = 5
@@ -155,7 +155,7 @@ def test_batchnorms_momentum_is_the_specs() -> None:
 
 def test_only_the_finetuned_blocks_the_imu_encoder_and_the_head_train(fusion: Fusion) -> None:
     trained = ("imu.", "head.", "video.features.9.", "video.features.15.")  # S3D's Mixed_4c and Mixed_5c
-    assert (S3D_BLOCKS["Mixed_4c"], S3D_BLOCKS["Mixed_5c"]) == (9, 15)
+    assert (VideoModel().blocks["Mixed_4c"], VideoModel().blocks["Mixed_5c"]) == (9, 15)
     for name, parameter in fusion.named_parameters():
         assert parameter.requires_grad == name.startswith(trained), name
 
@@ -212,7 +212,7 @@ def test_a_frozen_fusion_trains_only_what_joins(by, stage1: tuple[ImuClassifier,
 
 
 def test_a_fusion_can_be_finetuned_whole(stage1: tuple[ImuClassifier, VideoClassifier]) -> None:
-    fusion = build_fusion(FusionModel(hidden=16, finetuned=tuple(S3D_BLOCKS)), *copy.deepcopy(stage1), CLASSES)
+    fusion = build_fusion(FusionModel(hidden=16, finetuned=tuple(VideoModel().blocks)), *copy.deepcopy(stage1), CLASSES)
     assert all(p.requires_grad for p in fusion.parameters())
     assert all(m.training for m in fusion.train().modules() if isinstance(m, nn.BatchNorm3d))
     F.cross_entropy(fusion(clips()), torch.tensor([0, 1])).backward()

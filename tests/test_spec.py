@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from datasets.spec import Augmentation
+from models import parts
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.spec import DataSpec, Modality, Optimization, RunSpec
 
@@ -45,6 +46,13 @@ VARIED_KEY = "d08e61c6a349fa2d"
 
 
 WORDS = {"crop": "motion", "channels": "motion", "optimizer": "adamw", "schedule": "one-cycle", "by": "attention"}
+ONE_STAGE_KEY = "5bd8b55e36fe029d"  # from before encoders had names
+
+
+@pytest.fixture(autouse=True)
+def another_part_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(parts.IMU, "cnnx", "nowhere:Nothing")
+    monkeypatch.setitem(parts.VIDEO, "s3dx", parts.VIDEO["s3d"])
 
 
 def changes(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
@@ -157,6 +165,8 @@ def test_the_encoders_of_one_stage_are_in_the_key() -> None:
     assert len({two.key, small.key, large.key}) == 3
     back = RunSpec.from_json(json.loads(json.dumps(small.to_json())))
     assert back == small and isinstance(back.model, FusionModel) and back.model.imu == ImuModel(hidden=8)
+    attention = replace(two, model=FusionModel(imu=ImuModel(), video=VideoModel(), by="attention"), parents=())
+    assert attention.key == ONE_STAGE_KEY
     with pytest.raises(ValueError, match="both encoders"):
         FusionModel(imu=ImuModel())
 

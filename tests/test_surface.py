@@ -13,7 +13,6 @@ import ray
 import tyro
 
 from datasets import corpora
-from datasets.corpora import synthetic
 from experiments import full_grid
 from orchestrator import results
 from orchestrator.launch import launch
@@ -38,12 +37,6 @@ RUN = "kind name parents seconds times status reason"
 def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here may get as far as starting one."""
     monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("Ray was started"))
-
-
-@pytest.fixture(scope="module")
-def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six classes, the least that five can be hidden of: twelve clips."""
-    return synthetic.write(tmp_path_factory.mktemp("six"), subjects=2, trials=1, actions=6)
 
 
 def command(*arguments: object) -> int | str | None:

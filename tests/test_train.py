@@ -12,7 +12,7 @@ from datasets.manifest import Manifest
 from datasets.shards import Shards
 from datasets.spec import Augmentation
 from models.build import build
-from models.spec import S3D_BLOCKS, FusionModel, ImuModel, VideoModel
+from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator import run
 from orchestrator.metrics import score_run
 from orchestrator.spec import DataSpec, Optimization, RunSpec
@@ -175,7 +175,7 @@ def more(undisturbed: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
     store: Store, varied: RunSpec, video_tuned: RunSpec, written: Shards
 ):
-    model = FusionModel(finetuned=tuple(S3D_BLOCKS), imu=varied.model, video=video_tuned.model)  # pyright: ignore
+    model = FusionModel(finetuned=tuple(VideoModel().blocks), imu=varied.model, video=video_tuned.model)  # pyright: ignore
     data = replace(video_tuned.data, samples=varied.data.samples, resampled=60)
     # A rate at which nothing moves: what it ends with is what it started from.
     still = replace(video_tuned.optimization, lr=1e-12, weight_decay=0, epochs=1, schedule="constant")

@@ -1,18 +1,31 @@
-"""A corpus is a reader that turns a folder of recordings into a Manifest; this is the list of them."""
+"""The corpora there are, and how a folder of recordings becomes a Manifest. A new one: datasets/README.md."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from datasets.corpora import mmact, utd_mhad
+from datasets.corpora import mmact
+from datasets.corpora.corpus import Corpus
 from datasets.manifest import BadRecordings, Manifest
 
 VERSION = 1  # raise it when a reader judges files otherwise: what was remembered of them is read again
-# A synthetic corpus is written in a real one's layout, so that one's reader takes it.
-READERS = {"utd-mhad": utd_mhad, "synthetic": utd_mhad, "mmact": mmact, "synthetic-mmact": mmact}
+# Of `--corpus`, by the file of this folder that reads them: a synthetic corpus is written in a real one's layout. A
+# Manifest's layout is one of these names too.
+CORPORA = {
+    "utd-mhad": "utd_mhad",
+    "mmact": "mmact",
+    "class-folders": "class_folders",
+    "synthetic": "utd_mhad",
+    "synthetic-mmact": "mmact",
+}
+
+
+def of(name: str) -> Corpus:
+    return import_module(f"datasets.corpora.{CORPORA[name]}").CORPUS
 
 
 def read(
@@ -31,9 +44,11 @@ def read(
     `missing_sensors` ("pad" or "exclude") are MMAct's. Raises BadRecordings, naming every bad file, unless `skip_bad`:
     then they are left out and listed in the Manifest.
     """
-    reader = READERS[corpus]
-    if reader is not mmact and (desk_classes or missing_sensors != "pad"):
+    reader = of(corpus)
+    if reader is not mmact.CORPUS and (desk_classes or missing_sensors != "pad"):
         raise ValueError(f"--corpus {corpus}: --desk-classes and --missing-sensors are for MMAct alone.")
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder. Give the one that holds the recordings with --recordings.")
     seen = hashlib.sha256(f"{VERSION} {corpus} {folder.resolve()}".encode())
     for line in reader.seen(folder):
         seen.update(line.encode())
@@ -60,5 +75,12 @@ def _remembered(file: Path, say: Callable[[str], None]) -> Manifest | None:
 
 
 def signal(layout: str, root: Path, imu: str, rate: int | None = None) -> np.ndarray:
-    """(S, C) float32 of a clip's inertial recording, as the Manifest's column imu names it."""
-    return READERS[layout].signal(root, imu, rate)
+    """(S, C) float32 of a clip's inertial recording, as the Manifest's column imu names it.
+
+    Raises ValueError where it isn't S samples of the corpus's C channels.
+    """
+    corpus = of(layout)
+    found, channels = corpus.signal(root, imu, rate), corpus.channels
+    if found.ndim != 2 or not len(found) or found.shape[1] != channels:
+        raise ValueError(f"is {'x'.join(map(str, found.shape))}, not samples x {channels}")
+    return found.astype(np.float32, copy=False)

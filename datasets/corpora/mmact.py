@@ -23,7 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datasets import mp4, signals
+from datasets.corpora.corpus import Corpus
 from datasets.manifest import SCHEMA, BadFile, Manifest
+from datasets.spec import Protocol
 
 CLASSES: tuple[str, ...] = tuple(
     "carrying carrying_heavy carrying_light checking_time closing crouching drinking entering exiting fall jumping"
@@ -59,8 +61,6 @@ class Session(NamedTuple):
 
 def _roots(folder: Path, deep: int = 3) -> tuple[dict[str, Path], list[Path]]:
     """Where each sensor's folder is, and the folders that hold subjectN/camN."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder. Give the one that holds MMAct's *_clip folders with --recordings.")
     sensors: dict[str, Path] = {}
     videos = []
     level = [folder]
@@ -272,3 +272,14 @@ def with_all_sensors(manifest: Manifest) -> Manifest:
 def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
     """(S, 12), as in `signals.read`, of what a Manifest's column imu names."""
     return signals.read([root / name if name else None for name in imu.split("|")], rate)
+
+
+# The data set's own. A trial is a session, a view is a camera; all but the last keep the views of one instance, which
+# share their signals, on one side.
+PROTOCOLS = {
+    "cross-subject": Protocol("subject", tuple(range(1, 17)), (17, 18, 19, 20), "cross-subject"),
+    "cross-session": Protocol("trial", (1, 2, 3, 4), (5,), "same subjects"),
+    "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
+    "cross-view": Protocol("camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"),
+}
+CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, signal, seen)

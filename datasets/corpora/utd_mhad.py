@@ -3,19 +3,14 @@
 861 of 27 x 8 x 4 trials. An optional corpus.json names what the video shows; without one it is RGB.
 """
 
-import hashlib
 import json
-import os
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
-from datasets import apart, decode
-from datasets.manifest import SCHEMA, BadFile, Manifest
+from datasets.corpora.corpus import Corpus
+from datasets.corpora.pairs import Pair, checked
+from datasets.manifest import BadFile, Manifest
+from datasets.spec import Protocol
 
 CLASSES: tuple[str, ...] = tuple(
     "swipe_left swipe_right wave clap throw arm_cross basketball_shoot draw_x draw_circle_CW draw_circle_CCW"
@@ -29,8 +24,6 @@ FOLDERS = {"video": ("RGB", "color.avi"), "imu": ("Inertial", "inertial.mat")}
 
 def listing(folder: Path) -> list[Path]:
     """The files that make the corpus, sorted; raises ValueError when the folder isn't one."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder. Give the one that holds RGB/ and Inertial/ with --recordings.")
     files = []
     for name, (sub, suffix) in FOLDERS.items():
         if not (folder / sub).is_dir():
@@ -43,20 +36,6 @@ def listing(folder: Path) -> list[Path]:
         files += found
     about = folder / "corpus.json"
     return sorted(files) + ([about] if about.exists() else [])
-
-
-def seen(folder: Path) -> Iterator[str]:
-    """Name, size and time of every file: while these stay, so does the Manifest."""
-    for file in listing(folder):
-        stat = file.stat()
-        yield f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n"
-
-
-def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
-    """(S, 6) of what a Manifest's column imu names: one sensor, whose samples are of the same moments as they are."""
-    if rate is not None:
-        raise ValueError(f"rate={rate}: UTD-MHAD has one rate and no time stamps; leave the recipe's rate out.")
-    return decode.read_mat(root / imu)
 
 
 def _about(folder: Path) -> tuple[str, str]:
@@ -89,53 +68,23 @@ def _index(folder: Path, files: list[Path]) -> tuple[dict[tuple[int, int, int], 
     return trials, bad
 
 
-def _check(folder: Path, pair: dict[str, Path]) -> tuple[int, int, str] | list[BadFile]:
-    """(frames, samples, digest of the content) of one trial, or what is wrong with it."""
-    bad, sizes = [], {}
-    for kind, other in (("video", "imu"), ("imu", "video")):
-        if kind not in pair:
-            there = pair[other].relative_to(folder)
-            bad.append(BadFile(str(there), f"has no {'inertial' if kind == 'imu' else 'video'} recording beside it"))
-            continue
-        try:
-            sizes[kind] = apart.count(kind, pair[kind])
-        except (ValueError, OSError) as error:
-            bad.append(BadFile(str(pair[kind].relative_to(folder)), str(error)))
-    if bad:
-        return bad
-    digest = hashlib.sha256()
-    for kind in ("video", "imu"):
-        with pair[kind].open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-    return sizes["video"], sizes["imu"], digest.hexdigest()[:16]
-
-
 def read(folder: Path) -> Manifest:
     """Every whole trial in numerical order; what is bad is listed in `Manifest.bad`. Decodes every frame once."""
     name, video = _about(folder)
     trials, bad = _index(folder, [f for f in listing(folder) if f.name != "corpus.json"])
-    keys = sorted(trials)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        checked = list(pool.map(lambda key: _check(folder, trials[key]), keys))
-    rows = []
-    for (action, subject, trial), found in zip(keys, checked, strict=True):
-        if isinstance(found, list):
-            bad += found
-            continue
-        pair = trials[action, subject, trial]
-        frames, samples, content = found
-        rows.append(
-            {
-                "clip": f"a{action}_s{subject}_t{trial}",
-                "subject": subject,
-                "trial": trial,
-                "label": action - 1,
-                "video": str(pair["video"].relative_to(folder)),
-                "imu": str(pair["imu"].relative_to(folder)),
-                "frames": frames,
-                "samples": samples,
-                "content": content,
-            }
-        )
-    clips = pa.Table.from_pylist(rows, schema=SCHEMA)
-    return Manifest(name, video, "utd-mhad", CLASSES, clips, folder.resolve(), tuple(bad))
+    pairs = [
+        Pair(f"a{action}_s{subject}_t{trial}", subject, trial, action - 1, pair.get("video"), pair.get("imu"))
+        for (action, subject, trial), pair in sorted(trials.items())
+    ]
+    clips, unread = checked(folder, "utd-mhad", pairs)
+    return Manifest(name, video, "utd-mhad", CLASSES, clips, folder.resolve(), (*bad, *unread))
+
+
+PROTOCOLS = {
+    # The paper's (section 4.1) and the data set's own.
+    "odd-even": Protocol("subject", (1, 3, 5, 7), (2, 4, 6, 8), "cross-subject"),
+    "even-odd": Protocol("subject", (2, 4, 6, 8), (1, 3, 5, 7), "cross-subject"),
+    # Some published UTD-MHAD numbers are of this kind, which is easier: every tested person was trained on.
+    "trials": Protocol("trial", (1, 2), (3, 4), "same subjects"),
+}
+CORPUS = Corpus(read, PROTOCOLS)
