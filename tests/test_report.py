@@ -45,7 +45,7 @@ def test_depth_is_never_called_rgb_and_the_paper_stands_apart(depth):
 def test_rgb_stands_beside_the_paper(no_plots, tmp_path):
     text = text_of(write(make(tmp_path / "runs", "RGB", "UTD-MHAD"), tmp_path))
     assert "RGB only" in text and "distant reference" not in text
-    assert "IMU + RGB 75.00 9/12 100.00 50.00 Video + Sensor 96.05 100 96.05" in text
+    assert "IMU + RGB 75.00 9/12 46.77 to 91.11 100.00 50.00 Video + Sensor 96.05 100 96.05" in text
 
 
 def test_unknown_corpus_has_no_printed_numbers(no_plots, tmp_path):
