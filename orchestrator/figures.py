@@ -60,7 +60,7 @@ def ratio_lines(series: Sequence[Series]) -> bytes:
     axes.set_ylim(0, 102)
     columns = 3 if len(keys) == len(series) else 2
     figure.legend(handles=keys, frameon=False, ncols=columns, loc="outside lower center")
-    return _png(figure, axes)
+    return png(figure, axes)
 
 
 @rc_context(LETTERS)
@@ -72,7 +72,7 @@ def hidden_bars(accuracy: Sequence[Series], f1: Sequence[Series]) -> bytes:
     _grouped(below, f1, "macro F1 (%)")
     handles, labels = above.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    return _png(figure, above, below)
+    return png(figure, above, below)
 
 
 def _grouped(axes: Axes, series: Sequence[Series], title: str) -> None:
@@ -112,7 +112,7 @@ def confusion(matrix_KK: np.ndarray, classes: Sequence[str], title: str) -> byte
     axes.set_yticks(range(len(classes)), classes, fontsize=8, parse_math=False)
     axes.set(xlabel="predicted class", ylabel="class")
     axes.set_title(title, fontsize=11)
-    return _png(figure)
+    return png(figure)
 
 
 @rc_context(LETTERS)
@@ -134,10 +134,10 @@ def curves(histories: dict[tuple[str, str], list[list[dict]]]) -> bytes:
         axes.set_title(title)
     for axes in grid[-1]:
         axes.set_xlabel("epoch")
-    return _png(figure, *grid.flat)
+    return png(figure, *grid.flat)
 
 
-def _png(figure: Figure, *plain: Axes) -> bytes:
+def png(figure: Figure, *plain: Axes) -> bytes:
     for axes in plain:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#dddddd", linewidth=0.8)

@@ -12,23 +12,29 @@ from rich.table import Table
 from rich.text import Text
 
 from datasets.whole import write_whole
-from orchestrator import claims, cost, errors, figures, paper, scores
+from orchestrator import claims, cost, errors, figures, paper, pictures, scores
 from orchestrator.errors import Predictions
 from orchestrator.figures import Series
 from orchestrator.paired import Right, difference
+from orchestrator.pictures import Look
 from orchestrator.scores import BARS, MODELS, Results
 from orchestrator.store import RunFolder
 from orchestrator.variant import VARIANTS
 
 
-def write(results: Results, runs: Path, folder: Path, beside: Sequence[Results] = ()) -> Path:
+def write(
+    results: Results, runs: Path, folder: Path, beside: Sequence[Results] = (), looks: Sequence[Look] | str = ""
+) -> Path:
     """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal.
 
-    `beside` are results on other corpora, whose Table 2 stands below ours.
+    `beside` are results on other corpora, whose Table 2 stands below ours. `looks` are the appendix's clips, or why it
+    has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     predictions = {model: errors.predictions(results, runs, model) for model in MODELS}
     images = _draw(results, runs, predictions)
+    for number, look in enumerate(() if isinstance(looks, str) else looks):
+        images |= {f"look{number}_frames": pictures.frames(look), f"look{number}_signal": pictures.signal(look)}
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
     content = _content(results, predictions, cache(lambda key: _right(runs / key)))
@@ -37,6 +43,7 @@ def write(results: Results, runs: Path, folder: Path, beside: Sequence[Results] 
     content["by_class"] = errors.rows(results, runs, predictions, "label")
     content["taken_for"] = errors.taken_for(results, predictions["fusion"])
     content["beside"] = [_beside(other) for other in beside]
+    content |= {"looks": () if isinstance(looks, str) else looks, "unseen": looks if isinstance(looks, str) else ""}
     content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
     path = folder / "report.html"
     write_whole(path, _environment().get_template("report.html.j2").render(content))

@@ -56,7 +56,7 @@ def test_unknown_corpus_has_no_printed_numbers(no_plots, tmp_path):
 def test_figure_3_has_two_panels(monkeypatch):
     drawn: list[list[str]] = []
     titles = lambda figure, *axes: drawn.append([panel.get_title() for panel in axes]) or b""  # noqa: E731
-    monkeypatch.setattr(figures, "_png", titles)
+    monkeypatch.setattr(figures, "png", titles)
     bars = [
         figures.Series("IMU*", "imu", {1: [80.0, 82.0], 3: []}),
         figures.Series("Depth*", "video", {1: [], 3: [9.0]}),
