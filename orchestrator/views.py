@@ -10,7 +10,7 @@ from orchestrator.spec import RunSpec
 
 COLUMNS = {
     "metrics": ("test_top1", "test_f1", "test_top1_seen", "test_top1_hidden"),
-    "tags": ("modality", "stage", "ratio", "hidden", "seed", "protocol", "scale", "recipe"),
+    "tags": ("modality", "stage", "ratio", "hidden", "seed"),
 }
 ORDER = "metrics.`test_top1`"  # by a score MLflow lists the runs; by time it would fold them away under their start
 VIEWS = {
