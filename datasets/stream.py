@@ -90,7 +90,7 @@ def batches(
         local_shuffle_seed=order,
     )
     for table in cast(Iterable[pa.Table], found):
-        yield {name: _tensor(table, name, sampling) for name in table.column_names}
+        yield tensors(table, sampling)
 
 
 def from_memory(clips: Batch, size: int, order: int | None = None) -> Iterator[Batch]:
@@ -99,6 +99,11 @@ def from_memory(clips: Batch, size: int, order: int | None = None) -> Iterator[B
     rows = np.arange(count) if order is None else np.random.default_rng(order).permutation(count)
     for part in torch.from_numpy(rows).split(size):
         yield {name: values[part] for name, values in clips.items()}
+
+
+def tensors(table: pa.Table, sampling: Sampling) -> Batch:
+    """Clips as a shard holds them, as a batch."""
+    return {name: _tensor(table, name, sampling) for name in table.column_names}
 
 
 def _tensor(table: pa.Table, name: str, sampling: Sampling) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 python experiments/report.py --storage DIR --plan full_grid
 python experiments/report.py --storage DIR --beside DIR2       (with Table 2 of another corpus, on another storage)
+python experiments/report.py --storage DIR --look              (with what the fused network looks at)
 """
 
 import sys
@@ -12,7 +13,9 @@ from typing import Any
 import tyro
 
 from datasets.whole import read_json
-from orchestrator import report
+from orchestrator import report, scores
+from orchestrator.pictures import Look
+from orchestrator.store import Store
 from orchestrator.terminal import console, refuse_bad_input
 
 
@@ -28,6 +31,8 @@ class Which:
 class Pages(Which):
     beside: tuple[Path, ...] = ()
     """Storages that the plan ran with on other corpora."""
+    look: bool = False
+    """Add what the fused network looks at in four test clips; needs its weights, and the shards or recordings."""
 
 
 def results_of(storage: Path, plan: str) -> dict[str, Any]:
@@ -42,8 +47,22 @@ def rewrite(which: Pages) -> int:
     for table in report.tables(results):
         console.print(table)
     folder = which.storage.resolve() / "reports" / which.plan
-    console.print(f"report: {report.write(results, which.storage / 'runs', folder, beside)}")
+    seen = looks(Store(which.storage.resolve()), results) if which.look else ""
+    console.print(f"report: {report.write(results, which.storage / 'runs', folder, beside, seen)}")
     return 0
+
+
+def looks(store: Store, results: dict[str, Any]) -> list[Look] | str:
+    """Of the fusion of Table 2, its first seed; or why there are none."""
+    from orchestrator import saliency  # torch and Captum take seconds
+
+    done = [cell["keys"][0] for cell in scores.modality(results, "fusion") if cell["status"] == "done"]
+    if not done:
+        return "Not drawn: no fusion of all the training data is done."
+    try:
+        return saliency.looks(store, done[0])
+    except ValueError as error:
+        return f"Not drawn: {error}"
 
 
 if __name__ == "__main__":

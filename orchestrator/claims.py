@@ -38,6 +38,7 @@ class Claim:
     paper: str
     ours: str
     verdict: str
+    runs: tuple[str, ...] = ()  # keys of those behind it
 
 
 def table2(results: Results, right: Right) -> list[Claim]:
@@ -107,20 +108,24 @@ def hiding(results: Results, right: Right) -> list[Claim]:
 def _better(text: str, theirs: str, found: Sequence[At]) -> Claim:
     """A is above B where the whole interval is above nothing."""
     verdicts = [(at, HOLDS if d.low > 0 else FAILS if d.high < 0 else OPEN) for at, d in found if d]
-    return Claim(text, theirs, _listed([(at, d.text) for at, d in found if d]), _verdict(verdicts))
+    return Claim(text, theirs, _listed([(at, d.text) for at, d in found if d]), _verdict(verdicts), _runs(found))
 
 
 def _about(
     results: Results, text: str, theirs: str, found: Sequence[tuple[str, Difference | None, int | None]]
 ) -> Claim:
     """A number of the paper's holds where the interval contains it; only of the same corpus and video."""
-    ours = _listed([(at, d.text) for at, d, _ in found if d])
+    ours, runs = _listed([(at, d.text) for at, d, _ in found if d]), _runs([(at, d) for at, d, _ in found])
     if not comparable(results) and ours:
-        return Claim(text, theirs, ours, _untestable(f"{results['video']} video, the number is of RGB"))
+        return Claim(text, theirs, ours, _untestable(f"{results['video']} video, the number is of RGB"), runs)
     if ours and all(v is None for *_, v in found):
-        return Claim(text, theirs, ours, _untestable("the paper has no number for it"))
+        return Claim(text, theirs, ours, _untestable("the paper has no number for it"), runs)
     verdicts = [(at, HOLDS if d.low <= v <= d.high else FAILS) for at, d, v in found if d and v is not None]
-    return Claim(text, theirs, ours, _verdict(verdicts))
+    return Claim(text, theirs, ours, _verdict(verdicts), runs)
+
+
+def _runs(found: Sequence[At]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for _, d in found if d for key in d.keys))
 
 
 def _verdict(verdicts: list[tuple[str, str]]) -> str:

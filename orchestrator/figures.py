@@ -1,10 +1,15 @@
-"""The report's plots: plain numbers in, PNG bytes out. Drawn on white; the page inverts them in dark mode."""
+"""The report's plots: plain numbers in, PNG bytes out. Drawn on white; the page inverts them in dark mode.
+
+Letters are 12 points on six inches: as large as the page's, and still ten pixels where a phone shows all of a plot.
+"""
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -13,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 COLOURS = {"imu": "#0072B2", "video": "#D55E00", "fusion": "#009E73"}
 BAR_COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#E69F00")
 MARKERS = {"imu": "o", "video": "s", "fusion": "D"}
+LETTERS: dict[Any, Any] = {"font.size": 12, "axes.titlesize": 12}
 
 
 @dataclass(frozen=True)
@@ -22,60 +28,70 @@ class Series:
     label: str
     model: str
     values: dict[float, list[float]]
-    printed: float | None = None  # the paper's value at all the training data, where it is comparable
+    ends: dict[float, tuple[float, float] | None] = field(default_factory=dict)  # of 95 % intervals
+    printed: dict[float, float] = field(default_factory=dict)  # the paper's values, where they are comparable
 
-    def points(self) -> tuple[list[float], list[float], list[float]]:
-        """x, mean and sample standard deviation over seeds (0 for one seed); x without a result is left out."""
+    def points(self) -> tuple[list[float], list[float], np.ndarray | None]:
+        """x, mean over seeds and how far the interval reaches below and above it; x without a result is left out."""
         x = sorted(x for x, values in self.values.items() if values)
-        spread = [float(np.std(self.values[at], ddof=1)) if len(self.values[at]) > 1 else 0.0 for at in x]
-        return x, [float(np.mean(self.values[at])) for at in x], spread
+        mean = [float(np.mean(self.values[at])) for at in x]
+        ends = [self.ends.get(at) or (np.nan, np.nan) for at in x]
+        reach = np.array([(m - low, high - m) for m, (low, high) in zip(mean, ends, strict=True)]).T
+        return x, mean, None if np.isnan(reach).all() else reach
 
 
+@rc_context(LETTERS)
 def ratio_lines(series: Sequence[Series]) -> bytes:
-    """Figure 2: top-1 against the share of the training data, mean and standard deviation over seeds."""
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    """Figure 2: top-1 against the share of the training data, with 95 % intervals."""
+    figure = Figure(figsize=(6, 4.6), layout="constrained")
     axes = figure.subplots()
     keys = []  # ours above the paper's, a column a model
-    for line in series:
-        x, mean, spread = line.points()
+    for index, line in enumerate(series):
+        x, mean, reach = line.points()
+        beside = [at + index - (len(series) - 1) / 2 for at in x]  # so that intervals don't cover each other
         style = {"color": COLOURS[line.model], "marker": MARKERS[line.model], "markersize": 7}
-        error = spread if any(spread) else None
-        keys.append(axes.errorbar(x, mean, yerr=error, capsize=4, linewidth=2, label=line.label, **style))
-        if line.printed is not None:
+        keys.append(axes.errorbar(beside, mean, yerr=reach, capsize=4, linewidth=2, label=line.label, **style))
+        if line.printed:
             hollow = {"fillstyle": "none", "linestyle": "none", "label": f"paper: {line.label}", **style}
-            keys += axes.plot([100], [line.printed], **hollow)
+            keys += axes.plot(list(line.printed), list(line.printed.values()), **hollow)
     axes.set_xticks(sorted({x for line in series for x in line.values}))
     axes.xaxis.set_major_formatter("{x:g} %")
     axes.set(xlabel="share of the training data", ylabel="top-1 accuracy (%)")
-    axes.set_ylim(0, 100)
-    figure.legend(handles=keys, frameon=False, ncols=3, loc="outside lower center")
-    return _png(figure, axes)
+    axes.set_ylim(0, 102)
+    columns = 3 if len(keys) == len(series) else 2
+    figure.legend(handles=keys, frameon=False, ncols=columns, loc="outside lower center")
+    return png(figure, axes)
 
 
+@rc_context(LETTERS)
 def hidden_bars(accuracy: Sequence[Series], f1: Sequence[Series]) -> bytes:
-    """Figure 3: two panels, accuracy left and macro F1 right; bars by modality, grouped by classes hidden."""
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    _grouped(left, accuracy, "top-1 accuracy (%)")
-    _grouped(right, f1, "macro F1 (%)")
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    return _png(figure, left, right)
+    """Figure 3: two panels, accuracy above macro F1; bars by modality, grouped by classes hidden."""
+    figure = Figure(figsize=(6, 7.6), layout="constrained")
+    above, below = figure.subplots(2, 1)
+    _grouped(above, accuracy, "top-1 accuracy (%)")
+    _grouped(below, f1, "macro F1 (%)")
+    handles, labels = above.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    return png(figure, above, below)
 
 
 def _grouped(axes: Axes, series: Sequence[Series], title: str) -> None:
     groups, width = sorted({x for bars in series for x in bars.values}), 0.8 / max(len(series), 1)
     for index, bars in enumerate(series):
-        x, mean, spread = bars.points()
+        x, mean, reach = bars.points()
         middle = [groups.index(at) + (index - (len(series) - 1) / 2) * width for at in x]
-        error = spread if any(spread) else None
         style = {"color": BAR_COLOURS[index], "ecolor": "#555555", "capsize": 3}
-        axes.bar(middle, mean, width * 0.92, yerr=error, label=bars.label, **style)
-        for at, value, above in zip(middle, mean, spread, strict=True):
-            axes.text(at, value + above + 1, f"{value:.0f}", ha="center", va="bottom", fontsize=8)
+        axes.bar(middle, mean, width * 0.92, yerr=reach, label=bars.label, **style)
+        above = np.zeros(len(mean)) if reach is None else np.nan_to_num(reach[1])
+        for at, value, up in zip(middle, mean, above, strict=True):
+            axes.text(at, value + up + 1, f"{value:.0f}", ha="center", va="bottom", fontsize=11)
+        paper = [(at, bars.printed[count]) for count, at in zip(x, middle, strict=True) if count in bars.printed]
+        if paper:
+            hollow = {"marker": "o", "markersize": 7, "fillstyle": "none", "linestyle": "none", "color": "black"}
+            axes.plot(*zip(*paper, strict=True), label=f"paper: {bars.label}", **hollow)
     axes.set_xticks(range(len(groups)), [f"{count:g} hidden" for count in groups])
-    axes.set_title(title, fontsize=11)
-    axes.set_ylim(0, 108)
+    axes.set_title(title)
+    axes.set_ylim(0, 112)
     axes.set_yticks(range(0, 101, 20))
 
 
@@ -96,29 +112,32 @@ def confusion(matrix_KK: np.ndarray, classes: Sequence[str], title: str) -> byte
     axes.set_yticks(range(len(classes)), classes, fontsize=8, parse_math=False)
     axes.set(xlabel="predicted class", ylabel="class")
     axes.set_title(title, fontsize=11)
-    return _png(figure)
+    return png(figure)
 
 
+@rc_context(LETTERS)
 def curves(histories: dict[tuple[str, str], list[list[dict]]]) -> bytes:
-    """Training loss above training top-1, a column per (model, label) and a line per seed, against the epoch."""
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    grid = figure.subplots(2, len(histories), squeeze=False)
-    for column, ((model, label), seeds) in enumerate(histories.items()):
-        for axes, name, scale in ((grid[0, column], "loss", 1), (grid[1, column], "train_top1", 100)):
+    """Training loss beside training top-1, a row per (model, label) and a line per seed, against the epoch."""
+    figure = Figure(figsize=(6, 0.6 + 2.2 * len(histories)), layout="constrained")
+    grid = figure.subplots(len(histories), 2, squeeze=False)
+    for row, ((model, label), seeds) in zip(grid, histories.items(), strict=True):
+        for axes, name, scale in ((row[0], "loss", 1), (row[1], "train_top1", 100)):
             for history in seeds:
                 epochs = [epoch for epoch in history if epoch.get(name) is not None]
                 x, y = [epoch["epoch"] for epoch in epochs], [scale * epoch[name] for epoch in epochs]
                 axes.plot(x, y, color=COLOURS[model], linewidth=1.5, marker="." if len(x) < 25 else "")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        grid[0, column].set_title(label, fontsize=11)
-        grid[0, column].set_ylim(bottom=0)
-        grid[1, column].set(ylim=(0, 102), xlabel="epoch")
-    grid[0, 0].set_ylabel("training loss")
-    grid[1, 0].set_ylabel("training top-1 (%)")
-    return _png(figure, *grid.flat)
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        row[0].set_ylabel(label)
+        row[0].set_ylim(bottom=0)
+        row[1].set_ylim(0, 102)
+    for axes, title in zip(grid[0], ("training loss", "training top-1 (%)"), strict=True):
+        axes.set_title(title)
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch")
+    return png(figure, *grid.flat)
 
 
-def _png(figure: Figure, *plain: Axes) -> bytes:
+def png(figure: Figure, *plain: Axes) -> bytes:
     for axes in plain:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#dddddd", linewidth=0.8)

@@ -21,6 +21,7 @@ class Difference:
     high: float
     p: float
     seeds: int
+    keys: tuple[str, ...] = ()  # of the runs compared
 
     @property
     def text(self) -> str:
@@ -37,12 +38,13 @@ def difference(these: list[dict[str, Any]], those: list[dict[str, Any]], right: 
     about other people.
     """
     by_seed = {cell["seed"]: cell for cell in those}
-    pairs = [(_clips(a, right), _clips(by_seed[a["seed"]], right)) for a in these if a["seed"] in by_seed]
-    whole = [(a, b) for a, b in pairs if a and b and a.keys() == b.keys()]
+    pairs = [(a, by_seed[a["seed"]]) for a in these if a["seed"] in by_seed]
+    found = [(_clips(a, right), _clips(b, right), (*a["keys"], *b["keys"])) for a, b in pairs]
+    whole = [(a, b, keys) for a, b, keys in found if a and b and a.keys() == b.keys()]
     if not whole:
         return None
     names = sorted(whole[0][0])
-    values = np.array([[float(a[name]) - float(b[name]) for name in names] for a, b in whole])  # seeds, clips
+    values = np.array([[float(a[name]) - float(b[name]) for name in names] for a, b, _ in whole])  # seeds, clips
     per_clip = values.mean(axis=0)
     drawn = np.random.default_rng(0).integers(len(per_clip), size=(DRAWS, len(per_clip)))
     means = 100 * per_clip[drawn].mean(axis=1)
@@ -52,7 +54,8 @@ def difference(these: list[dict[str, Any]], those: list[dict[str, Any]], right: 
         p = binomtest(won, won + lost).pvalue if won + lost else 1.0
     else:
         p = min(1.0, 2 * min((means <= 0).mean(), (means >= 0).mean()))
-    return Difference(100 * float(per_clip.mean()), float(low), float(high), float(p), len(values))
+    compared = tuple(dict.fromkeys(key for *_, keys in whole for key in keys))
+    return Difference(100 * float(per_clip.mean()), float(low), float(high), float(p), len(values), compared)
 
 
 def _clips(cell: dict[str, Any], right: Right) -> dict[str, bool] | None:

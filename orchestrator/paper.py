@@ -58,3 +58,16 @@ def printed(corpus: str, model: str) -> dict[str, float] | None:
     name = corpus_of(corpus)
     row = next((row for row in TABLE2 if row["model"] == model), None)
     return {metric: value / 100 for metric, value in row[name].items()} if name and row else None
+
+
+def with_less(corpus: str, model: str) -> dict[float, float]:
+    """Figure 2's top-1 as the text gives it, per cent by share of the training data: its plot has no values."""
+    row = printed(corpus, model)
+    whole = {100.0: 100 * row["top1"]} if row else {}
+    return whole | ({25.0: whole[100.0] - QUARTER_DROP} if whole and model == "fusion" else {})
+
+
+def with_hidden(corpus: str, model: str) -> dict[float, float]:
+    """Figure 3's top-1 as the text gives it, per cent by number of hidden classes; none of the fusions."""
+    row = printed(corpus, model) if corpus_of(corpus) == "UTD-MHAD" else None
+    return {float(x): 100 * row["top1"] - drop for x, drop in ZERO_SHOT_DROP.get(model, {}).items()} if row else {}

@@ -68,7 +68,7 @@ class Progress:
             write_whole(self.store.report(self.plan.name) / "progress.json", json.dumps(record))
 
     def _show(self) -> None:
-        if not self.console.is_terminal:
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
             return self._show_plain()
         with Live(console=self.console, refresh_per_second=2, transient=True) as live:
             while not self.stop.wait(0.5):

@@ -5,39 +5,45 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import jinja2
-import numpy as np
-import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
 from datasets.whole import write_whole
-from orchestrator import claims, figures, paper, scores
-from orchestrator.clock import PARTS
+from orchestrator import claims, cost, errors, figures, paper, pictures, scores
+from orchestrator.errors import Predictions
+from orchestrator.figures import Series
 from orchestrator.paired import Right, difference
+from orchestrator.pictures import Look
 from orchestrator.scores import BARS, MODELS, Results
 from orchestrator.store import RunFolder
 from orchestrator.variant import VARIANTS
 
-Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, predicted
-Predictions = dict[str, list[Clips]]  # of each model, one a seed
 
-
-def write(results: Results, runs: Path, folder: Path, beside: Sequence[Results] = ()) -> Path:
+def write(
+    results: Results, runs: Path, folder: Path, beside: Sequence[Results] = (), looks: Sequence[Look] | str = ""
+) -> Path:
     """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal.
 
-    `beside` are results on other corpora, whose Table 2 stands below ours.
+    `beside` are results on other corpora, whose Table 2 stands below ours. `looks` are the appendix's clips, or why it
+    has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    predictions = {model: _predictions(results, runs, model) for model in MODELS}
+    predictions = {model: errors.predictions(results, runs, model) for model in MODELS}
     images = _draw(results, runs, predictions)
+    for number, look in enumerate(() if isinstance(looks, str) else looks):
+        images |= {f"look{number}_frames": pictures.frames(look), f"look{number}_signal": pictures.signal(look)}
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
     content = _content(results, predictions, cache(lambda key: _right(runs / key)))
+    content["subjects"] = errors.rows(results, runs, predictions, "subject")
+    content["subject_names"] = sorted(set().union(*(row.total for row in content["subjects"])))
+    content["by_class"] = errors.rows(results, runs, predictions, "label")
+    content["taken_for"] = errors.taken_for(results, predictions["fusion"])
     content["beside"] = [_beside(other) for other in beside]
+    content |= {"looks": () if isinstance(looks, str) else looks, "unseen": looks if isinstance(looks, str) else ""}
     content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
     path = folder / "report.html"
     write_whole(path, _environment().get_template("report.html.j2").render(content))
@@ -49,19 +55,8 @@ def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters["duration"] = _duration
+    environment.filters["duration"] = cost.duration
     return environment
-
-
-def _predictions(results: Results, runs: Path, model: str) -> list[Clips]:
-    done = [cell for cell in scores.modality(results, model) if cell["status"] == "done"]  # others may be half written
-    seeds = [[RunFolder(runs / key) for key in cell["keys"]] for cell in done]
-    columns = ["subject", "label", "predicted"]
-    return [
-        pa.concat_tables(folder.predictions(columns) for folder in folders).to_pydict()
-        for folders in seeds
-        if all((folder.path / "predictions.parquet").exists() for folder in folders)
-    ]
 
 
 def _right(run: Path) -> dict[str, bool] | None:
@@ -96,36 +91,36 @@ def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, b
     for model, seeds in predictions.items():
         if seeds:
             title = f"{scores.model_label(results, model)}: per cent of each class's test clips"
-            images[f"confusion_{model}"] = figures.confusion(_confusion(results, seeds), results["classes"], title)
+            images[f"confusion_{model}"] = figures.confusion(
+                errors.confusion(results, seeds), results["classes"], title
+            )
     if histories := _histories(results, runs):
         images["curves"] = figures.curves(histories)
     return images
 
 
-def _lines(results: Results) -> list[figures.Series]:
+def _lines(results: Results) -> list[Series]:
     out = []
     for model in MODELS:
-        points = {100 * r: scores.values(scores.at_ratio(results, model, r), "top1") for r in scores.ratios(results)}
-        printed = paper.printed(results["corpus"], model) if scores.comparable(results) else None
-        reference = 100 * printed["top1"] if printed else None
-        out.append(figures.Series(scores.model_label(results, model), model, points, reference))
+        cells = {100 * share: scores.at_ratio(results, model, share) for share in scores.ratios(results)}
+        printed = paper.with_less(results["corpus"], model) if scores.comparable(results) else {}
+        out.append(_series(scores.model_label(results, model), model, cells, "top1", printed))
     return out
 
 
-def _bars(results: Results, metric: str) -> list[figures.Series]:
+def _bars(results: Results, metric: str) -> list[Series]:
     out = []
     for model, star in BARS:
         counts = scores.hidden_counts(results)
-        points = {float(x): scores.values(scores.zero_shot(results, model, star, x), metric) for x in counts}
-        out.append(figures.Series(scores.bar_label(results, model, star), model, points))
+        cells = {float(x): scores.zero_shot(results, model, star, x) for x in counts}
+        printed = paper.with_hidden(results["corpus"], model) if metric == "top1" and scores.comparable(results) else {}
+        out.append(_series(scores.bar_label(results, model, star), model, cells, metric, printed))
     return out
 
 
-def _confusion(results: Results, seeds: list[Clips]) -> np.ndarray:
-    count_KK = np.zeros((len(results["classes"]),) * 2, dtype=int)  # K classes: (class, predicted), over all seeds
-    for run in seeds:
-        np.add.at(count_KK, (run["label"], run["predicted"]), 1)
-    return count_KK
+def _series(label: str, model: str, cells: dict[float, list[scores.Cell]], metric: str, printed: dict) -> Series:
+    values = {x: scores.values(at, metric) for x, at in cells.items()}
+    return Series(label, model, values, {x: scores.ends_of(at, metric) for x, at in cells.items()}, printed)
 
 
 # Tables
@@ -154,24 +149,10 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "table2_claims": claims.table2(results, right),
         "ratio_claims": claims.ratio(results, right),
         "zero_shot_claims": claims.hiding(results, right),
-        "subjects": _by_subject(results, predictions),
         "variants": _variants(results, right),
-        "run_rows": _run_rows(results),
-        "times": _times(results),
+        "run_rows": cost.runs(results),
+        "times": cost.times(results),
     }
-
-
-def _times(results: Results) -> list[dict[str, Any]]:
-    """Mean seconds of a run of each kind, by what they went to; what no worker saw are its processes."""
-    rows = []
-    for kind in MODELS:
-        timed = [run for run in results["runs"].values() if run["kind"] == kind and run.get("times")]
-        if timed:
-            parts = {name: fmean(run["times"][name] for run in timed) for name in PARTS}
-            whole = fmean(run["seconds"] for run in timed)
-            parts = {"processes": whole - sum(parts.values())} | parts | {"all": whole}
-            rows.append({"label": scores.model_label(results, kind), "runs": len(timed), "parts": parts})
-    return rows
 
 
 def _beside(results: Results) -> dict[str, Any]:
@@ -202,37 +183,6 @@ def _variant(label: str, cells: list[scores.Cell], base: list[scores.Cell], righ
     parts = {"top1": "", "without_imu": "_without_imu", "without_video": "_without_video"}
     found = {name: scores.score(cells, "top1", part) for name, part in parts.items()}
     return {"label": label, "f1": scores.score(cells, "f1"), "against": gap.text if gap else "", **found}
-
-
-def _by_subject(results: Results, predictions: Predictions) -> dict[str, Any]:
-    """Clips right of all, by test subject, over seeds."""
-    rows = []
-    for model, seeds in predictions.items():
-        right, total = Counter(), Counter()
-        for run in seeds:
-            total.update(run["subject"])
-            right.update(s for s, y, p in zip(run["subject"], run["label"], run["predicted"], strict=True) if y == p)
-        rows.append({"label": scores.model_label(results, model), "right": right, "total": total})
-    return {"names": sorted(set().union(*(row["total"] for row in rows))), "rows": rows}
-
-
-def _run_rows(results: Results) -> list[dict[str, Any]]:
-    """Every run, done or not; the reason of one that failed stands in its cells."""
-    empty = {"name": "", "kind": "", "parents": {}, "seconds": None, "status": "", "reason": None}
-    rows = {key: {**empty, **run, "key": key} for key, run in results["runs"].items()}
-    for cell in results["cells"]:
-        if cell.get("key"):
-            named = {"name": scores.cell_label(results, cell), "kind": cell["model"], "status": cell["status"]}
-            row = rows.setdefault(cell["key"], {**empty, **named, "key": cell["key"]})
-            row["reason"] = row["reason"] or cell.get("reason")
-    return list(rows.values())
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None or seconds < 120:
-        return "–" if seconds is None else f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 # The terminal

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.stats import t
-
 from orchestrator import paper
+from orchestrator.interval import interval_of, wilson
 from orchestrator.variant import VARIANTS
 
 Cell = dict[str, Any]
@@ -31,7 +30,7 @@ class Score:
     text: str
     parts: list[tuple[str, str | None]]
     note: str = ""  # how many of the seeds the mean is over, where not all
-    interval: str = ""  # of the mean over seeds, 95 %, by Student's t
+    interval: str = ""  # 95 %, where there is one
 
 
 # Labels
@@ -167,17 +166,22 @@ def score(cells: list[Cell], metric: str, part: str = "") -> Score:
     interval = ""
     if len(found) > 1:
         text += f" ± {stdev(found):.2f}"
-        low, high = interval_of(found)
-        interval = f"{low:.2f} to {high:.2f}"
+    if ends := ends_of(cells, metric, part):
+        interval = f"{ends[0]:.2f} to {ends[1]:.2f}"
     note = f"{len(found)} of {len(cells)} seeds" if 0 < len(found) < len(cells) else ""
     parts = [(_part(cell, metric, part, alone=len(cells) == 1), cell.get("key")) for cell in cells]
     return Score(text, parts, note, interval)
 
 
-def interval_of(values: list[float]) -> tuple[float, float]:
-    """95 %, of the mean of two or more seeds' values, within 0 and 100."""
-    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-    return max(0.0, fmean(values) - half), min(100.0, fmean(values) + half)
+def ends_of(cells: list[Cell], metric: str, part: str = "") -> tuple[float, float] | None:
+    """Of a score's 95 % interval: of the mean over seeds, or, of one seed's top-1, over clips."""
+    found = values(cells, metric + part)
+    if len(found) > 1:
+        return interval_of(found)
+    scored = [cell for cell in cells if cell.get(metric + part) is not None]
+    if metric == "top1" and scored and scored[0].get("n" + part):
+        return wilson(scored[0]["k" + part], scored[0]["n" + part])
+    return None
 
 
 def _part(cell: Cell, metric: str, part: str, alone: bool) -> str:

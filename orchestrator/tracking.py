@@ -4,6 +4,7 @@ One writer (the driver), outside of training: a slow or dead server holds up not
 the next `sync`. Plan = MLflow experiment, invocation = parent run, Run = nested run, found again by its key.
 """
 
+import json
 import logging
 import os
 import tempfile
@@ -17,12 +18,13 @@ from typing import Any
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINTS", "1")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run, into the live view
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from sklearn.metrics import confusion_matrix
 
-from orchestrator import figures
+from orchestrator import figures, views
 from orchestrator.spec import RunSpec
 from orchestrator.store import RunFolder, Store
 
@@ -47,6 +49,9 @@ class Tracker:
         # With sqlite MLflow would put artifacts under the folder the command was given in; a server has its own place.
         artifacts = (store.root / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
         self.experiment = found.experiment_id if found else self.client.create_experiment(plan, artifacts)
+        for key, value in views.tags(plan, self.experiment).items():
+            if not found or key not in found.tags:  # what somebody has changed there stays
+                self.client.set_experiment_tag(self.experiment, key, value)
         self.parent = self._parent()
         self.runs: dict[str, str] = {}
         self.logged: dict[str, int] = {}
@@ -103,14 +108,20 @@ class Tracker:
         return run.info.run_id
 
     def _create(self, key: str, spec: RunSpec) -> Any:
-        tags = self.tags | {"mlflow.parentRunId": self.parent, "key": key, "kind": spec.kind, "seed": str(spec.seed)}
-        tags |= {"stage": "2" if spec.kind == "fusion" else "1", "ratio": f"{spec.data.ratio:g}"}
-        tags |= {"hidden": str(max(len(spec.data.hidden_imu), len(spec.data.hidden_video)))}
+        tags = self.tags | views.of_run(spec) | {"mlflow.parentRunId": self.parent, "key": key, "kind": spec.kind}
         tags |= {f"parent.{modality}": parent for modality, parent in spec.parents}
-        run = self.client.create_run(self.experiment, run_name=spec.name, tags=tags)
+        run = self.client.create_run(self.experiment, run_name=views.title(spec, self.about["video"]), tags=tags)
         params = [Param(k, v) for k, v in flat(spec.to_json()["spec"]).items()]
         self.client.log_batch(run.info.run_id, params=params)
+        self.client.log_inputs(run.info.run_id, [self._data(spec)])
         return run
+
+    def _data(self, spec: RunSpec) -> DatasetInput:
+        """The corpus by its manifest's digest, and which of its clips a run has to do with."""
+        source = json.dumps({"manifest": f"manifests/{spec.data.manifest}.parquet"})
+        profile = {"protocol": spec.data.protocol, "ratio": spec.data.ratio, "classes": len(self.about["classes"])}
+        found = Dataset(self.about["corpus"], spec.data.manifest, "local", source, profile=json.dumps(profile))
+        return DatasetInput(found, [InputTag("mlflow.data.context", "training and test")])
 
     def _reopen(self, run_id: str) -> None:
         self.client.update_run(run_id, status="RUNNING")
@@ -138,7 +149,7 @@ class Tracker:
         counts = confusion_matrix(table["label"], table["predicted"], labels=range(len(classes)))
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "confusion.png"
-            file.write_bytes(figures.confusion(counts, classes, folder.spec.name))
+            file.write_bytes(figures.confusion(counts, classes, views.title(folder.spec, self.about["video"])))
             self.client.log_artifact(run_id, str(file))
 
     def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> None:
@@ -147,6 +158,8 @@ class Tracker:
             return
         for file in files:
             self.client.log_artifact(self.parent, str(file))
+            for plot in sorted(file.parent.glob("*.png")) if file.suffix == ".html" else ():
+                self.client.log_artifact(self.parent, str(plot), "plots")
         stamp = int(time.time() * 1000)
         self.client.log_batch(self.parent, metrics=[Metric(k, float(v), stamp, 0) for k, v in metrics.items()])
         self.client.set_terminated(self.parent, status)

@@ -20,6 +20,8 @@ from datasets.manifest import Manifest
 from datasets.spec import Sampling
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from datasets.shards import Shards
 
 ROOT = Path(__file__).parent.parent
@@ -75,6 +77,17 @@ def depth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
     folder = tmp_path_factory.mktemp("depth")
     return folder, write(make(folder / "runs"), folder)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's chromium, or, where it has none, the one that `playwright install chromium` brings."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
 @pytest.fixture

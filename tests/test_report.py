@@ -45,7 +45,7 @@ def test_depth_is_never_called_rgb_and_the_paper_stands_apart(depth):
 def test_rgb_stands_beside_the_paper(no_plots, tmp_path):
     text = text_of(write(make(tmp_path / "runs", "RGB", "UTD-MHAD"), tmp_path))
     assert "RGB only" in text and "distant reference" not in text
-    assert "IMU + RGB 75.00 9/12 100.00 50.00 Video + Sensor 96.05 100 96.05" in text
+    assert "IMU + RGB 75.00 9/12 46.77 to 91.11 100.00 50.00 Video + Sensor 96.05 100 96.05" in text
 
 
 def test_unknown_corpus_has_no_printed_numbers(no_plots, tmp_path):
@@ -56,7 +56,7 @@ def test_unknown_corpus_has_no_printed_numbers(no_plots, tmp_path):
 def test_figure_3_has_two_panels(monkeypatch):
     drawn: list[list[str]] = []
     titles = lambda figure, *axes: drawn.append([panel.get_title() for panel in axes]) or b""  # noqa: E731
-    monkeypatch.setattr(figures, "_png", titles)
+    monkeypatch.setattr(figures, "png", titles)
     bars = [
         figures.Series("IMU*", "imu", {1: [80.0, 82.0], 3: []}),
         figures.Series("Depth*", "video", {1: [], 3: [9.0]}),

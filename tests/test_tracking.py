@@ -94,9 +94,12 @@ def test_a_run_appears_with_what_it_is(view: View, store: Store) -> None:
         tracker.sync(spec.key)
     run = view.run(IMU.key)
     tags = {"key": IMU.key, "kind": "imu", "stage": "1", "ratio": "0.5", "hidden": "2", "seed": "3"} | ABOUT
+    tags |= {"modality": "imu", "hidden_from": "imu", "name": IMU.name}
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("UTD-MHAD", "5f0c")
     assert run.data.tags.items() >= tags.items()
     assert run.data.tags["mlflow.parentRunId"] == tracker.parent
-    assert (run.info.status, run.info.run_name) == ("RUNNING", "imu ratio=0.5 imu*=2 seed=3")
+    assert (run.info.status, run.info.run_name) == ("RUNNING", "IMU*, 50 % of the data, 2 classes hidden, seed 3")
     params = {"model.hidden": "1024", "data.ratio": "0.5", "data.hidden_imu": "[1, 2]", "optimization.lr": "0.001"}
     assert run.data.params.items() >= (params | {"seed": "3", "workers": "1"}).items()
     fusion = view.run(FUSION.key).data.tags
@@ -179,7 +182,7 @@ def test_a_failed_run_says_why_and_can_still_end_well(view: View, store: Store) 
 
 
 def test_the_invocation_ends_with_the_report(view: View, tmp_path: Path, store: Store) -> None:
-    for name in ("results.json", "report.html"):
+    for name in ("results.json", "report.html", "figure2.png"):
         (tmp_path / name).write_text("{}")
     store.run(IMU.key).begin(IMU)
     background = Background(view.tracker, [IMU.key, "never begun"])
@@ -188,7 +191,9 @@ def test_the_invocation_ends_with_the_report(view: View, tmp_path: Path, store: 
     parent = view.client.get_run(background.tracker.parent)
     assert (parent.info.status, parent.data.metrics["runs_done"]) == ("FAILED", 7)
     files = view.client.list_artifacts(background.tracker.parent)
-    assert {file.path for file in files} == {"results.json", "report.html"}
+    assert {file.path for file in files} == {"results.json", "report.html", "plots"}
+    (plot,) = view.client.list_artifacts(background.tracker.parent, "plots")
+    assert plot.path == "plots/figure2.png"
     assert view.run(IMU.key).info.status == "RUNNING"
 
 

@@ -1,0 +1,17 @@
+"""95 % intervals of a score, per cent: over the clips of one seed, or over seeds."""
+
+from statistics import fmean, stdev
+
+from scipy.stats import binomtest, t
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """95 %, of k right of n clips, per cent: Wilson's score interval."""
+    found = binomtest(k, n).proportion_ci(method="wilson")
+    return 100 * found.low, 100 * found.high
+
+
+def interval_of(values: list[float]) -> tuple[float, float]:
+    """95 %, of the mean of two or more seeds' values, within 0 and 100."""
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return max(0.0, fmean(values) - half), min(100.0, fmean(values) + half)
