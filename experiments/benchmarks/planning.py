@@ -52,7 +52,7 @@ def split_all(clips: int) -> tuple[float, float]:
     manifest = made_up(clips)
     labels, instances = splits.labels(manifest), splits.instances(manifest)
     began = time.process_time()
-    for protocol in splits.PROTOCOLS[manifest.layout]:
+    for protocol in splits.protocols(manifest):
         train, _ = splits.split(manifest, protocol)
         splits.subset(train, labels[train], 0.25, 0, instances[train])
         splits.describe(manifest, protocol)
