@@ -1,6 +1,7 @@
 """DRIVER: a plan, from recordings to report. Every experiment ends in `launch`."""
 
 import json
+import logging
 import sys
 import time
 from contextlib import ExitStack
@@ -105,6 +106,8 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
     from orchestrator.search import PlanSearcher
 
     configs = {key: cluster.config_of(spec, study, store, options.read) for key, spec in schedule.plan.runs.items()}
+    # Tune's state of its own is never read, so that a full disk doesn't keep it is worth no traceback.
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     # On the head and without a CPU: a trial only waits for its workers.
     trainable = ray.tune.with_resources(run, {"node:__internal_head__": 0.001})
     ray.tune.Tuner(

@@ -28,6 +28,8 @@ from orchestrator.store import RunFolder, Store
 
 for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no news
     logging.getLogger(name).setLevel(logging.WARNING)
+# Its traceback of a database that can't be written; `Background` says so in a sentence at the end.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "top1_without_imu", "top1_without_video", "k", "n")
 
