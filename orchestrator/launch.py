@@ -93,6 +93,9 @@ def write_report(found: dict[str, Any], store: Store) -> list[Path]:
     for key, run in found["runs"].items():
         if run["status"] in ("failed", "skipped"):
             console.print(f"{run['status']}: {run['name']} ({key}): {run['reason']}", markup=False, highlight=False)
+        for lost in run["retried"]:
+            words = f"retried: {run['name']} ({key}), lost after epoch {lost['epoch']}: {lost['reason']}"
+            console.print(words, markup=False, highlight=False)
     return [folder / "results.json", page]
 
 

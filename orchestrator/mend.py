@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 
 from orchestrator.metrics import score_run
 from orchestrator.plan import Plan
@@ -89,3 +90,5 @@ def _unless_whole(folder: RunFolder, spec: RunSpec, say: Callable[[str], None], 
     except (OSError, ValueError) as error:
         say(f"{spec.name} ({folder.key}) was done and is trained again: {error}")
         (folder.path / "done.json").unlink()
+        with suppress(OSError):
+            folder.note(f"was done, and then damaged: {error}")

@@ -13,6 +13,7 @@ from datasets import augment, shards, splits, stream
 from datasets.manifest import Manifest
 from datasets.spec import Augmentation, Sampling
 from datasets.stream import Batch
+from orchestrator import stall
 from orchestrator.spec import DataSpec, RunSpec
 from orchestrator.store import Store
 
@@ -110,6 +111,7 @@ class Reader:
             window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_of_clip(None))
             found = stream.batches(self.datasets[name], size, self.sampling, order, window)
         for batch in found:
+            stall.sign()
             yield {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
 
     def batches(self, name: str, size: int, order: int | None = None, vary: bool = False) -> Iterator[Batch]:

@@ -218,7 +218,7 @@ def _by_subject(results: Results, predictions: Predictions) -> dict[str, Any]:
 
 def _run_rows(results: Results) -> list[dict[str, Any]]:
     """Every run, done or not; the reason of one that failed stands in its cells."""
-    empty = {"name": "", "kind": "", "parents": {}, "seconds": None, "status": "", "reason": None}
+    empty = {"name": "", "kind": "", "parents": {}, "seconds": None, "status": "", "reason": None, "retried": []}
     rows = {key: {**empty, **run, "key": key} for key, run in results["runs"].items()}
     for cell in results["cells"]:
         if cell.get("key"):
