@@ -17,6 +17,8 @@ from datasets.manifest import Manifest
 from datasets.spec import Sampling
 
 if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
+
     from datasets.shards import Shards
 
 ROOT = Path(__file__).parent.parent
@@ -108,3 +110,26 @@ def gave() -> Callable[[Path], dict[str, dict[str, Any]]]:
         return found
 
     return read
+
+
+@pytest.fixture
+def cluster() -> Iterator[Callable[..., Cluster]]:
+    """Makes a cluster on this machine: cluster(CPUs of the head, of another node, ...)."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made = []
+
+    def make(*cpus: int) -> Cluster:
+        node = {"num_cpus": cpus[0], "include_dashboard": True, "dashboard_port": 0}
+        found = Cluster(initialize_head=True, head_node_args=node)
+        made.append(found)
+        for count in cpus[1:]:
+            found.add_node(num_cpus=count)
+        found.wait_for_nodes()
+        return found
+
+    yield make
+    ray.shutdown()
+    for each in made:
+        each.shutdown()

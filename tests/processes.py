@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import ray
+from ray.util.state import list_actors
+
 from orchestrator.store import RunFolder, Store
 
 ROOT = Path(__file__).parent.parent
@@ -73,3 +76,25 @@ def in_training(storage: Path, since: float) -> list[Path]:
 
 def results(storage: Path) -> dict:
     return json.loads((storage / "reports/full_grid/results.json").read_text())
+
+
+def nodes_of_workers(address: str) -> list[set[str]]:
+    """Of each run, the nodes its workers were on."""
+    ray.init(address=address, log_to_driver=False)
+    actors = list_actors(filters=[("class_name", "=", "RayTrainWorker")], detail=True, limit=1000)
+    ray.shutdown()
+    groups: dict[str, set[str]] = {}
+    for actor in actors:
+        assert actor.placement_group_id and actor.node_id
+        groups.setdefault(actor.placement_group_id, set()).add(actor.node_id)
+    return list(groups.values())
+
+
+def wait_for_nodes(address: str, count: int) -> None:
+    """Also for nodes that the Cluster didn't start itself."""
+    ray.init(address=address, log_to_driver=False)
+    deadline = time.monotonic() + 120
+    while sum(node["Alive"] for node in ray.nodes()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    ray.shutdown()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -110,6 +111,21 @@ def test_metrics_are_computed_again_from_the_predictions(damage: Damage, store: 
     damage(file)
     assert found(store)[0] == set(PLAN.runs)
     assert file.read_text() == before
+
+
+def test_results_of_another_recipe_or_code_are_never_taken(store: Store) -> None:
+    """They have keys of their own; and a folder that was given the wrong name is found out."""
+    changed = [replace(IMU, code=IMU.code + 1), replace(IMU, optimization=replace(HOW, lr=2e-3))]
+    other = Plan("other", (), {spec.key: spec for spec in changed})
+    assert mend(other, store, print) == set()
+    video, imu = store.run(VIDEO.key), store.run(IMU.key)
+    shutil.rmtree(imu.path)
+    shutil.copytree(video.path, imu.path)
+    done, said = found(store)
+    assert done == {VIDEO.key, FUSION.key} and "holds the spec of another run" in said[0]
+    imu.save("checkpoint", {"epoch": 1})
+    done, said = found(store)
+    assert not (imu.path / "checkpoint.pt").exists() and "holds the spec of another run" in said[0]
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, zeroed, Path.unlink])
