@@ -109,8 +109,10 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
     from orchestrator.search import PlanSearcher
 
     configs = {key: cluster.config_of(spec, study, store, options.read) for key, spec in schedule.plan.runs.items()}
-    # Tune's state of its own is never read, so that a full disk doesn't keep it is worth no traceback.
-    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+    # Tune's state of its own is never read, so that a full disk doesn't keep it is worth no traceback; and of a trial
+    # that was lost the run folder, the terminal and the report say so in a sentence.
+    for name in ("execution.experiment_state", "execution.tune_controller", "tune"):
+        logging.getLogger(f"ray.tune.{name}").setLevel(logging.CRITICAL)
     # On the head and without a CPU: a trial only waits for its workers.
     trainable = ray.tune.with_resources(run, {"node:__internal_head__": 0.001})
     ray.tune.Tuner(

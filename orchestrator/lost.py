@@ -22,7 +22,7 @@ def words(error: BaseException) -> str | None:
     text = str(gone)
     if "low on memory" in text:
         return "Ray ended a process of it because its node ran out of memory"
-    if "node" in text and ("has died" in text or "terminated" in text):
+    if "node has died" in text or isinstance(gone, NodeDiedError):
         return "the node of one of its processes was lost"
     who = "a worker process" if any(isinstance(e, WorkerHealthCheckFailedError) for e in found) else "a process of it"
     return f"{who} was killed or crashed (out of memory is a usual cause)"
