@@ -1,7 +1,7 @@
 """A grid under random kills to its end: workers, trials, controllers and the driver. Half an hour and more.
 
 All 24 runs on 48 synthetic clips at demo scale, against a grid that nothing disturbs; `make soak`. SOAK_KILLS (20),
-SOAK_SEED (0) and SOAK_FLAGS (none) change it.
+SOAK_SEED (0), SOAK_PAUSE (20) and SOAK_FLAGS (none) change it.
 """
 
 import os
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.soak
 KILLS, SEED = int(os.environ.get("SOAK_KILLS", "20")), int(os.environ.get("SOAK_SEED", "0"))
 # The driver seldom: all that it started dies with it.
 KINDS = {"worker": 4, "trial": 3, "controller": 3, "driver": 2}
+PAUSE = float(os.environ.get("SOAK_PAUSE", "20"))  # seconds at most from kill to kill
 FLAGS = os.environ.get("SOAK_FLAGS", "").split()
 
 
@@ -42,7 +43,7 @@ def test_a_grid_under_random_kills(
                         capsys,
                         f"{when}  kill {killed.total():2}: {kind}, {len(done(storage))} runs done, start {starts}",
                     )
-                pause = time.monotonic() + rng.uniform(0, 20)
+                pause = time.monotonic() + rng.uniform(0, PAUSE)
                 while driver.poll() is None and time.monotonic() < pause:
                     time.sleep(0.1)
         code = driver.returncode
