@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from mlflow_view import seen_in
-from processes import in_training, results, started, wait_for
+from processes import results, runs, started, wait_for
 
 from experiments import track
 from orchestrator.store import Store
@@ -132,7 +132,7 @@ def test_training_waits_for_no_server(
     proxy.turn("down")
     command = grid_command(storage, "--only", "modalities", "video", "--tracking-uri", proxy.uri)
     with started(command, log) as driver:
-        wait_for(lambda: in_training(storage, 0), driver, log)
+        wait_for(lambda: runs(storage, "pending"), driver, log)
         fails_in_every_way(proxy, lambda what: wait_for(what, driver, log))
         proxy.turn("down")
         assert driver.wait(400) == 0, log.read_text()
