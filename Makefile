@@ -5,7 +5,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # Compiled modules may be written: dozens of processes import torch.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup grid grid-mmact test test-long fuzz audit lint clean
+.PHONY: setup grid grid-mmact test test-long soak fuzz audit lint clean
 
 setup: .venv/installed
 
@@ -36,6 +36,10 @@ test: lint
 
 test-long: setup
 	.venv/bin/pytest -m long
+
+# The demo grid on a tiny corpus under 20 random kills, compared with one that nothing disturbs. SOAK_SEED, SOAK_KILLS.
+soak: setup
+	.venv/bin/pytest -m soak
 
 # Files made by mutation of whole ones, 800 of each of 15 kinds: what reads them, and how many it refused.
 fuzz: setup

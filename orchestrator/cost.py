@@ -23,7 +23,16 @@ def times(results: Results) -> list[dict[str, Any]]:
 
 def runs(results: Results) -> list[dict[str, Any]]:
     """Every run, done or not, with the results that stand on it; the reason of one that failed stands in its cells."""
-    empty = {"name": "", "kind": "", "parents": {}, "seconds": None, "status": "", "reason": None, "cells": []}
+    empty = {
+        "name": "",
+        "kind": "",
+        "parents": {},
+        "seconds": None,
+        "status": "",
+        "reason": None,
+        "retried": [],
+        "cells": [],
+    }
     rows = {key: {**empty, **run, "key": key, "cells": []} for key, run in results["runs"].items()}
     for cell in results["cells"]:
         if cell.get("key"):

@@ -1,6 +1,7 @@
 """DRIVER: a plan, from recordings to report. Every experiment ends in `launch`."""
 
 import json
+import logging
 import sys
 import time
 from contextlib import ExitStack
@@ -92,6 +93,9 @@ def write_report(found: dict[str, Any], store: Store) -> list[Path]:
     for key, run in found["runs"].items():
         if run["status"] in ("failed", "skipped"):
             console.print(f"{run['status']}: {run['name']} ({key}): {run['reason']}", markup=False, highlight=False)
+        for lost in run["retried"]:
+            words = f"retried: {run['name']} ({key}), lost after epoch {lost['epoch']}: {lost['reason']}"
+            console.print(words, markup=False, highlight=False)
     return [folder / "results.json", page]
 
 
@@ -105,6 +109,10 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
     from orchestrator.search import PlanSearcher
 
     configs = {key: cluster.config_of(spec, study, store, options.read) for key, spec in schedule.plan.runs.items()}
+    # Tune's state of its own is never read, so that a full disk doesn't keep it is worth no traceback; and of a trial
+    # that was lost the run folder, the terminal and the report say so in a sentence.
+    for name in ("execution.experiment_state", "execution.tune_controller", "tune"):
+        logging.getLogger(f"ray.tune.{name}").setLevel(logging.CRITICAL)
     # On the head and without a CPU: a trial only waits for its workers.
     trainable = ray.tune.with_resources(run, {"node:__internal_head__": 0.001})
     ray.tune.Tuner(

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 
 from orchestrator.metrics import score_run
 from orchestrator.plan import Plan
@@ -32,9 +33,12 @@ def _mend(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
     status = folder.status
     if status == "done":
         _mend_spec(folder, spec, say)
+    if folder.status == "done":
         _unless_whole(folder, spec, say, lambda: _look(folder, spec))
     elif (folder.path / "checkpoint.pt").exists():
         try:
+            if folder.record("spec") and folder.spec != spec:
+                raise ValueError(f"{folder.path / 'spec.json'}: holds the spec of another run, and its checkpoint too.")
             checkpoint = folder.load("checkpoint") or {}
             if len(folder.history()) < checkpoint["epoch"]:
                 raise ValueError(f"{folder.path / 'history.jsonl'}: lacks epochs that its checkpoint has behind it.")
@@ -50,13 +54,14 @@ def _mend(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
 
 def _mend_spec(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
     try:
-        if folder.spec == spec:
-            return
-        error = ValueError(f"{folder.path / 'spec.json'}: holds the spec of another run.")
-    except (OSError, ValueError) as raised:
-        error = raised
-    say(f"{spec.name} ({folder.key}): its spec is written again: {error}")
-    folder.begin(spec)
+        found = folder.spec
+    except (OSError, ValueError) as error:
+        say(f"{spec.name} ({folder.key}): its spec is written again: {error}")
+        folder.begin(spec)
+        return
+    if found != spec:
+        file = folder.path / "spec.json"
+        _do_again(folder, spec, say, ValueError(f"{file}: holds the spec of another run, and what lies beside it too."))
 
 
 def _look(folder: RunFolder, spec: RunSpec) -> None:
@@ -87,5 +92,11 @@ def _unless_whole(folder: RunFolder, spec: RunSpec, say: Callable[[str], None], 
     try:
         look()
     except (OSError, ValueError) as error:
-        say(f"{spec.name} ({folder.key}) was done and is trained again: {error}")
-        (folder.path / "done.json").unlink()
+        _do_again(folder, spec, say, error)
+
+
+def _do_again(folder: RunFolder, spec: RunSpec, say: Callable[[str], None], error: Exception) -> None:
+    say(f"{spec.name} ({folder.key}) was done and is trained again: {error}")
+    (folder.path / "done.json").unlink()
+    with suppress(OSError):
+        folder.note(f"was done, and then damaged: {error}")

@@ -13,6 +13,7 @@ from datasets import augment, shards, splits, stream
 from datasets.manifest import Manifest
 from datasets.spec import Augmentation, Sampling
 from datasets.stream import Batch
+from orchestrator import stall
 from orchestrator.spec import DataSpec, RunSpec
 from orchestrator.store import Store
 
@@ -106,9 +107,13 @@ class Reader:
     def _stored(self, name: str, size: int, order: int | None) -> Iterator[Batch]:
         """Batches as they are stored or kept, not on the device yet."""
         if self.kept is not None and name == "train":
-            return stream.from_memory(self.kept, size, order)
-        window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_of_clip(None))
-        return stream.batches(self.datasets[name], size, self.sampling, order, window)
+            found = stream.from_memory(self.kept, size, order)
+        else:
+            window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_of_clip(None))
+            found = stream.batches(self.datasets[name], size, self.sampling, order, window)
+        for batch in found:
+            stall.sign()
+            yield batch
 
     def to_device(self, batch: Batch) -> Batch:
         if self.device.type == "cuda":

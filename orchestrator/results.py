@@ -68,6 +68,7 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
         "times": folder.record("times") if status == "done" else {},
         "status": status,
         "reason": reason,
+        "retried": folder.attempts(),
     }
 
 

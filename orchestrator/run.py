@@ -13,10 +13,16 @@ import ray.tune
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 
+from orchestrator import lost, stall
 from orchestrator.store import RunFolder, Store
 
 # Ray Train polls its workers this often, and a run's end waits for the next poll.
-TRAIN_ENV = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+TRAIN_ENV = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    # A worker process that hasn't answered for so long is given up, and its run is tried again.
+    "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": "120",
+}
 
 # A checkpoint at the end of an epoch, but not more often than this; only what comes after the last is trained again.
 CHECKPOINT_SECONDS = 15.0
@@ -33,27 +39,36 @@ def train_and_score(config: dict[str, Any]) -> RunFolder:
     # Here, not above: Ray Train's controller and workers import this file too, and scikit-learn takes 1.5 s of a core.
     from orchestrator import metrics
 
-    folder = Store(Path(config["storage"]), config.get("start", 0)).run(config["key"])
-    try:
-        started = time.monotonic()
-        fit(folder, config)
-        folder.write_metrics(metrics.score_run(folder))
-        folder.finish(round(time.monotonic() - started, 3))
-    except Exception as error:
-        cause = root_cause(error)
-        # A disk too full even for this: the searcher tries once more.
-        with suppress(OSError):
-            folder.fail(f"{type(cause).__name__}: {cause}", traceback.format_exc())
-    return folder
+    folder = Store(Path(config["storage"]), config.get("start", 0)).run(config["key"]).begun()
+    while True:
+        try:
+            started = time.monotonic()
+            fit(folder, config)
+            folder.write_metrics(metrics.score_run(folder))
+            folder.finish(round(time.monotonic() - started, 3))
+            return folder
+        except Exception as error:
+            # A disk too full even for a word: the searcher tries once more.
+            with suppress(OSError):
+                if (reason := lost.words(error)) and folder.attempt <= lost.RETRIES:
+                    folder.note(reason)
+                    folder = folder.begin_again()
+                    continue
+                cause = root_cause(error)
+                reason = reason or f"{type(cause).__name__}: {cause}"
+                folder.fail(reason, traceback.format_exc())
+            return folder
 
 
 def fit(folder: RunFolder, config: dict[str, Any]) -> None:
-    os.environ.update(TRAIN_ENV)
+    os.environ.update({name: value for name, value in TRAIN_ENV.items() if name not in os.environ})
     spec, resources = folder.spec, config["resources"]
     Trainer(
         in_worker,
         train_loop_config={name: config[name] for name in ("key", "storage", "sampling")}
-        | {"start": folder.start, "checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)}
+        | {"start": folder.start, "attempt": folder.attempt}
+        | {"checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)}
+        | {"stall_seconds": config.get("stall_seconds", stall.SECONDS)}
         | {"read": config.get("read", "shards")},
         scaling_config=ray.train.ScalingConfig(
             num_workers=spec.workers, use_gpu=resources.get("GPU", 0) > 0, resources_per_worker=resources
@@ -76,7 +91,9 @@ def in_worker(config: dict[str, Any]) -> None:
     """Only workers import the training loop: torchvision costs each process that imports it three seconds."""
     from orchestrator.train import train
 
-    train(config)
+    folder = Store(Path(config["storage"]), config["start"]).run(config["key"], config["attempt"])
+    with stall.watched(folder.note, config["stall_seconds"]):
+        train(config)
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ray.tune.search.searcher import Searcher
 
+from orchestrator.lost import RETRIES
 from orchestrator.plan import Plan
 from orchestrator.store import Store
 
@@ -50,6 +51,11 @@ class Schedule:
         self.order.remove(ready[0])
         self.running.add(ready[0])
         return ready[0]
+
+    def again(self, key: str) -> None:
+        """One whose trial was lost comes next."""
+        self.running.discard(key)
+        self.order.insert(0, key)
 
     def ended(self, key: str, done: bool) -> None:
         """Of a run that failed, all that descends from it is skipped."""
@@ -108,10 +114,14 @@ class PlanSearcher(Searcher):
         key = self.trials.pop(trial_id, None)
         if key is None:
             return
-        folder = self.store.run(key)
+        folder = self.store.run(key).begun()
         if folder.status == "pending":
+            reason = "its trial process ended without a word (killed, out of memory, or the disk is full)"
             with suppress(OSError):
-                folder.fail("its trial process ended without a word (killed, out of memory, or the disk is full)", "")
+                if folder.attempt <= RETRIES:
+                    folder.note(reason)
+                    return self.schedule.again(key)
+                folder.fail(reason, "")
         self.schedule.ended(key, folder.status == "done")
 
     def save(self, checkpoint_path: str) -> None:

@@ -4,8 +4,8 @@ import json
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,13 @@ class TakenOver(RuntimeError):
 class RunFolder:
     """spec.json, history.jsonl, metrics.json, times.json, predictions.parquet, checkpoint.pt, model.pt, done.json last.
 
-    `start` is the number of the driver's start (`orchestrator/lock.py`) that writes here, 0 where nobody counts.
+    `start` is the number of the driver's start (`orchestrator/lock.py`) that writes here, and `attempt` which of its
+    attempts at this run; 0 where nobody counts. attempts.jsonl has those that came to nothing, and why.
     """
 
     path: Path
     start: int = 0
+    attempt: int = 0
 
     @property
     def key(self) -> str:
@@ -49,28 +51,66 @@ class RunFolder:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file}: holds no run's spec ({type(error).__name__}: {str(error)[:300]}).") from None
 
-    def begin(self, spec: RunSpec, about: dict[str, str] | None = None) -> None:
+    def begin(self, spec: RunSpec, about: dict[str, str] | None = None) -> "RunFolder":
         """`about` says what the spec can't: plan, corpus, video, scale, recipe and protocol by name.
 
-        From here on no earlier start writes here.
+        Returns the folder as this attempt sees it. From here on no earlier start and no earlier attempt writes here.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self.owned()
+        last = self._begun()
+        if last and self.status == "failed":
+            with suppress(ValueError):
+                self.note(self.record("failed").get("reason", "it failed"))
+        elif last and self.status == "pending":
+            self.note("its driver ended (Ctrl-C, killed, or its machine was lost)")
+        attempt = last.get("attempt", 0) + 1 if last.get("start", 0) == self.start else 1
         (self.path / "failed.json").unlink(missing_ok=True)
-        record = spec.to_json() | {"about": about or {}} | ({"start": self.start} if self.start else {})
+        record = spec.to_json() | {"about": about or {}, "attempt": attempt}
+        record |= {"start": self.start} if self.start else {}
         write_whole(self.path / "spec.json", json.dumps(record, indent=1))
         remove_parts(self.path)
+        return replace(self, attempt=attempt)
+
+    def begin_again(self) -> "RunFolder":
+        """The next attempt of the same start."""
+        return self.begin(self.spec, self.record("spec").get("about"))
+
+    def begun(self) -> "RunFolder":
+        """The folder as the attempt that was begun last sees it."""
+        return replace(self, attempt=self._begun().get("attempt", 0))
+
+    def _begun(self) -> dict[str, Any]:
+        """spec.json; empty where it is damaged or nothing was begun."""
+        try:
+            return self.record("spec")
+        except ValueError:
+            return {}
+
+    def note(self, reason: str) -> None:
+        """Why the attempt that was begun last came to nothing; of several reasons the first is kept."""
+        last, rows = self._begun(), self.attempts()
+        number = {"start": last.get("start", 0), "attempt": last.get("attempt", 1)}
+        if rows and rows[-1].items() >= number.items():
+            return
+        row = number | {"epoch": len(self.history()), "reason": reason, "ended": time.time()}
+        write_whole(self.path / "attempts.jsonl", "".join(json.dumps(r) + "\n" for r in [*rows, row]))
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Those that came to nothing: start, attempt, epoch, reason, ended."""
+        return _rows(self.path / "attempts.jsonl", "reason")
 
     def owned(self) -> None:
-        """Raises TakenOver where a later start has begun this run: a worker may outlive its driver for a while."""
+        """Raises TakenOver where a later start or attempt has begun this run: a worker may outlive its driver."""
         if not self.start:
             return
-        try:
-            holder = self.record("spec").get("start", 0)
-        except ValueError:  # damaged; `begin` writes it anew
-            return
-        if holder > self.start:
-            raise TakenOver(f"{self.path}: start {holder} trains it now; nothing that start {self.start} left is kept.")
+        holder = self._begun()  # empty where it is damaged; `begin` writes it anew
+        if holder.get("start", 0) > self.start:
+            raise TakenOver(
+                f"{self.path}: start {holder['start']} trains it now; nothing that start {self.start} left is kept."
+            )
+        if holder.get("start") == self.start and self.attempt and holder.get("attempt", 0) > self.attempt:
+            raise TakenOver(f"{self.path}: attempt {holder['attempt']} trains it now, this is attempt {self.attempt}.")
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[Path]:
@@ -118,15 +158,8 @@ class RunFolder:
 
     def history(self) -> list[dict[str, Any]]:
         """One row an epoch, up to the first that can't be read: a crash cuts the last line off."""
-        file = self.path / "history.jsonl"
         rows: list[dict[str, Any]] = []
-        for line in file.read_bytes().splitlines(keepends=True) if file.exists() else []:
-            try:
-                row = json.loads(line) if line.endswith(b"\n") else {}
-            except (ValueError, RecursionError):
-                break
-            if not isinstance(row, dict) or "epoch" not in row:
-                break
+        for row in _rows(self.path / "history.jsonl", "epoch"):
             if row["epoch"] == len(rows) + 1:  # a worker that outlived its driver may have written one once more
                 rows.append(row)
         return rows
@@ -177,6 +210,20 @@ class RunFolder:
             ) from None
 
 
+def _rows(file: Path, name: str) -> list[dict[str, Any]]:
+    """Of a file of JSON lines, up to the first that can't be read or has nothing of this name."""
+    rows: list[dict[str, Any]] = []
+    for line in file.read_bytes().splitlines(keepends=True) if file.exists() else []:
+        try:
+            row = json.loads(line) if line.endswith(b"\n") else {}
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(row, dict) or name not in row:
+            break
+        rows.append(row)
+    return rows
+
+
 @dataclass(frozen=True)
 class Store:
     """The storage folder, absolute: Ray's workers change their directory."""
@@ -184,8 +231,8 @@ class Store:
     root: Path
     start: int = 0  # of the driver that writes here
 
-    def run(self, key: str) -> RunFolder:
-        return RunFolder(self.root / "runs" / key, self.start)
+    def run(self, key: str, attempt: int = 0) -> RunFolder:
+        return RunFolder(self.root / "runs" / key, self.start, attempt)
 
     def runs(self) -> list[RunFolder]:
         """Every run that was ever begun here."""

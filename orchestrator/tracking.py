@@ -30,6 +30,8 @@ from orchestrator.store import RunFolder, Store
 
 for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no news
     logging.getLogger(name).setLevel(logging.WARNING)
+# Its traceback of a database that can't be written; `Background` says so in a sentence at the end.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "top1_without_imu", "top1_without_video", "k", "n")
 
@@ -60,15 +62,29 @@ class Tracker:
     def _parent(self) -> str:
         """The invocation's run; found again by when it began where a storage is replayed."""
         created = self.about["created"]
-        found = self.client.search_runs([self.experiment], f"tags.begun = '{created}'", max_results=1)
-        if found:
-            return found[0].info.run_id
+        if found := self._only("begun", created):
+            return found.info.run_id
         name = f"{self.about['plan']} {self.about['corpus']} {self.about['scale']}"
         run = self.client.create_run(self.experiment, run_name=name, tags=self.tags | {"begun": created})
         return run.info.run_id
 
+    def _only(self, tag: str, value: str) -> Any | None:
+        """The run of this tag. A client that got no answer in time asks again; of two made that way one is left."""
+        order = ["attributes.start_time ASC", "attributes.run_id ASC"]
+        found = self.client.search_runs([self.experiment], f"tags.{tag} = '{value}'", max_results=100, order_by=order)
+        for again in found[1:]:
+            self.client.delete_run(again.info.run_id)
+        return found[0] if found else None
+
     def sync(self, key: str) -> None:
         """Log what the run's folder holds beyond what MLflow has."""
+        try:
+            self._sync(key)
+        except Exception:
+            self.runs.pop(key, None)  # the server may have taken what it gave no answer to: look again
+            raise
+
+    def _sync(self, key: str) -> None:
         folder = self.store.run(key)
         if not (folder.path / "spec.json").exists():
             return
@@ -81,9 +97,11 @@ class Tracker:
         rows = [row for row in folder.history() if row["epoch"] > self.logged[key]]
         for start in range(0, len(rows), 200):  # MLflow takes 1000 metrics at a time
             batch = rows[start : start + 200]
-            stamp = int(time.time() * 1000)
+            # A point of the same time is the same point to MLflow, also where it is sent again.
             values = [
-                Metric(n, row[n], stamp, row["epoch"]) for row in batch for n in ("loss", "train_top1", "seconds")
+                Metric(n, row[n], stamp_of(row.get("ended")), row["epoch"])
+                for row in batch
+                for n in ("loss", "train_top1", "seconds")
             ]
             self.client.log_batch(run_id, metrics=values)
             self.logged[key] = batch[-1]["epoch"]
@@ -92,9 +110,8 @@ class Tracker:
             self.closed[key] = status
 
     def _find_or_create(self, key: str, spec: RunSpec) -> str:
-        found = self.client.search_runs([self.experiment], f"tags.key = '{key}'", max_results=1)
-        if found:
-            run = found[0]
+        run = self._only("key", key)
+        if run:
             history = self.client.get_metric_history(run.info.run_id, "loss")
             self.logged[key] = max((int(m.step) for m in history), default=0)
             if (run.info.status, self.store.run(key).status) == ("FINISHED", "done"):
@@ -130,9 +147,10 @@ class Tracker:
 
     def _close(self, run_id: str, folder: RunFolder, status: str) -> None:
         if status == "done":
-            metrics, stamp = folder.record("metrics"), int(time.time() * 1000)
+            metrics, ended = folder.record("metrics"), folder.record("done")
+            stamp = stamp_of(ended.get("ended"))
             values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0) for n in FINAL if n in metrics]
-            times = folder.record("times") | {"all": folder.record("done")["seconds"]}
+            times = folder.record("times") | {"all": ended["seconds"]}
             values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
             self.client.log_batch(run_id, metrics=values)
             for name in ("predictions.parquet", "metrics.json", "spec.json"):
@@ -142,6 +160,7 @@ class Tracker:
             reason = folder.record("failed").get("reason", "")
             self.client.log_batch(run_id, tags=[RunTag("reason", reason[:4000])])
         self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
+        self._only("key", folder.key)
 
     def _log_confusion(self, run_id: str, folder: RunFolder) -> None:
         table = folder.predictions(["label", "predicted"])
@@ -160,9 +179,15 @@ class Tracker:
             self.client.log_artifact(self.parent, str(file))
             for plot in sorted(file.parent.glob("*.png")) if file.suffix == ".html" else ():
                 self.client.log_artifact(self.parent, str(plot), "plots")
-        stamp = int(time.time() * 1000)
+        stamp = stamp_of(None)
         self.client.log_batch(self.parent, metrics=[Metric(k, float(v), stamp, 0) for k, v in metrics.items()])
         self.client.set_terminated(self.parent, status)
+        self._only("begun", self.about["created"])
+
+
+def stamp_of(ended: float | None) -> int:
+    """Milliseconds, as MLflow counts; now where the time isn't known."""
+    return int((ended or time.time()) * 1000)
 
 
 def flat(spec: dict[str, Any], prefix: str = "") -> dict[str, str]:

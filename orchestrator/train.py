@@ -32,7 +32,7 @@ def train(config: dict[str, Any]) -> None:
     """Train a run from its last checkpoint, or from the start, to its last epoch; then test it once."""
     clock, began = Clock(), time.monotonic()
     store = Store(Path(config["storage"]), config.get("start", 0))
-    folder = store.run(config["key"])
+    folder = store.run(config["key"], config.get("attempt", 0))
     spec = folder.spec
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
@@ -132,7 +132,13 @@ def summarise(totals: Tensor, clips: int, epoch: int, seconds: float) -> dict[st
             f"epoch {epoch}: the loss or a gradient isn't finite in {int(broken)} step(s); the learning rate may be too"
             " high or the recordings hold extreme values. Nothing of this epoch was kept."
         )
-    return {"epoch": epoch, "loss": loss / clips, "train_top1": right / clips, "seconds": round(seconds, 3)}
+    return {
+        "epoch": epoch,
+        "loss": loss / clips,
+        "train_top1": right / clips,
+        "seconds": round(seconds, 3),
+        "ended": time.time(),
+    }
 
 
 def load_model(spec: RunSpec, store: Store, classes: int) -> nn.Module:

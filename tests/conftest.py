@@ -21,6 +21,7 @@ from datasets.spec import Sampling
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from ray.cluster_utils import Cluster
 
     from datasets.shards import Shards
 
@@ -186,3 +187,26 @@ def gave() -> Callable[[Path], dict[str, dict[str, Any]]]:
         return found
 
     return read
+
+
+@pytest.fixture
+def cluster() -> Iterator[Callable[..., Cluster]]:
+    """Makes a cluster on this machine: cluster(CPUs of the head, of another node, ...)."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made = []
+
+    def make(*cpus: int) -> Cluster:
+        node = {"num_cpus": cpus[0], "include_dashboard": True, "dashboard_port": 0}
+        found = Cluster(initialize_head=True, head_node_args=node)
+        made.append(found)
+        for count in cpus[1:]:
+            found.add_node(num_cpus=count)
+        found.wait_for_nodes()
+        return found
+
+    yield make
+    ray.shutdown()
+    for each in made:
+        each.shutdown()

@@ -1,5 +1,7 @@
 """Damaged files of a storage: found, said in a sentence, and only the run that was hit is done again."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,9 @@ import torch
 
 from datasets.whole import read_json
 from orchestrator.mend import mend
+from orchestrator.plan import Plan
 from orchestrator.store import Store
-from tests.spoilt import FUSION, IMU, PLAN, VIDEO, Damage, cut, emptied, flipped, three_done, zeroed
+from tests.spoilt import FUSION, HOW, IMU, PLAN, VIDEO, Damage, cut, emptied, flipped, three_done, zeroed
 
 
 @pytest.fixture
@@ -47,6 +50,21 @@ def test_metrics_are_computed_again_from_the_predictions(damage: Damage, store: 
     damage(file)
     assert found(store)[0] == set(PLAN.runs)
     assert file.read_text() == before
+
+
+def test_results_of_another_recipe_or_code_are_never_taken(store: Store) -> None:
+    """They have keys of their own; and a folder that was given the wrong name is found out."""
+    changed = [replace(IMU, code=IMU.code + 1), replace(IMU, optimization=replace(HOW, lr=2e-3))]
+    other = Plan("other", (), {spec.key: spec for spec in changed})
+    assert mend(other, store, print) == set()
+    video, imu = store.run(VIDEO.key), store.run(IMU.key)
+    shutil.rmtree(imu.path)
+    shutil.copytree(video.path, imu.path)
+    done, said = found(store)
+    assert done == {VIDEO.key, FUSION.key} and "holds the spec of another run" in said[0]
+    imu.save("checkpoint", {"epoch": 1})
+    done, said = found(store)
+    assert not (imu.path / "checkpoint.pt").exists() and "holds the spec of another run" in said[0]
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, zeroed, Path.unlink])

@@ -9,16 +9,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import ray
+from processes import nodes_of_workers, wait_for_nodes
 from ray._private.ray_constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
-from ray.cluster_utils import Cluster
 from ray.experimental.internal_kv import _internal_kv_get
-from ray.util.state import list_actors
 
 from models.spec import ImuModel
 from orchestrator.cluster import capacity, check_placeable, giving_back, make_room, nodes
@@ -30,50 +28,9 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture
-def cluster() -> Iterator[Callable[..., Cluster]]:
-    made = []
-
-    def make(*cpus: int) -> Cluster:
-        node = {"num_cpus": cpus[0], "include_dashboard": True, "dashboard_port": 0}
-        found = Cluster(initialize_head=True, head_node_args=node)
-        made.append(found)
-        for count in cpus[1:]:
-            found.add_node(num_cpus=count)
-        found.wait_for_nodes()
-        return found
-
-    yield make
-    ray.shutdown()
-    for each in made:
-        each.shutdown()
-
-
 def run(command: list[str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=1800)
-
-
-def wait_for_nodes(address: str, count: int) -> None:
-    """Also for nodes that the Cluster didn't start itself."""
-    ray.init(address=address, log_to_driver=False)
-    deadline = time.monotonic() + 120
-    while sum(node["Alive"] for node in ray.nodes()) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    ray.shutdown()
-
-
-def nodes_of_workers(address: str) -> list[set[str]]:
-    """Of each run, the nodes its workers were on."""
-    ray.init(address=address, log_to_driver=False)
-    actors = list_actors(filters=[("class_name", "=", "RayTrainWorker")], detail=True, limit=1000)
-    ray.shutdown()
-    groups: dict[str, set[str]] = {}
-    for actor in actors:
-        assert actor.placement_group_id and actor.node_id
-        groups.setdefault(actor.placement_group_id, set()).add(actor.node_id)
-    return list(groups.values())
 
 
 def test_runs_spread_over_nodes_give_the_same(

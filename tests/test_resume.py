@@ -9,17 +9,15 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
+from mlflow_view import seen, seen_in
+from processes import done, in_training, started, wait_for
 
 from experiments import status, track
-from orchestrator.store import Store
 
-ROOT = Path(__file__).parent.parent
 FLAGS = ("--only", "modalities", "--seeds", "2")
 
 
@@ -28,44 +26,9 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("disturbed")
 
 
-@contextmanager
-def started(words: list[str], log: Path) -> Iterator[subprocess.Popen]:
-    """In a process group of its own, as a terminal starts a command."""
-    with log.open("w") as out:
-        process = subprocess.Popen(words, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait(60)
-
-
 def ctrl_c(process: subprocess.Popen) -> None:
     """What a terminal does: to the driver and to all that it started."""
     os.killpg(process.pid, signal.SIGINT)
-
-
-def done(storage: Path) -> dict[str, int]:
-    """When each run that is done was."""
-    return {folder.key: (folder.path / "done.json").stat().st_mtime_ns for folder in runs(storage, "done")}
-
-
-def runs(storage: Path, status: str) -> list:
-    return [folder for folder in Store(storage).runs() if folder.status == status]
-
-
-def wait_for(what: Callable[[], object], process: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 300
-    while not what():
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-
-
-def in_training(storage: Path, since: float) -> list[Path]:
-    """Histories with an epoch of this start; a run that was cut off earlier has old ones."""
-    files = [folder.path / "history.jsonl" for folder in runs(storage, "pending")]
-    return [file for file in files if file.exists() and file.stat().st_mtime > since and file.read_text()]
 
 
 @pytest.mark.long
@@ -128,25 +91,8 @@ def test_killed_it_goes_on_and_gives_what_an_undisturbed_grid_gives(
     assert re.search(r"^6 done; not at work: ended", after, flags=re.MULTILINE)
 
 
-def seen_in(uri: str, storage: Path) -> None:
-    """Each run of the storage is there once, whole, with each epoch once."""
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("full_grid")
-    assert experiment
-    found = client.search_runs([experiment.experiment_id], max_results=100)
-    nested = [run for run in found if "key" in run.data.tags]
-    assert sorted(run.data.tags["key"] for run in nested) == sorted(done(storage))
-    for run in nested:
-        folder = Store(storage).run(run.data.tags["key"])
-        steps = [m.step for m in client.get_metric_history(run.info.run_id, "loss")]
-        assert steps == [row["epoch"] for row in folder.history()]
-        assert run.info.status == "FINISHED"
-        assert run.data.metrics["test_top1"] == folder.record("metrics")["top1"]
-        assert run.data.tags["scale"] == "demo"
-
-
 def test_mlflow_has_each_run_once_whatever_happened(storage: Path):
-    seen_in(f"sqlite:///{storage / 'mlflow.db'}", storage)
+    seen(storage)
 
 
 def test_a_server_that_never_saw_the_storage_is_told_all_of_it_once(storage: Path, tmp_path: Path):

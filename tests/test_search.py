@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.spec import FusionModel, ImuModel, VideoModel
+from orchestrator.lost import RETRIES
 from orchestrator.plan import Plan
 from orchestrator.search import Need, PlanSearcher, Schedule, by_urgency
 from orchestrator.spec import DataSpec, Modality, Optimization, RunSpec
@@ -168,13 +169,15 @@ def test_searcher_hears_of_an_end_once_and_of_its_own_trials_only(tmp_path: Path
 
 
 @pytest.mark.parametrize("error", [False, True])
-def test_a_trial_that_ended_without_a_word_has_failed(tmp_path: Path, error: bool) -> None:
+def test_a_trial_that_ends_without_a_word_is_tried_again_a_few_times(tmp_path: Path, error: bool) -> None:
     plan, keys = chain()
     search = searcher(tmp_path, plan, concurrency=1)
-    assert search.suggest("t0") == {"key": keys["video"]}
-    search.on_trial_complete("t0", None, error)
     folder = search.store.run(keys["video"])
+    for number in range(1 + RETRIES):
+        assert search.suggest(f"t{number}") == {"key": keys["video"]} and folder.status == "pending"
+        search.on_trial_complete(f"t{number}", None, error)
     assert folder.status == "failed" and "without a word" in folder.record("failed")["reason"]
+    assert [row["attempt"] for row in folder.attempts()] == [1, 2, 3]
     assert set(search.schedule.skipped) == {keys["both"], keys["other"]}
 
 

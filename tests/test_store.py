@@ -166,4 +166,4 @@ def test_weights_have_their_place(tmp_path: Path, weights: str, file: str) -> No
 
 
 def test_spec_json_is_readable(folder: RunFolder) -> None:
-    assert json.loads((folder.path / "spec.json").read_text()) == SPEC.to_json() | {"about": {}}
+    assert json.loads((folder.path / "spec.json").read_text()) == SPEC.to_json() | {"about": {}, "attempt": 1}

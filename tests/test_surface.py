@@ -30,7 +30,7 @@ TOP = """plan corpus video scale scale_text recipe protocol protocol_text seeds 
 CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n top1_seen k_seen n_seen
     top1_hidden k_hidden n_hidden top1_without_imu k_without_imu n_without_imu top1_without_video k_without_video
     n_without_video variant paper"""
-RUN = "kind name parents seconds times status reason"
+RUN = "kind name parents seconds times status reason retried"
 
 
 @pytest.fixture(autouse=True)

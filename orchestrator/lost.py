@@ -1,0 +1,41 @@
+"""What ended a run through no fault of its own, in a sentence: a process or a node was lost, or a worker hangs."""
+
+from collections.abc import Iterator
+
+from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError, WorkerCrashedError
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError
+
+# How often a start tries a run again whose processes were lost. What the run itself raised would only happen again.
+RETRIES = 3
+
+GONE = (RayActorError, WorkerCrashedError, NodeDiedError, ObjectLostError, OutOfMemoryError)
+
+
+def words(error: BaseException) -> str | None:
+    """None where the run's own code raised it: that would only happen again."""
+    found = list(_inside(error))
+    if any(isinstance(e, WorkerHealthCheckTimeoutError) for e in found):
+        return "a worker gave no sign of life (it hangs, or its node can't be reached)"
+    gone = next((e for e in found if isinstance(e, GONE)), None)
+    if gone is None:
+        return None
+    text = str(gone)
+    if "low on memory" in text:
+        return "Ray ended a process of it because its node ran out of memory"
+    if "node has died" in text or isinstance(gone, NodeDiedError):
+        return "the node of one of its processes was lost"
+    who = "a worker process" if any(isinstance(e, WorkerHealthCheckFailedError) for e in found) else "a process of it"
+    return f"{who} was killed or crashed (out of memory is a usual cause)"
+
+
+def _inside(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those that Ray Train wrapped in it."""
+    if error is None:
+        return
+    yield error
+    for name in ("controller_failure", "health_check_failure", "cause", "__cause__"):
+        inner = getattr(error, name, None)
+        if isinstance(inner, BaseException):
+            yield from _inside(inner)
+    for inner in getattr(error, "worker_failures", {}).values():
+        yield from _inside(inner)
