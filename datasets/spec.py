@@ -8,6 +8,9 @@ from pydantic.dataclasses import dataclass
 
 FROZEN = ConfigDict(extra="forbid")
 
+# Valid convolutions of 24, 16 and 8 (paper section 3.1): what one output of the IMU encoder looks at.
+LEAST_SAMPLES = 46
+
 
 @dataclass(frozen=True, config=FROZEN)
 class Protocol:
@@ -40,9 +43,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.frames < 1 or self.size < 1:
             raise ValueError(f"frames={self.frames}, size={self.size}: a clip needs at least one frame of one pixel.")
-        # Valid convolutions of 24, 16 and 8 take 45 samples off (paper section 3.1).
-        if self.samples < 46:
-            raise ValueError(f"samples={self.samples}: the IMU encoder needs at least 46 inertial samples.")
+        if self.samples < LEAST_SAMPLES:
+            raise ValueError(f"samples={self.samples}: the IMU encoder needs {LEAST_SAMPLES} inertial samples or more.")
 
     @property
     def video_bytes(self) -> int:

@@ -10,14 +10,12 @@ from torch import nn
 
 from datasets import decode
 from datasets.manifest import Manifest
+from datasets.spec import LEAST_SAMPLES
 from models.build import build, build_fusion, restore
 from models.spec import FusionModel
 from orchestrator.reader import see
 from orchestrator.spec import DataSpec, RunSpec
 from orchestrator.store import RunFolder, Store
-
-# Valid convolutions of 24, 16 and 8 (paper section 3.1): what one output of the IMU encoder looks at.
-LEAST_SAMPLES = 46
 
 VIDEOS = frozenset(".avi .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split())
 # How UTD-MHAD ends the names of a trial's two files.

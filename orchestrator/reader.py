@@ -33,7 +33,12 @@ def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
 
 
 def see(batch: Batch, data: DataSpec, how: Augmentation | None) -> Batch:
-    """What goes to the device of clips as they are stored, frames as uint8; varied where they are trained on."""
+    """What the network sees of clips as they are stored; varied where they are trained on."""
+    return arrived(sent(batch, data, how), data)
+
+
+def sent(batch: Batch, data: DataSpec, how: Augmentation | None) -> Batch:
+    """The part of `see` that draws and looks at values, before the device. Frames stay uint8."""
     if "imu" in batch and data.resampled:
         imu = augment.resample(batch["imu"], batch["imu_length"], data.resampled, how)
         length = torch.full_like(batch["imu_length"], data.resampled)
@@ -44,6 +49,13 @@ def see(batch: Batch, data: DataSpec, how: Augmentation | None) -> Batch:
         assert data.frames and data.size
         video, length = augment.view(batch["video"], batch["video_length"], data.frames, data.size, how)
         batch = batch | {"video": video, "video_length": length}
+    return batch
+
+
+def arrived(batch: Batch, data: DataSpec) -> Batch:
+    """The rest of it, which is arithmetic on whole batches, on the device."""
+    if "video" in batch and data.channels == "motion":
+        return batch | {"video": augment.motion(batch["video"])}
     return batch
 
 
@@ -91,7 +103,7 @@ class Reader:
         parts: list[Batch] = []
         for batch in self._stored("train", size=16, order=None):
             if trunk:
-                made = trunk(self.to_device(self.hide(see(batch, self.spec.data, None))))
+                made = trunk(self.to_device(self.hide(sent(batch, self.spec.data, None))))
                 batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": made}
             parts.append({k: v.cpu() for k, v in batch.items()})
         self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
@@ -118,16 +130,13 @@ class Reader:
     def to_device(self, batch: Batch) -> Batch:
         if self.device.type == "cuda":
             batch = {k: v.pin_memory() for k, v in batch.items()}
-        batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
-        if "video" in batch and self.spec.data.channels == "motion":
-            batch["video"] = augment.motion(batch["video"])
-        return batch
+        return arrived({k: v.to(self.device, non_blocking=True) for k, v in batch.items()}, self.spec.data)
 
     def batches(self, name: str, size: int, order: int | None = None, vary: bool = False) -> Iterator[Batch]:
         """`order` seeds a shuffle; without it they come in manifest order. `vary` as the spec augments."""
         for batch in self._stored(name, size, order):
             how = self.spec.augmentation if vary else None
-            seen = see(batch, self.spec.data, how)
+            seen = sent(batch, self.spec.data, how)
             seen = self.to_device(self.hide(seen) if name == "train" else seen)
             yield self.miss(seen, how.missing) if how and how.missing else seen
 

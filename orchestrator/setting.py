@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.scale import Recipe
 from orchestrator.spec import MODALITIES
+from orchestrator.terminal import reason
 
 OF_ALL = ("resampled", "rate", "crop", "channels", "spare_frames", "spare_size")
 PARTS = {"model": "models", "optimization": "optimization", "augmentation": "augmentation"}
@@ -22,7 +23,7 @@ def apply(recipe: Recipe, setting: Mapping[str, Any]) -> Recipe:
         try:
             recipe = _with(recipe, name, parse(value))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"--set {name} {value}: {error}") from None
+            raise ValueError(f"--set {name} {value}: {reason(error)}") from None
     return recipe
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from datasets.whole import FULL
@@ -29,6 +30,14 @@ def every(step: int, what: str) -> Callable[[int, int], None]:
     return show
 
 
+def reason(error: Exception) -> str:
+    """In a sentence; pydantic makes a paragraph with links of what a spec refuses."""
+    if isinstance(error, ValidationError):
+        parts = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        return "; ".join(f"{where}: {what}" if where else what for where, what in parts)
+    return str(error)
+
+
 def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
     """What `prepare` returns; or, without a traceback, 2 for bad input, 1 for a full disk and 130 for Ctrl-C."""
     try:
@@ -36,7 +45,7 @@ def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
     except (ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in FULL:
             raise
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"error: {reason(error)}", markup=False, highlight=False)
         return 1 if isinstance(error, OSError) else 2
     except KeyboardInterrupt:
         console.print("stopped before anything was trained; the same command goes on from here.")

@@ -214,6 +214,8 @@ def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
     for wrong in ({"imu.model.colour": 1}, {"colour": 1}, {"imu": 1}, {"imu.optimization.lr": -1}, {"crop": "nose"}):
         with pytest.raises(ValueError, match=f"--set {next(iter(wrong))} "):
             setting.apply(tuned, wrong)
+    with pytest.raises(ValueError, match=r"^--set crop nose: crop: Input should be 'frame' or 'motion'$"):
+        setting.apply(tuned, {"crop": "nose"})
     assert [setting.parse(word) for word in ("1e-3", "motion", "[1, 2]", 0.5)] == [1e-3, "motion", [1, 2], 0.5]
 
 

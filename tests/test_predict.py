@@ -57,7 +57,9 @@ def made(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 def _finish(store: Store, manifest: Manifest, recipe: str, kind: str, specs: dict[str, RunSpec]) -> RunSpec:
     how, classes = RECIPES[recipe], len(manifest.classes)
-    stored = {"stored_frames": 9, "stored_size": 36, "crop": "motion"} if recipe == "tuned" else {}
+    stored = (
+        {"stored_frames": 9, "stored_size": 36, "crop": "motion", "channels": "motion"} if recipe == "tuned" else {}
+    )
     imu = {"samples": manifest.max_samples, "resampled": how.resampled} if kind != "video" else {}
     video = {"frames": 8, "size": 32} | stored if kind != "imu" else {}
     parents = tuple((m, specs[f"{m} {recipe}"].key) for m in ("imu", "video")) if kind == "fusion" else ()
