@@ -135,7 +135,8 @@ def test_clips_that_vary_vary_alike_after_a_resume(store: Store, varied: RunSpec
     goes_on_from_its_checkpoint(store, varied, whole, written)
 
 
-@pytest.mark.parametrize("part", [0.0, pytest.param(0.3, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("part", [0.0, 0.3])
 def test_a_fusion_of_cropped_videos_and_resampled_signals(
     part: float, store: Store, varied: RunSpec, video_tuned: RunSpec, written: Shards
 ):
