@@ -1,15 +1,11 @@
-"""Decode one recording: a video to uint8 frames, an inertial .mat to float32 samples.
+"""Decode one video to uint8 frames.
 
 Recordings come from anywhere: what a file asks for is bounded before it is given, in bytes, pixels, frames and seconds.
 """
 
-import io
 import itertools
-import math
-import struct
 import threading
 import time
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,21 +13,14 @@ from pathlib import Path
 
 import av
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import scipy.io
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.reformatter import Interpolation, VideoReformatter
-
-# Acceleration in g with gravity, angular rate in deg/s, at 50 Hz: d_iner's columns.
-CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
 
 # Of the crop to where something moves: the short side it is looked for at, grey levels of noise, and the margin.
 CROP_SIDE = 360
 MOTION_GREY = 4.0
 MOTION_MARGIN = 1.15
-MAT_COMPRESSED = 15  # the type of an element of a MATLAB 5 file
 
 # A recording of the corpora here is at most 1920x1080, some minutes long. A decoder holds some 20 frames at once, so
 # these keep it below 1 GB.
@@ -41,7 +30,6 @@ MAX_FRAMES = 200_000
 MAX_SECONDS = 300.0  # of one file, all of it decoded
 # As what a file may be opened: not as a playlist, which would open other files and addresses.
 FORMATS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
-MAX_SIGNAL_BYTES = 64 << 20  # of a signal, decompressed; at 50 Hz six channels of doubles fill it in seven hours
 
 
 @contextmanager
@@ -208,105 +196,3 @@ def motion_box(grey_THW: np.ndarray) -> tuple[int, int, int]:
         return int(np.clip(round((low + high - side) / 2), 0, room - side))
 
     return corner(top, bottom, height), corner(left, right, width), side
-
-
-def read_mat(file: Path, channels: int = 6) -> np.ndarray:
-    """`d_iner` of a UTD-MHAD inertial file: (S, 6), acceleration in g, angular rate in deg/s, 50 Hz."""
-    try:
-        content = _inflated(file)
-        found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(io.BytesIO(content))}
-        shape, kind = found.get("d_iner", ((), "double"))
-        # Of a cell or struct array scipy makes as many objects as its header says, whatever the file holds.
-        if kind in ("cell", "struct", "object", "opaque", "function", "unknown"):
-            raise ValueError(f"d_iner holds {kind}, not numbers")
-        if 8 * math.prod(shape) > MAX_SIGNAL_BYTES:
-            raise ValueError(f"d_iner is {'x'.join(map(str, shape))}: more than {MAX_SIGNAL_BYTES >> 20} MB")
-        content = scipy.io.loadmat(io.BytesIO(content), variable_names=["d_iner"])
-    except Exception as error:  # scipy raises a dozen kinds on a broken file
-        if isinstance(error, ValueError) and str(error).startswith(("d_iner", "is ")):
-            raise
-        raise ValueError(f"is no MATLAB file that can be read ({type(error).__name__}: {error})") from None
-    if "d_iner" not in content:
-        raise ValueError("has no variable d_iner")
-    signal = content["d_iner"]
-    if not isinstance(signal, np.ndarray):
-        raise ValueError(f"d_iner is a {type(signal).__name__}, not a full matrix (a sparse one?)")
-    if signal.ndim != 2 or signal.shape[1] != channels:
-        raise ValueError(f"d_iner is {'x'.join(map(str, signal.shape))}, not samples x {channels}")
-    if signal.dtype.kind not in "fiu":
-        raise ValueError(f"d_iner holds {signal.dtype}, not numbers")
-    if len(signal) == 0:
-        raise ValueError("d_iner is empty")
-    with np.errstate(over="ignore"):
-        signal = signal.astype(np.float32)
-    if not np.isfinite(signal).all():
-        raise ValueError(f"d_iner has {int((~np.isfinite(signal)).sum())} values that are NaN or infinite")
-    return signal
-
-
-def _inflated(file: Path) -> bytes:
-    """A .mat file with its compressed parts decompressed, so that what is read is no larger than what was checked."""
-    check_regular(file)
-    if file.stat().st_size > MAX_SIGNAL_BYTES:
-        raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB")
-    content = file.read_bytes()
-    order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
-    if order is None:  # version 4 knows no compression
-        return content
-    out, at, room = [content[:128]], 128, MAX_SIGNAL_BYTES
-    while at + 8 <= len(content):
-        kind, size = struct.unpack(f"{order}II", content[at : at + 8])
-        part = content[at : at + 8 + size]
-        if kind == MAT_COMPRESSED:
-            inflater = zlib.decompressobj()
-            part = inflater.decompress(part[8:], room + 1)
-            if not inflater.eof and len(part) <= room:
-                raise ValueError("is cut off in a compressed part")
-        room -= len(part)
-        if room < 0:
-            raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB when decompressed")
-        out.append(part)
-        at += 8 + size
-    return b"".join(out)
-
-
-def read_csv(file: Path) -> np.ndarray:
-    """A CSV whose header names the CHANNELS, in any order, a line a sample at 50 Hz: (S, 6) as read_mat gives it."""
-    check_regular(file)
-    if file.stat().st_size > MAX_SIGNAL_BYTES:
-        raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB")
-    try:
-        table = pyarrow.csv.read_csv(file)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"is no CSV that can be read ({str(error).splitlines()[0]})") from None
-    if sorted(table.column_names) != sorted(CHANNELS):
-        raise ValueError(f"has the columns {', '.join(table.column_names)}; it needs {', '.join(CHANNELS)}")
-    numbers = [name for name in CHANNELS if pa.types.is_integer(t := table[name].type) or pa.types.is_floating(t)]
-    if table.num_rows and len(numbers) < len(CHANNELS):
-        raise ValueError(f"has something else than numbers in {', '.join(sorted(set(CHANNELS) - set(numbers)))}")
-    if table.num_rows == 0:
-        raise ValueError("has no sample")
-    columns = [table[name].to_numpy().astype(np.float32) for name in CHANNELS]  # an empty field is NaN
-    signal = np.stack(columns, axis=1)
-    if not np.isfinite(signal).all():
-        raise ValueError(f"has {int((~np.isfinite(signal)).sum())} values that are missing, NaN or infinite")
-    return signal
-
-
-SIGNALS = {".csv": read_csv, ".mat": read_mat}
-
-
-def read_signal(file: Path) -> np.ndarray:
-    """(S, 6) of a .csv or a .mat, by the end of its name."""
-    if file.suffix.lower() not in SIGNALS:
-        raise ValueError(f"is neither of {', '.join(SIGNALS)}")
-    return SIGNALS[file.suffix.lower()](file)
-
-
-def pad_signal(signal: np.ndarray, samples: int) -> tuple[np.ndarray, int]:
-    """(samples, C) float32, zero after the end, and the true length."""
-    if len(signal) > samples:
-        raise ValueError(f"a signal of {len(signal)} samples doesn't fit into {samples}")
-    out = np.zeros((samples, signal.shape[1]), np.float32)
-    out[: len(signal)] = signal
-    return out, len(signal)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from datasets import corpora, decode
+from datasets import corpora, decode, inertial
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from datasets.whole import read_json, remove_parts, write_whole, writing
@@ -66,7 +66,7 @@ class Recordings:
     def _signal(self, imu: str) -> tuple[np.ndarray, int]:
         try:
             found = corpora.signal(self.layout, self.root, imu, self.sampling.rate)
-            return decode.pad_signal(found, self.sampling.samples)
+            return inertial.pad_signal(found, self.sampling.samples)
         except ValueError as error:
             raise ValueError(f"{self.root / imu}: {error}") from None
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from datasets import decode
+from datasets import decode, inertial
 from datasets.manifest import Manifest
 from datasets.spec import LEAST_SAMPLES
 from models.build import build, build_fusion, restore
@@ -99,7 +99,7 @@ def clip_signal(data: DataSpec, signal: np.ndarray) -> dict[str, torch.Tensor]:
     if len(signal) < LEAST_SAMPLES:
         raise ValueError(f"{len(signal)} samples are too few: the network looks at {LEAST_SAMPLES} at a time (0.92 s).")
     assert data.samples
-    padded, length = decode.pad_signal(signal, max(data.samples, len(signal)))
+    padded, length = inertial.pad_signal(signal, max(data.samples, len(signal)))
     return {"imu": torch.from_numpy(padded)[None], "imu_length": torch.tensor([length])}
 
 
@@ -121,7 +121,7 @@ def predict_files(predictor: Predictor, video: Path | None, imu: Path | None) ->
             raise ValueError(f"{file}: no such file.")
     at = imu
     try:
-        signal = decode.read_signal(imu) if imu else None
+        signal = inertial.read_signal(imu) if imu else None
         if signal is not None and len(signal) < LEAST_SAMPLES:
             clip_signal(predictor.spec.data, signal)
         at = video
@@ -134,7 +134,7 @@ def clips(folder: Path) -> dict[str, dict[str, Path]]:
     """The clips below a folder: a video and a signal of one name belong together, in whichever folders they lie."""
     found: dict[str, dict[str, Path]] = {}
     for file in sorted(folder.rglob("*")):
-        kind = "video" if file.suffix.lower() in VIDEOS else "imu" if file.suffix.lower() in decode.SIGNALS else None
+        kind = "video" if file.suffix.lower() in VIDEOS else "imu" if file.suffix.lower() in inertial.SIGNALS else None
         if kind is None or not file.is_file():
             continue
         name = file.stem

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from datasets import corpora, decode
+from datasets import corpora, inertial
 from datasets.corpora import synthetic
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
@@ -61,8 +61,8 @@ def class_folders(six: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         clip = folder / f"class{action}" / f"v_class{action}_g{7 * subject - 6:02}_c{trial:02}"
         clip.parent.mkdir(exist_ok=True)
         shutil.copy(video, clip.with_suffix(".avi"))
-        signal = decode.read_mat(six / "Inertial" / video.name.replace("color.avi", "inertial.mat"))
-        np.savetxt(clip.with_suffix(".csv"), signal, "%.9g", ",", header=",".join(decode.CHANNELS), comments="")
+        signal = inertial.read_mat(six / "Inertial" / video.name.replace("color.avi", "inertial.mat"))
+        np.savetxt(clip.with_suffix(".csv"), signal, "%.9g", ",", header=",".join(inertial.CHANNELS), comments="")
     return folder
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from datasets import apart, decode
+from datasets import apart, decode, inertial
 from datasets.corpora import utd_mhad
 from datasets.corpora.pairs import Pair, checked
 from datasets.manifest import BadFile
@@ -75,7 +75,7 @@ def test_a_playlist_called_avi_opens_no_other_file(tmp_path: Path) -> None:
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.avi")
-    for read in (decode.count_frames, decode.read_mat):
+    for read in (decode.count_frames, inertial.read_mat):
         with pytest.raises(ValueError, match="is no regular file"):
             read(tmp_path / "a.avi")
 
@@ -86,8 +86,8 @@ def signal_file(file: Path, rows: int = 20, **how: bool) -> Path:
 
 
 def test_a_compressed_signal_is_the_same(tmp_path: Path) -> None:
-    plain = decode.read_mat(signal_file(tmp_path / "a.mat"))
-    np.testing.assert_array_equal(decode.read_mat(signal_file(tmp_path / "b.mat", do_compression=True)), plain)
+    plain = inertial.read_mat(signal_file(tmp_path / "a.mat"))
+    np.testing.assert_array_equal(inertial.read_mat(signal_file(tmp_path / "b.mat", do_compression=True)), plain)
     assert plain.shape == (20, 6)
 
 
@@ -103,20 +103,20 @@ HEADER = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
 
 
 def test_a_small_file_that_decompresses_to_much_is_refused(tmp_path: Path) -> None:
-    rows = 2 * decode.MAX_SIGNAL_BYTES // 48
+    rows = 2 * inertial.MAX_SIGNAL_BYTES // 48
     packed = zlib.compress(matrix(rows, bytes(48 * rows)), 9)
     file = tmp_path / "bomb.mat"
     file.write_bytes(HEADER + struct.pack("<II", 15, len(packed)) + packed)
     assert file.stat().st_size < 200_000
     with pytest.raises(ValueError, match="is larger than 64 MB when decompressed"):
-        decode.read_mat(file)
+        inertial.read_mat(file)
 
 
 @pytest.mark.parametrize("rows", [2**31 - 1, 10**8])
 def test_a_header_that_promises_much_is_refused(rows: int, tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(HEADER + matrix(rows, bytes(480)))
     with pytest.raises(ValueError, match=f"d_iner is {rows}x6: more than 64 MB"):
-        decode.read_mat(tmp_path / "a.mat")
+        inertial.read_mat(tmp_path / "a.mat")
 
 
 def test_a_signal_takes_no_more_memory_than_its_process_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

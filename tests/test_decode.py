@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from datasets import decode
+from datasets import decode, inertial
 
 SIZE = 24
 
@@ -125,7 +125,7 @@ def test_a_video_without_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_a_signal_is_read_as_float32(recordings: Path) -> None:
     file = recordings / "Inertial" / "a1_s2_t1_inertial.mat"
-    signal = decode.read_mat(file)
+    signal = inertial.read_mat(file)
     assert signal.dtype == np.float32
     np.testing.assert_array_equal(signal, loadmat(str(file))["d_iner"].astype(np.float32))
 
@@ -133,7 +133,7 @@ def test_a_signal_is_read_as_float32(recordings: Path) -> None:
 @pytest.mark.parametrize("samples", [50, 51, 80])
 def test_a_signal_is_padded_with_zeros_after_its_end(samples: int) -> None:
     signal = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
-    padded, length = decode.pad_signal(signal, samples)
+    padded, length = inertial.pad_signal(signal, samples)
     assert padded.shape == (samples, 6) and padded.dtype == np.float32 and length == 50
     np.testing.assert_array_equal(padded[:50], signal)
     assert not padded[50:].any()
@@ -141,4 +141,4 @@ def test_a_signal_is_padded_with_zeros_after_its_end(samples: int) -> None:
 
 def test_a_signal_is_never_cut() -> None:
     with pytest.raises(ValueError, match=r"51 samples doesn't fit into 50"):
-        decode.pad_signal(np.zeros((51, 6), np.float32), 50)
+        inertial.pad_signal(np.zeros((51, 6), np.float32), 50)

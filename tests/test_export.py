@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 import torch
 
-from datasets import decode
+from datasets import inertial
 from datasets.manifest import Manifest
 from experiments.export import Asked
 from experiments.export import export as command
@@ -69,7 +69,7 @@ def test_onnx_gives_pytorchs_probabilities(
     assert [path.name for path in file.parent.iterdir()] == ["imu.onnx"]  # weights and all
     mat = recordings / "Inertial/a1_s1_t1_inertial.mat"
     predictor = Predictor.of(store, keys["imu"])
-    signal, length = decode.pad_signal(decode.read_mat(mat), predictor.spec.data.samples or 0)
+    signal, length = inertial.pad_signal(inertial.read_mat(mat), predictor.spec.data.samples or 0)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     asked = {"imu": np.stack([signal] * 5), "imu_length": np.full(5, length)}
     [found] = session.run(None, asked)
@@ -158,7 +158,7 @@ def test_a_real_server_answers_with_what_predict_says(made: tuple, recordings: P
         while not answers(port, "ping"):
             assert server.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
             time.sleep(1)
-        video, imu = base64.b64encode(film.read_bytes()).decode(), decode.read_mat(mat).tolist()
+        video, imu = base64.b64encode(film.read_bytes()).decode(), inertial.read_mat(mat).tolist()
         rows = [{"video": video, "imu": imu}, {"video": video, "imu": None}, {"video": None, "imu": imu}]
         status, text = ask(port, {"dataframe_records": rows})
         assert status == 200, text

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import models
-from datasets import corpora, decode
+from datasets import corpora, inertial
 from experiments import full_grid, modality_comparison
 from models import parts
 from models.build import build, build_fusion, restore
@@ -218,7 +218,7 @@ def test_the_pages_corpus_passes_and_trains(copy: Callable[[str], Path], six: Pa
         action, subject, trial = (int(word[1:]) for word in video.name.split("_")[:3])
         file = recordings / f"P{3 * subject - 2}-{names[action - 1]}-{trial}.mp4"
         shutil.copy(video, file)
-        signal = decode.read_mat(six / "Inertial" / video.name.replace("color.avi", "inertial.mat"))
+        signal = inertial.read_mat(six / "Inertial" / video.name.replace("color.avi", "inertial.mat"))
         file.with_suffix(".txt").write_text("\n".join(" ".join(map(str, row)) for row in signal[:, :3].tolist()))
     asked = [with_folders(words, recordings, tmp_path / "out") for words in commands("datasets/README.md")]
     test, train = [words for words in asked if "mine" in words]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from datasets import decode, shards, stream
+from datasets import inertial, shards, stream
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from experiments.predict import Asked
@@ -37,9 +37,9 @@ def files(recordings: Path) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def csv(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The clip's signal, its columns in another order."""
-    signal, file = decode.read_mat(files["imu"]), tmp_path_factory.mktemp("csv") / "signal.csv"
+    signal, file = inertial.read_mat(files["imu"]), tmp_path_factory.mktemp("csv") / "signal.csv"
     order = [3, 1, 2, 0, 5, 4]
-    header = ",".join(decode.CHANNELS[i] for i in order)
+    header = ",".join(inertial.CHANNELS[i] for i in order)
     np.savetxt(file, signal[:, order], delimiter=",", header=header, comments="", fmt="%.9g")
     return file
 
@@ -93,7 +93,7 @@ def settle(model: nn.Module, spec: RunSpec, manifest: Manifest) -> None:
     for clip in manifest.clips.to_pylist():
         part = {}
         if spec.kind != "video":
-            part |= clip_signal(spec.data, decode.read_mat(manifest.root / clip["imu"]))
+            part |= clip_signal(spec.data, inertial.read_mat(manifest.root / clip["imu"]))
         if spec.kind != "imu":
             part |= clip_video(spec.data, manifest.root / clip["video"])
         parts.append(part)
@@ -162,7 +162,7 @@ def test_a_missing_modality_is_all_padding(recipe: str, made: tuple, files: dict
     assert np.abs(both - no_video).max() > 1e-4 and np.abs(both - no_imu).max() > 1e-4
     # What train.predict calls without_video: the blank trunk beside the clip's signal.
     s = sampling(predictor.spec, manifest)
-    signal, length = decode.pad_signal(decode.read_mat(files["imu"]), s.samples)
+    signal, length = inertial.pad_signal(inertial.read_mat(files["imu"]), s.samples)
     batch = {"imu": torch.from_numpy(signal)[None], "imu_length": torch.tensor([length])}
     batch = see(batch, data, None) | {"trunk": model.blank(data.frames, data.size)}  # pyright: ignore
     with torch.no_grad():
@@ -212,7 +212,7 @@ def test_bad_input_is_one_line(
     monkeypatch.chdir(tmp_path)
     lines = csv.read_text().splitlines()
     Path("short.csv").write_text("\n".join(lines[:46]) + "\n")
-    six = ",".join(decode.CHANNELS)
+    six = ",".join(inertial.CHANNELS)
     Path("five.csv").write_text("ax,ay,az,gx,gy\n" + "1,2,3,4,5\n" * 60)
     Path("hole.csv").write_text(f"{six}\n" + "1,2,3,4,5,6\n" * 60 + "1,,3,4,5,6\n")
     Path("words.csv").write_text(f"{six}\n" + "1,2,3,4,5,six\n" * 60)

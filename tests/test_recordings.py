@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import corpora, decode, splits
+from datasets import corpora, decode, inertial, splits
 from datasets.manifest import Manifest
 from orchestrator.options import Options
 from orchestrator.prepare import make_plan
@@ -49,7 +49,7 @@ def test_odd_even_is_431_and_430_with_every_class_on_both_sides(manifest: Manife
 def test_signals(manifest: Manifest, folder: Path):
     samples = manifest.clips["samples"].to_numpy()
     assert (samples.min(), np.median(samples), samples.max()) == (107, 177, 326)
-    first = decode.read_mat(folder / "Inertial/a1_s1_t1_inertial.mat")
+    first = inertial.read_mat(folder / "Inertial/a1_s1_t1_inertial.mat")
     assert first.shape == (160, 6)
     assert first[0] == pytest.approx([-0.959473, -0.177734, -0.192871, 5.221374, 1.526718, 0.152672], abs=1e-5)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets import decode, stream
+from datasets import decode, inertial, stream
 from datasets.manifest import Manifest
 from datasets.shards import Shards
 from datasets.stream import Batch
@@ -109,7 +109,7 @@ def test_the_content_is_that_of_the_recordings(fusion: list[Batch], manifest: Ma
     for at, row in enumerate(found["row"].tolist()):
         clip = manifest.clips.slice(row, 1).to_pylist()[0]
         video, frames = decode.decode_video(manifest.root / clip["video"], 8, clip["frames"], 32)
-        imu, samples = decode.pad_signal(decode.read_mat(manifest.root / clip["imu"]), manifest.max_samples)
+        imu, samples = inertial.pad_signal(inertial.read_mat(manifest.root / clip["imu"]), manifest.max_samples)
         np.testing.assert_array_equal(found["video"][at].numpy(), video)
         np.testing.assert_array_equal(found["imu"][at].numpy(), imu)
         assert (found["video_length"][at], found["imu_length"][at]) == (frames, samples)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from datasets import apart, decode
+from datasets import apart, inertial
 from datasets.manifest import SCHEMA, BadFile
 
 
@@ -39,7 +39,7 @@ def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
     """(S, 6) of what a Manifest's column imu names: one sensor, whose samples are of the same moments as they are."""
     if rate is not None:
         raise ValueError(f"rate={rate}: this corpus has one rate and no time stamps; leave the recipe's rate out.")
-    return decode.read_signal(root / imu)
+    return inertial.read_signal(root / imu)
 
 
 def checked(folder: Path, layout: str, pairs: Sequence[Pair]) -> tuple[pa.Table, list[BadFile]]:

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from datasets import corpora, splits
-from datasets.decode import pad_signal, sample_times
+from datasets.decode import sample_times
+from datasets.inertial import pad_signal
 from datasets.manifest import Manifest
 from models.build import build, build_fusion
 from models.spec import FusionModel, ImuModel, VideoModel

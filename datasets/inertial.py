@@ -1,0 +1,124 @@
+"""Read one inertial recording, a .mat or a .csv, to float32 samples.
+
+Recordings come from anywhere: what a file asks for is bounded before it is given.
+"""
+
+import io
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import scipy.io
+
+from datasets.decode import check_regular
+
+# Acceleration in g with gravity, angular rate in deg/s, at 50 Hz: d_iner's columns.
+CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
+MAT_COMPRESSED = 15  # the type of an element of a MATLAB 5 file
+MAX_SIGNAL_BYTES = 64 << 20  # of a signal, decompressed; at 50 Hz six channels of doubles fill it in seven hours
+
+
+def read_mat(file: Path, channels: int = 6) -> np.ndarray:
+    """`d_iner` of a UTD-MHAD inertial file: (S, 6), acceleration in g, angular rate in deg/s, 50 Hz."""
+    try:
+        content = _inflated(file)
+        found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(io.BytesIO(content))}
+        shape, kind = found.get("d_iner", ((), "double"))
+        # Of a cell or struct array scipy makes as many objects as its header says, whatever the file holds.
+        if kind in ("cell", "struct", "object", "opaque", "function", "unknown"):
+            raise ValueError(f"d_iner holds {kind}, not numbers")
+        if 8 * math.prod(shape) > MAX_SIGNAL_BYTES:
+            raise ValueError(f"d_iner is {'x'.join(map(str, shape))}: more than {MAX_SIGNAL_BYTES >> 20} MB")
+        content = scipy.io.loadmat(io.BytesIO(content), variable_names=["d_iner"])
+    except Exception as error:  # scipy raises a dozen kinds on a broken file
+        if isinstance(error, ValueError) and str(error).startswith(("d_iner", "is ")):
+            raise
+        raise ValueError(f"is no MATLAB file that can be read ({type(error).__name__}: {error})") from None
+    if "d_iner" not in content:
+        raise ValueError("has no variable d_iner")
+    signal = content["d_iner"]
+    if not isinstance(signal, np.ndarray):
+        raise ValueError(f"d_iner is a {type(signal).__name__}, not a full matrix (a sparse one?)")
+    if signal.ndim != 2 or signal.shape[1] != channels:
+        raise ValueError(f"d_iner is {'x'.join(map(str, signal.shape))}, not samples x {channels}")
+    if signal.dtype.kind not in "fiu":
+        raise ValueError(f"d_iner holds {signal.dtype}, not numbers")
+    if len(signal) == 0:
+        raise ValueError("d_iner is empty")
+    with np.errstate(over="ignore"):
+        signal = signal.astype(np.float32)
+    if not np.isfinite(signal).all():
+        raise ValueError(f"d_iner has {int((~np.isfinite(signal)).sum())} values that are NaN or infinite")
+    return signal
+
+
+def _inflated(file: Path) -> bytes:
+    """A .mat file with its compressed parts decompressed, so that what is read is no larger than what was checked."""
+    check_regular(file)
+    if file.stat().st_size > MAX_SIGNAL_BYTES:
+        raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB")
+    content = file.read_bytes()
+    order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
+    if order is None:  # version 4 knows no compression
+        return content
+    out, at, room = [content[:128]], 128, MAX_SIGNAL_BYTES
+    while at + 8 <= len(content):
+        kind, size = struct.unpack(f"{order}II", content[at : at + 8])
+        part = content[at : at + 8 + size]
+        if kind == MAT_COMPRESSED:
+            inflater = zlib.decompressobj()
+            part = inflater.decompress(part[8:], room + 1)
+            if not inflater.eof and len(part) <= room:
+                raise ValueError("is cut off in a compressed part")
+        room -= len(part)
+        if room < 0:
+            raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB when decompressed")
+        out.append(part)
+        at += 8 + size
+    return b"".join(out)
+
+
+def read_csv(file: Path) -> np.ndarray:
+    """A CSV whose header names the CHANNELS, in any order, a line a sample at 50 Hz: (S, 6) as read_mat gives it."""
+    check_regular(file)
+    if file.stat().st_size > MAX_SIGNAL_BYTES:
+        raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB")
+    try:
+        table = pyarrow.csv.read_csv(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"is no CSV that can be read ({str(error).splitlines()[0]})") from None
+    if sorted(table.column_names) != sorted(CHANNELS):
+        raise ValueError(f"has the columns {', '.join(table.column_names)}; it needs {', '.join(CHANNELS)}")
+    numbers = [name for name in CHANNELS if pa.types.is_integer(t := table[name].type) or pa.types.is_floating(t)]
+    if table.num_rows and len(numbers) < len(CHANNELS):
+        raise ValueError(f"has something else than numbers in {', '.join(sorted(set(CHANNELS) - set(numbers)))}")
+    if table.num_rows == 0:
+        raise ValueError("has no sample")
+    columns = [table[name].to_numpy().astype(np.float32) for name in CHANNELS]  # an empty field is NaN
+    signal = np.stack(columns, axis=1)
+    if not np.isfinite(signal).all():
+        raise ValueError(f"has {int((~np.isfinite(signal)).sum())} values that are missing, NaN or infinite")
+    return signal
+
+
+SIGNALS = {".csv": read_csv, ".mat": read_mat}
+
+
+def read_signal(file: Path) -> np.ndarray:
+    """(S, 6) of a .csv or a .mat, by the end of its name."""
+    if file.suffix.lower() not in SIGNALS:
+        raise ValueError(f"is neither of {', '.join(SIGNALS)}")
+    return SIGNALS[file.suffix.lower()](file)
+
+
+def pad_signal(signal: np.ndarray, samples: int) -> tuple[np.ndarray, int]:
+    """(samples, C) float32, zero after the end, and the true length."""
+    if len(signal) > samples:
+        raise ValueError(f"a signal of {len(signal)} samples doesn't fit into {samples}")
+    out = np.zeros((samples, signal.shape[1]), np.float32)
+    out[: len(signal)] = signal
+    return out, len(signal)
