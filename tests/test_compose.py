@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_docker import compose
+from tests.deployment import compose
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parent.parent
