@@ -71,6 +71,32 @@ def manifest(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Mani
     return corpora.read("synthetic", recordings, tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session")
+def files(recordings: Path) -> dict[str, Path]:
+    """A clip's video and signal."""
+    from tests.untrained import CLIP
+
+    return {"video": recordings / f"RGB/{CLIP}_color.avi", "imu": recordings / f"Inertial/{CLIP}_inertial.mat"}
+
+
+@pytest.fixture(scope="session")
+def csv(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip's signal, its columns in another order."""
+    signal, file = inertial.read_mat(files["imu"]), tmp_path_factory.mktemp("csv") / "signal.csv"
+    order = [3, 1, 2, 0, 5, 4]
+    header = ",".join(inertial.CHANNELS[i] for i in order)
+    np.savetxt(file, signal[:, order], delimiter=",", header=header, comments="", fmt="%.9g")
+    return file
+
+
+@pytest.fixture(scope="session")
+def made(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Any]]:
+    """A Store with six runs that are done but weren't trained, and their specs by kind and recipe."""
+    from tests.untrained import six_done
+
+    return six_done(tmp_path_factory.mktemp("untrained"), manifest)
+
+
 @pytest.fixture(scope="module")
 def depth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder and the page of a grid on depth video, from made-up results."""
