@@ -35,7 +35,7 @@ def stored(made: tuple, manifest: Manifest, tmp_path_factory: pytest.TempPathFac
             written = shards._write_shard({"shard": shard, "start": start, "stop": stop}, recordings, folder)
             tables.append(pq.read_table(folder / written["file"]))
         whole = pa.concat_tables(tables)
-        batches[recipe] = {name: stream._tensor(whole, name, s) for name in stream.COLUMNS["fusion"]}
+        batches[recipe] = stream.tensors(whole.select(stream.COLUMNS["fusion"]), s)
     return batches
 
 
