@@ -110,8 +110,6 @@ SIGNALS = {".csv": read_csv, ".mat": read_mat}
 
 def read_signal(file: Path) -> np.ndarray:
     """(S, 6) of a .csv or a .mat, by the end of its name."""
-    if file.suffix.lower() not in SIGNALS:
-        raise ValueError(f"is neither of {', '.join(SIGNALS)}")
     return SIGNALS[file.suffix.lower()](file)
 
 

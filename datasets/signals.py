@@ -104,13 +104,20 @@ def read(files: Sequence[Path | None], rate: int | None = None) -> np.ndarray:
     number fits the rate, their stamps jitter by tens of milliseconds. With `rate` (Hz) sample i is of the same moment
     in all channels, by time stamp.
     """
-    sensors = [parse(file.read_bytes()) if file else NONE for file in files]
+    sensors = [_named(file) if file else NONE for file in files]
     if rate:
         sensors = _resampled(sensors, rate)
     out = np.full((max(len(values) for _, values in sensors), 3 * len(sensors)), np.nan, np.float32)
     for i, (_, values) in enumerate(sensors):
         out[: len(values), 3 * i : 3 * i + 3] = values
     return out
+
+
+def _named(file: Path) -> Samples:
+    try:
+        return parse(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{file.name} {error}") from None
 
 
 def _resampled(sensors: Sequence[Samples], rate: int) -> list[Samples]:

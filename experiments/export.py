@@ -1,8 +1,9 @@
-"""A finished run for use elsewhere: an ONNX file, checked against PyTorch, or a folder for `mlflow models serve`.
+"""A finished run for use elsewhere: ONNX, checked against PyTorch, a folder for `mlflow models serve`, or in MLflow.
 
 python experiments/export.py --run KEY --storage DIR --out model.onnx
 python experiments/export.py --run KEY --storage DIR --out model
 mlflow models serve --model-uri model --env-manager local --port 5001
+python experiments/export.py --run KEY --storage DIR --tracking-uri http://SERVER:5000
 """
 
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import tyro
 
-from orchestrator.export import to_mlflow, to_onnx
+from orchestrator.export import log_mlflow, to_mlflow, to_onnx
 from orchestrator.store import Store
 from orchestrator.terminal import console, refuse_bad_input
 
@@ -20,18 +21,25 @@ from orchestrator.terminal import console, refuse_bad_input
 class Asked:
     run: str
     """The key of a run that is done."""
-    out: Path
+    out: Path | None = None
     """A file that ends in .onnx, or the folder of an MLflow model."""
     storage: Path = Path("output")
     """The storage that holds the run."""
+    tracking_uri: str | None = None
+    """Instead: the MLflow whose run of this key gets the model, with its signature and an example of a request."""
 
 
 def export(asked: Asked) -> int:
     store = Store(asked.storage.resolve())
-    if asked.out.suffix == ".onnx":
+    if (asked.out is None) == (asked.tracking_uri is None):
+        raise ValueError("give --out FILE.onnx, --out DIR or --tracking-uri URI, one of them.")
+    if asked.tracking_uri:
+        log_mlflow(store, asked.run, asked.tracking_uri)
+        console.print(f"{asked.tracking_uri}: run {asked.run} has its model", highlight=False)
+    elif asked.out and asked.out.suffix == ".onnx":
         worst = to_onnx(store, asked.run, asked.out)
         console.print(f"{asked.out}: differs from PyTorch by at most {worst:.1e}", highlight=False)
-    else:
+    elif asked.out:
         to_mlflow(store, asked.run, asked.out)
         console.print(f"{asked.out}: mlflow models serve --model-uri {asked.out} --env-manager local", highlight=False)
     return 0

@@ -26,7 +26,8 @@ class Asked:
     video: Path | None = None
     """AVI, MP4, MOV, Matroska or WebM."""
     imu: Path | None = None
-    """A .csv with the columns ax, ay, az (g, with gravity), gx, gy, gz (deg/s) at 50 Hz, or UTD-MHAD's .mat."""
+    """A .csv with the columns ax, ay, az (g, with gravity), gx, gy, gz (deg/s) at 50 Hz, or UTD-MHAD's .mat; of an
+    MMAct run the folder of acc_phone.csv, acc_watch.csv, gyro.csv and orientation.csv."""
     folder: Path | None = None
     """All clips below it instead; a video and a signal of one name are one clip."""
     out: Path | None = None

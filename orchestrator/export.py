@@ -31,7 +31,7 @@ def example(predictor: Predictor, clips: int) -> dict[str, Tensor]:
     for modality in predictor.modalities():
         if modality == "imu":
             samples = data.resampled or data.samples or 0
-            batch["imu"] = 50 * torch.randn(clips, samples, 6, generator=draw)
+            batch["imu"] = 50 * torch.randn(clips, samples, predictor.channels, generator=draw)
         else:
             shape = (clips, data.frames or 0, data.size or 0, data.size or 0, 3)
             batch["video"] = torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw)
@@ -45,7 +45,7 @@ def example(predictor: Predictor, clips: int) -> dict[str, Tensor]:
 def to_onnx(store: Store, key: str, file: Path) -> float:
     """Write the network, any number of clips a batch; returns by how much its probabilities differ from PyTorch's.
 
-    It takes what the network sees: `imu` (B, S, 6) float32, `video` (B, T, H, W, 3) uint8 and their true lengths,
+    It takes what the network sees: `imu` (B, S, C) float32, `video` (B, T, H, W, 3) uint8 and their true lengths,
     decoded, resampled and padded as training does; a length of 0 is a missing modality. Raises ValueError and keeps no
     file where the difference is above TOLERANCE.
     """
@@ -90,6 +90,18 @@ def to_mlflow(store: Store, key: str, folder: Path) -> None:
         Predictor.of(store, key)  # what is written can be loaded
         copy_run(store, key, Store(Path(scratch)))
         served.write(folder, Path(scratch), key)
+
+
+def log_mlflow(store: Store, key: str, uri: str) -> None:
+    """The same as the model of the run that an MLflow has of this key."""
+    import mlflow
+
+    from orchestrator import served
+
+    mlflow.set_tracking_uri(uri)
+    with tempfile.TemporaryDirectory() as scratch:
+        copy_run(store, key, Store(Path(scratch)))
+        served.log(Path(scratch), key)
 
 
 def copy_run(store: Store, key: str, to: Store) -> None:

@@ -1,5 +1,6 @@
 """What a finished run says of recordings that are in no corpus, by the code that training decodes and reads with."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from datasets import decode, inertial
+from datasets import corpora, decode, inertial
 from datasets.manifest import Manifest
 from datasets.spec import LEAST_SAMPLES
 from models.build import build, build_fusion, restore
@@ -56,17 +57,23 @@ def load(store: Store, folder: RunFolder, classes: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class Predictor:
-    """`classes` are the names behind the probabilities."""
+    """`classes` are the names behind the probabilities, `layout` is the corpus whose recordings the run reads."""
 
     spec: RunSpec
     model: nn.Module
     classes: tuple[str, ...]
+    layout: str
 
     @staticmethod
     def of(store: Store, key: str) -> "Predictor":
         folder = finished(store, key)
-        classes = Manifest.read(store.manifest(folder.spec.data.manifest)).classes
-        return Predictor(folder.spec, load(store, folder, len(classes)), classes)
+        manifest = Manifest.read(store.manifest(folder.spec.data.manifest))
+        return Predictor(folder.spec, load(store, folder, len(manifest.classes)), manifest.classes, manifest.layout)
+
+    @property
+    def channels(self) -> int:
+        """Of the signals."""
+        return corpora.of(self.layout).channels
 
     def modalities(self) -> tuple[str, ...]:
         return ("imu", "video") if self.spec.kind == "fusion" else (self.spec.kind,)
@@ -84,7 +91,8 @@ class Predictor:
             raise ValueError(f"nothing to predict from: the run reads {' and '.join(reads)}.")
         batch = {}
         if "imu" in reads:
-            batch |= clip_signal(data, signal if signal is not None else np.zeros((LEAST_SAMPLES, 6), np.float32))
+            nothing = np.zeros((LEAST_SAMPLES, self.channels), np.float32)
+            batch |= clip_signal(data, nothing if signal is None else signal)
         if "video" in reads:
             batch |= clip_video(data, video)
         batch = see(batch, data, None)
@@ -94,10 +102,14 @@ class Predictor:
         return self.model(batch).float().softmax(1)[0].numpy()
 
 
+def check_length(signal: np.ndarray) -> None:
+    if len(signal) < LEAST_SAMPLES:
+        raise ValueError(f"{len(signal)} samples are too few: the network looks at {LEAST_SAMPLES} at a time.")
+
+
 def clip_signal(data: DataSpec, signal: np.ndarray) -> dict[str, torch.Tensor]:
     """A batch of one signal (S, C), as the shards hold it; one longer than the corpus's keeps its length."""
-    if len(signal) < LEAST_SAMPLES:
-        raise ValueError(f"{len(signal)} samples are too few: the network looks at {LEAST_SAMPLES} at a time (0.92 s).")
+    check_length(signal)
     assert data.samples
     padded, length = inertial.pad_signal(signal, max(data.samples, len(signal)))
     return {"imu": torch.from_numpy(padded)[None], "imu_length": torch.tensor([length])}
@@ -115,29 +127,37 @@ def clip_video(data: DataSpec, video: Path | None) -> dict[str, torch.Tensor]:
 
 
 def predict_files(predictor: Predictor, video: Path | None, imu: Path | None) -> np.ndarray:
-    """(K,). Raises ValueError that names the file."""
+    """(K,). `imu` is a file, or of MMAct a folder of its sensors' files. Raises ValueError that names what is bad."""
     for file in filter(None, (video, imu)):
-        if not file.is_file():
+        if not file.exists():
             raise ValueError(f"{file}: no such file.")
     at = imu
     try:
-        signal = inertial.read_signal(imu) if imu else None
-        if signal is not None and len(signal) < LEAST_SAMPLES:
-            clip_signal(predictor.spec.data, signal)
+        signal = read_own(predictor, imu) if imu else None
         at = video
         return predictor.probabilities(video, signal)
     except ValueError as error:
         raise ValueError(f"{at}: {error}" if at and not str(error).startswith(str(at)) else str(error)) from None
 
 
-def clips(folder: Path) -> dict[str, dict[str, Path]]:
+def read_own(predictor: Predictor, imu: Path) -> np.ndarray:
+    """(S, C) as the run's corpus reads it. Raises ValueError where it is too short or none."""
+    named = corpora.of(predictor.layout).own(imu)
+    signal = corpora.signal(predictor.layout, imu.parent, named, predictor.spec.data.rate)
+    check_length(signal)
+    return signal
+
+
+def clips(layout: str, folder: Path) -> dict[str, dict[str, Path]]:
     """The clips below a folder: a video and a signal of one name belong together, in whichever folders they lie."""
     found: dict[str, dict[str, Path]] = {}
     for file in sorted(folder.rglob("*")):
-        kind = "video" if file.suffix.lower() in VIDEOS else "imu" if file.suffix.lower() in inertial.SIGNALS else None
-        if kind is None or not file.is_file():
+        kind = "video" if file.suffix.lower() in VIDEOS and file.is_file() else None
+        with suppress(ValueError):
+            kind = kind or (corpora.of(layout).own(file) and "imu")
+        if kind is None:
             continue
-        name = file.stem
+        name = file.name if file.is_dir() else file.stem
         for ending in ENDINGS:
             name = name.removesuffix(ending)
         if kind in found.setdefault(name, {}):
@@ -151,7 +171,7 @@ def predict_folder(predictor: Predictor, folder: Path) -> pa.Table:
     if not folder.is_dir():
         raise ValueError(f"--folder {folder}: no such folder.")
     reads, rows = predictor.modalities(), []
-    for name, files in clips(folder).items():
+    for name, files in clips(predictor.layout, folder).items():
         mine = {kind: file for kind, file in files.items() if kind in reads}
         if not mine:
             continue
@@ -164,7 +184,8 @@ def predict_folder(predictor: Predictor, folder: Path) -> pa.Table:
         rows.append(row)
     if not rows:
         raise ValueError(
-            f"--folder {folder}: holds no {' or '.join(reads)} recording ({', '.join(sorted(VIDEOS))}; .csv, .mat)."
+            f"--folder {folder}: holds no {' or '.join(reads)} recording of {predictor.layout}'s kind"
+            f" ({', '.join(sorted(VIDEOS))}; .csv, .mat, or of MMAct a folder of its sensors' .csv)."
         )
     columns = [("clip", pa.string()), ("predicted", pa.string()), ("probabilities", pa.list_(pa.float32()))]
     return pa.Table.from_pylist(rows, pa.schema([*columns, ("error", pa.string())]))

@@ -1,19 +1,25 @@
 """A run as an MLflow model: what `mlflow models serve` loads, and how its folder is written.
 
 A request's rows have `video` (the bytes of an AVI, MP4, MOV, Matroska or WebM, in base64), `imu` (rows of ax, ay, az in
-g and gx, gy, gz in deg/s at 50 Hz), or both; a row of the answer has each class's probability.
+g and gx, gy, gz in deg/s at 50 Hz; of MMAct its 12 channels at the run's rate, null where a sensor has no sample), or
+both; a row of the answer has each class's probability.
 """
 
 import base64
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import av
+import mlflow
 import numpy as np
 import pandas as pd
+from mlflow import MlflowClient
 from mlflow.models import ModelSignature, set_model
-from mlflow.pyfunc import PythonModel, save_model  # pyright: ignore[reportPrivateImportUsage]
+from mlflow.pyfunc import PythonModel, log_model, save_model  # pyright: ignore[reportPrivateImportUsage]
 from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
 from orchestrator.predict import Predictor
@@ -39,8 +45,9 @@ class Served(PythonModel):
         signal = None
         if isinstance(imu, list | np.ndarray):
             signal = np.array([list(sample) for sample in imu], np.float32)  # pyright: ignore[reportArgumentType]
-        if signal is not None and signal.shape[1:] != (6,):
-            raise ValueError(f"imu is {'x'.join(map(str, signal.shape))}, not samples x 6")
+        channels = self.predictor.channels
+        if signal is not None and signal.shape[1:] != (channels,):
+            raise ValueError(f"imu is {'x'.join(map(str, signal.shape))}, not samples x {channels}")
         if not isinstance(video, str):
             return self.predictor.probabilities(None, signal)
         with tempfile.NamedTemporaryFile() as file:  # FFmpeg tells a format by its content
@@ -51,24 +58,76 @@ class Served(PythonModel):
 
 def write(folder: Path, storage: Path, key: str) -> None:
     """The MLflow model of a run that `storage` holds, with the code that it needs."""
-    save_model(
-        folder,
-        python_model=Path(__file__),
-        artifacts={"storage": str(storage)},
-        model_config={"run": key},
-        code_paths=[str(ROOT / name) for name in PACKAGES],
-        signature=ModelSignature(
-            inputs=Schema(
-                [
-                    # MLflow's own binary type refuses a row that has none.
-                    ColSpec(DataType.string, "video", required=False),
-                    ColSpec(Array(Array(DataType.double)), "imu", required=False),
-                ]
-            ),
-        ),
+    save_model(folder, **described(storage, key))
+
+
+def log(storage: Path, key: str) -> str:
+    """The same into the run of this key in the MLflow that is set, as its model; returns that run's id.
+
+    Raises ValueError where MLflow has no such run.
+    """
+    client = MlflowClient()
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    found = client.search_runs(experiments, f"tags.key = '{key}'")
+    if not found:
+        raise ValueError(
+            f"--run {key}: MLflow at {mlflow.get_tracking_uri()} has no such run; track.py logs a storage."
+        )
+    for run in found:  # one a plan that shares it
+        with _open(client, run.info.run_id):
+            log_model(name="model", **described(storage, key))
+    return found[0].info.run_id
+
+
+@contextmanager
+def _open(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """A model is logged into the active run, which ends as it had ended."""
+    before = client.get_run(run_id).info
+    mlflow.start_run(run_id)
+    try:
+        yield
+    finally:
+        mlflow.end_run(before.status)
+        client.update_run(run_id, status=before.status)
+
+
+def described(storage: Path, key: str) -> dict[str, Any]:
+    """What MLflow writes of a model: its code and weights, signature, an example of a request."""
+    inputs: list[Any] = [
+        # MLflow's own binary type refuses a row that has none.
+        ColSpec(DataType.string, "video", required=False),
+        ColSpec(Array(Array(DataType.double)), "imu", required=False),
+    ]
+    predictor = Predictor.of(Store(storage), key)
+    outputs: list[Any] = [ColSpec(DataType.float, name) for name in predictor.classes]
+    return {
+        "python_model": Path(__file__),
+        "artifacts": {"storage": str(storage)},
+        "model_config": {"run": key},
+        "code_paths": [str(ROOT / name) for name in PACKAGES],
+        "signature": ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs)),
+        "input_example": example(predictor),
         # Where MLflow makes an environment of its own; `--env-manager local` takes the one that is there.
-        pip_requirements=[f"{name}=={version(name.partition('[')[0])}" for name in NEEDED],
-    )
+        "pip_requirements": [f"{name}=={version(name.partition('[')[0])}" for name in NEEDED],
+    }
+
+
+def example(predictor: Predictor) -> pd.DataFrame:
+    """A request's row of what the run reads: a second of a still sensor, a second of a grey video."""
+    row: dict[str, Any] = {}
+    if "video" in predictor.modalities():
+        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+            with av.open(file.name, "w") as container:
+                stream = container.add_stream("mpeg4", rate=15)
+                stream.width = stream.height = 64
+                stream.pix_fmt = "yuv420p"
+                for _ in range(15):
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 128, np.uint8))))
+                container.mux(stream.encode())
+            row["video"] = base64.b64encode(Path(file.name).read_bytes()).decode()
+    if "imu" in predictor.modalities():
+        row["imu"] = [[0.0] * predictor.channels] * 50
+    return pd.DataFrame([row])
 
 
 set_model(Served())

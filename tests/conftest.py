@@ -72,6 +72,14 @@ def manifest(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Mani
 
 
 @pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In MMAct's layout: one subject at the desk, four instances, 16 clips."""
+    from datasets.corpora import synthetic_mmact
+
+    return synthetic_mmact.write(tmp_path_factory.mktemp("mmact"), subjects=(14,), scenes=(3,), sessions=(2,))
+
+
+@pytest.fixture(scope="session")
 def files(recordings: Path) -> dict[str, Path]:
     """A clip's video and signal."""
     from tests.untrained import CLIP

@@ -12,10 +12,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from mlflow import MlflowClient
 
 from datasets import inertial
 from datasets.manifest import Manifest
@@ -29,6 +31,7 @@ from orchestrator.scale import RECIPES
 from orchestrator.spec import DataSpec, Modality, RunSpec
 from orchestrator.store import Store
 from orchestrator.terminal import refuse_bad_input
+from orchestrator.tracking import Tracker
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 ROOT = Path(__file__).parent.parent
@@ -101,6 +104,7 @@ def test_bad_input_is_one_line(made: tuple, tmp_path: Path, capsys: pytest.Captu
     for asked, words in (
         (Asked("0123456789abcdef", tmp_path / "model.onnx", store.root), "has no such run"),
         (Asked(keys["imu"], tmp_path, store.root), f"{tmp_path}: is there already"),
+        (Asked(keys["imu"], storage=store.root), "give --out FILE.onnx, --out DIR or --tracking-uri URI"),
     ):
         assert refuse_bad_input(lambda asked=asked: command(asked)) == 2
         message = capsys.readouterr().err
@@ -115,6 +119,32 @@ def test_what_is_copied_of_a_storage_predicts(made: tuple, recordings: Path, tmp
     np.testing.assert_array_equal(found, expected)
     # The parents' weights are in the fusion's own.
     assert sorted(file.parent.name for file in tmp_path.rglob("model.pt")) == [keys["fusion"]]
+
+
+def test_a_run_in_mlflow_gets_its_model(made: tuple, files: dict, tmp_path: Path) -> None:
+    store, keys = made
+    uri, key = f"sqlite:///{tmp_path / 'mlflow.db'}", keys["fusion"]
+    words = ("plan", "corpus", "video", "scale", "recipe", "protocol")
+    predictor = Predictor.of(store, key)
+    about = dict.fromkeys(words, "made up") | {"classes": list(predictor.classes), "created": "now"}
+    with pytest.raises(ValueError, match="has no such run"):
+        command(Asked(key, storage=store.root, tracking_uri=uri))
+    tracker = Tracker(uri, store, about)
+    run_id, before = tracker._create(key, predictor.spec).info.run_id, MlflowClient(uri)
+    before.set_terminated(run_id, "FINISHED")
+    assert command(Asked(key, storage=store.root, tracking_uri=uri)) == 0
+    run = before.get_run(run_id)
+    assert run.info.status == "FINISHED" and len(run.outputs.model_outputs) == 1
+    found = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
+    schema = found.metadata.signature
+    assert schema.inputs.input_names() == ["video", "imu"] and schema.outputs.input_names() == list(predictor.classes)
+    example = found.input_example
+    assert found.predict(example).shape == (1, 27)
+    signal = inertial.read_mat(files["imu"])
+    row = example.assign(video=base64.b64encode(files["video"].read_bytes()).decode(), imu=[signal.tolist()])
+    np.testing.assert_allclose(
+        found.predict(row).to_numpy()[0], predict_files(predictor, files["video"], files["imu"]), atol=1e-5
+    )
 
 
 @pytest.mark.long

@@ -14,41 +14,35 @@ from datasets.spec import Sampling
 from orchestrator import paper
 
 
-@pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One subject at the desk: four instances, 16 clips."""
-    return synthetic_mmact.write(tmp_path_factory.mktemp("mmact"), subjects=(14,), scenes=(3,), sessions=(2,))
-
-
-def test_the_synthetic_corpus_is_read_as_mmact(small: Path, tmp_path: Path) -> None:
-    manifest = corpora.read("synthetic-mmact", small, tmp_path)
+def test_the_synthetic_corpus_is_read_as_mmact(desk: Path, tmp_path: Path) -> None:
+    manifest = corpora.read("synthetic-mmact", desk, tmp_path)
     assert manifest.video == "drawn figure" and paper.corpus_of(manifest.corpus) is None
     assert manifest.clips.num_rows == 16 and manifest.clips["missing"].to_pylist() == [""] * 16
     names = {manifest.classes[label] for label in manifest.clips["label"].to_pylist()}
     assert names == set(synthetic_mmact.AT_DESK)
-    file = small / manifest.clips["video"][0].as_py()
+    file = desk / manifest.clips["video"][0].as_py()
     with av.open(str(file)) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name == "h264" and float(stream.average_rate or 0) == pytest.approx(29.97, abs=0.01)
 
 
-def test_cameras_see_the_same_movement_from_their_own_side(small: Path, tmp_path: Path) -> None:
-    clips = corpora.read("synthetic-mmact", small, tmp_path).clips.to_pylist()
-    films = [decode.decode_video(small / clip["video"], 4, clip["frames"], 48)[0].astype(int) for clip in clips[:4]]
+def test_cameras_see_the_same_movement_from_their_own_side(desk: Path, tmp_path: Path) -> None:
+    clips = corpora.read("synthetic-mmact", desk, tmp_path).clips.to_pylist()
+    films = [decode.decode_video(desk / clip["video"], 4, clip["frames"], 48)[0].astype(int) for clip in clips[:4]]
     assert len({clip["frames"] for clip in clips[:4]}) == 1
     for a in range(4):
         for b in range(a):
             assert np.abs(films[a] - films[b]).mean() > 1
 
 
-def test_the_phone_is_in_the_pocket_and_the_watch_on_the_wrist(small: Path, tmp_path: Path) -> None:
-    clips = corpora.read("synthetic-mmact", small, tmp_path).clips.to_pylist()
-    signal = corpora.signal("mmact", small, clips[0]["imu"])  # drinking
+def test_the_phone_is_in_the_pocket_and_the_watch_on_the_wrist(desk: Path, tmp_path: Path) -> None:
+    clips = corpora.read("synthetic-mmact", desk, tmp_path).clips.to_pylist()
+    signal = corpora.signal("mmact", desk, clips[0]["imu"])  # drinking
     assert "drinking" in clips[0]["clip"]
     for part in (signal[:, :3], signal[:, 3:6]):
         assert np.median(np.linalg.norm(part, axis=1)) == pytest.approx(9.8, abs=0.4)
     assert signal[:, 3:6].std(axis=0).max() > 3 * signal[:, :3].std(axis=0).max()  # only the hand moves
-    gaps = np.diff(signals.parse((small / clips[0]["imu"].split("|")[0]).read_bytes())[0])
+    gaps = np.diff(signals.parse((desk / clips[0]["imu"].split("|")[0]).read_bytes())[0])
     assert (gaps < 0).any() and (gaps == 0).any()
 
 
@@ -61,8 +55,8 @@ def test_quirks_are_planted_where_the_release_has_them(tmp_path: Path) -> None:
     assert set(synthetic_mmact.files(tmp_path, (5, 8, 1, 2, "walking"))[1]) == {1, 2, 4}
 
 
-def test_recordings_give_what_shards_hold(small: Path, tmp_path: Path) -> None:
-    manifest = corpora.read("synthetic-mmact", small, tmp_path)
+def test_recordings_give_what_shards_hold(desk: Path, tmp_path: Path) -> None:
+    manifest = corpora.read("synthetic-mmact", desk, tmp_path)
     for sampling in (
         Sampling(4, 24, manifest.max_samples, channels=12),
         Sampling(4, 24, manifest.samples_at(50), channels=12, rate=50),

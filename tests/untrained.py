@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from datasets import inertial
+from datasets import corpora
 from datasets.manifest import Manifest
 from models.build import build, build_fusion
 from models.spec import FusionModel
 from orchestrator.predict import clip_signal, clip_video
 from orchestrator.reader import see
-from orchestrator.scale import RECIPES
+from orchestrator.scale import recipe_of
 from orchestrator.spec import DataSpec, RunSpec
 from orchestrator.store import Store
 
@@ -30,11 +30,12 @@ def six_done(root: Path, manifest: Manifest) -> tuple[Store, dict[str, RunSpec]]
 
 
 def _finish(store: Store, manifest: Manifest, recipe: str, kind: str, specs: dict[str, RunSpec]) -> RunSpec:
-    how, classes = RECIPES[recipe], len(manifest.classes)
+    how, classes = recipe_of(recipe, manifest.layout), len(manifest.classes)
     stored = (
         {"stored_frames": 9, "stored_size": 36, "crop": "motion", "channels": "motion"} if recipe == "tuned" else {}
     )
-    imu = {"samples": manifest.max_samples, "resampled": how.resampled} if kind != "video" else {}
+    samples = manifest.samples_at(how.rate) if how.rate else manifest.max_samples
+    imu = {"samples": samples, "resampled": how.resampled, "rate": how.rate} if kind != "video" else {}
     video = {"frames": 8, "size": 32} | stored if kind != "imu" else {}
     parents = tuple((m, specs[f"{m} {recipe}"].key) for m in ("imu", "video")) if kind == "fusion" else ()
     data = DataSpec(manifest.digest, **imu, **video)
@@ -57,7 +58,7 @@ def settle(model: nn.Module, spec: RunSpec, manifest: Manifest) -> None:
     """Statistics as a training leaves them: with a fresh network's every clip would look alike."""
     for name, value in model.named_buffers():
         if name.endswith("std"):
-            value.fill_(40.0 if value.shape == (6,) else 0.3)
+            value.fill_(0.3 if value.shape == (3,) else 40.0)
     model.train()
     for layer in model.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
@@ -67,7 +68,8 @@ def settle(model: nn.Module, spec: RunSpec, manifest: Manifest) -> None:
     for clip in manifest.clips.to_pylist():
         part = {}
         if spec.kind != "video":
-            part |= clip_signal(spec.data, inertial.read_mat(manifest.root / clip["imu"]))
+            signal = corpora.signal(manifest.layout, manifest.root, clip["imu"], spec.data.rate)
+            part |= clip_signal(spec.data, signal)
         if spec.kind != "imu":
             part |= clip_video(spec.data, manifest.root / clip["video"])
         parts.append(part)

@@ -25,6 +25,8 @@ class Corpus:
     """Of the signals: triplets of axes, which augmentation turns and scales together."""
     signal: Callable[[Path, str, int | None], np.ndarray] = pairs.signal
     """(S, C) float32 of a Manifest's root and column imu, at a rate in Hz or, where that is None, as recorded."""
+    own: Callable[[Path], str] = pairs.own
+    """The column imu, below the folder it lies in, of a recording in no Manifest; ValueError where the path is none."""
     seen: Callable[[Path], Iterator[str]] = pairs.seen
     """Lines that stay the same as long as the folder's Manifest does."""
 

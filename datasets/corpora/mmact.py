@@ -274,6 +274,15 @@ def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
     return signals.read([root / name if name else None for name in imu.split("|")], rate)
 
 
+def own(path: Path) -> str:
+    """A folder with the sensors' CSVs, acc_phone.csv and so on; what is missing is padding."""
+    files = [f"{sensor}.csv" for sensor in signals.SENSORS]
+    there = [f"{path.name}/{name}" if (path / name).is_file() else "" for name in files]
+    if not any(there):
+        raise ValueError(f"is no folder that holds any of {', '.join(files)}")
+    return "|".join(there)
+
+
 # The data set's own. A trial is a session, a view is a camera; all but the last keep the views of one instance, which
 # share their signals, on one side.
 PROTOCOLS = {
@@ -282,4 +291,4 @@ PROTOCOLS = {
     "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
     "cross-view": Protocol("camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"),
 }
-CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, signal, seen)
+CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, signal, own, seen)

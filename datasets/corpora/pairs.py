@@ -42,6 +42,13 @@ def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
     return inertial.read_signal(root / imu)
 
 
+def own(path: Path) -> str:
+    """A file's own name."""
+    if path.suffix.lower() not in inertial.SIGNALS or path.is_dir():
+        raise ValueError(f"is neither of {', '.join(inertial.SIGNALS)}")
+    return path.name
+
+
 def checked(folder: Path, layout: str, pairs: Sequence[Pair]) -> tuple[pa.Table, list[BadFile]]:
     """The Manifest's clips, in the order of `pairs`, and the files that are bad: those clips are left out.
 
