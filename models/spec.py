@@ -3,6 +3,8 @@
 The paper leaves filters, dropout, pooling and widths open; these are the usual ones (Saeed et al. 2019; S3D's own).
 """
 
+from typing import Literal
+
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
@@ -36,13 +38,15 @@ class VideoModel:
     """Section 3.2: S3D. `weights` is "none", "kinetics400" or "sha256:..." of a file.
 
     BatchNorm momentum 0.1: torchvision's 0.001 leaves a network trained from scratch at chance in evaluation.
-    `backbone` is the paper's "s3d" or another of models/parts.py, which is trained from scratch.
+    `backbone` is the paper's "s3d" or another of models/parts.py, which is trained from scratch. `precision` "bf16" is
+    autocast, weights and optimizer in fp32; S3D's last blocks stay in fp32 too (models/video.py).
     """
 
     weights: str = "none"
     dropout: float = 0.2
     batchnorm_momentum: float = 0.1
     backbone: str = "s3d"
+    precision: Literal["fp32", "bf16"] = "fp32"
 
     def __post_init__(self) -> None:
         check("backbone", self.backbone, VIDEO)

@@ -17,9 +17,14 @@ KINETICS_STD = (0.22803, 0.22145, 0.216989)
 
 
 class S3D(nn.Sequential):
-    """The paper's: (B, 3, T, H, W) -> (B, 1024, T / 8, H / 32, W / 32)."""
+    """The paper's: (B, 3, T, H, W) -> (B, 1024, T / 8, H / 32, W / 32).
+
+    Of Mixed_5b and 5c, whose maps are a few pixels, bf16's weight gradients were seen to be NaN or 1e7 on a CPU with
+    AVX512-BF16, and they take little time: `bf16_layers` are those before.
+    """
 
     width = 1024
+    bf16_layers = 13
 
     def __init__(self, spec: VideoModel):
         super().__init__(*s3d().features)
@@ -41,6 +46,8 @@ class VideoEncoder(nn.Module):
         self.features = part(VIDEO[spec.backbone].where)(spec)
         self.width: int = self.features.width
         self.blocks = spec.blocks
+        every = len(self.features)
+        self.bf16_layers: int = getattr(self.features, "bf16_layers", every) if spec.precision == "bf16" else 0
         for module in self.modules():
             if isinstance(module, nn.BatchNorm3d):
                 module.momentum = spec.batchnorm_momentum
@@ -57,9 +64,11 @@ class VideoEncoder(nn.Module):
         return self._through(self.normalise(video_BTHWC, length_B), slice(before))
 
     def _through(self, x: Tensor, layers: slice) -> Tensor:
-        for layer in list(self.features)[layers]:
-            x = layer(x)
-        return x
+        every = list(self.features)
+        for i in range(*layers.indices(len(every))):
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=i < self.bf16_layers):
+                x = every[i](x if i < self.bf16_layers else x.float())
+        return x.float() if layers.stop is None else x
 
     def top(self, features_BCTHW: Tensor, start: int) -> Tensor:
         """The rest, from the trunk's output to the embedding."""
