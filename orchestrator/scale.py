@@ -75,31 +75,32 @@ def _table1(corpus: str, channels: int) -> Recipe:
     )
 
 
-SENSOR = Augmentation(rotation=10, scale=0.1, noise=0.03, warp=0.2, crop=0.1)
+SENSOR = Augmentation(rotation=24, scale=0.07, noise=0.016, warp=0.34, crop=0.05)
 
 # Of UTD-MHAD's layout; MMAct's stand below.
 RECIPES = {
     "paper": _table1("UTD-MHAD", 6),
-    # Chosen by no search yet. The facts that its settings follow were scored on odd-even's test clips, so a score on
-    # these subjects isn't clean; experiments/LOG.md has what validation on the training subjects says of it.
+    # Chosen by cross-validation on odd-even's training subjects, IMU by a search of 24 settings, video by looks at a few,
+    # fusion by none (experiments/LOG.md); where those subjects are tested, as by even-odd, a score isn't clean.
     "tuned": Recipe(
         models=_per(
-            ImuModel(filters=(64, 128, 192), dropout=0.1, batchnorm=True, head_dropout=0.5, hidden=256),
-            VideoModel(dropout=0.5),
+            ImuModel(filters=(48, 96, 144), dropout=0.08, hidden=1024),
+            VideoModel(dropout=0.5, precision="bf16"),
             FusionModel(hidden=512, head_dropout=0.5),
         ),
         optimization=_per(
-            Optimization(2e-3, 1e-2, 32, 1, "adamw", "one-cycle", 0.1),
+            Optimization(8e-4, 1.5e-3, 16, 1, "adamw", "one-cycle", 0.1, average=0.99),
             Optimization(2e-3, 1e-2, 16, 1, "adamw", "one-cycle", 0.1),
             Optimization(5e-4, 1e-2, 16, 1, "adamw", "one-cycle", 0.1),
         ),
         augmentation=_per(SENSOR, Augmentation(video=0.3), SENSOR),
-        times_epochs=_per(4 / 3, 4, 2),
-        resampled=180,
+        times_epochs=_per(2 / 3, 4, 2),
+        resampled=128,
         crop="motion",
+        channels="motion",
         spare_frames=1.5,
         spare_size=1.125,
-        chosen_on=(2, 4, 6, 8),
+        chosen_on=(1, 3, 5, 7),
     ),
 }
 
