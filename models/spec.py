@@ -39,7 +39,7 @@ class VideoModel:
 
     BatchNorm momentum 0.1: torchvision's 0.001 leaves a network trained from scratch at chance in evaluation.
     `backbone` is the paper's "s3d" or another of models/parts.py, which is trained from scratch. `precision` "bf16" is
-    autocast, weights and optimizer in fp32; S3D's last blocks stay in fp32 too (models/video.py).
+    autocast: weights and optimizer stay fp32, and so do layers that see less than three frames (models/video.py).
     """
 
     weights: str = "none"

@@ -14,17 +14,15 @@ from models.spec import VideoModel
 # What torchvision's Kinetics-400 weights were trained with.
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
+# Frames. The weight gradients of a temporal convolution of three over two frames come out infinite or of the wrong
+# size in bf16 (torch 2.14.1 on a CPU with AVX512-BF16). Over more they are right, and over two it takes no time.
+LEAST_BF16 = 3
 
 
 class S3D(nn.Sequential):
-    """The paper's: (B, 3, T, H, W) -> (B, 1024, T / 8, H / 32, W / 32).
-
-    Of Mixed_5b and 5c, whose maps are a few pixels, bf16's weight gradients were seen to be NaN or 1e7 on a CPU with
-    AVX512-BF16, and they take little time: `bf16_layers` are those before.
-    """
+    """The paper's: (B, 3, T, H, W) -> (B, 1024, T / 8, H / 32, W / 32)."""
 
     width = 1024
-    bf16_layers = 13
 
     def __init__(self, spec: VideoModel):
         super().__init__(*s3d().features)
@@ -46,8 +44,7 @@ class VideoEncoder(nn.Module):
         self.features = part(VIDEO[spec.backbone].where)(spec)
         self.width: int = self.features.width
         self.blocks = spec.blocks
-        every = len(self.features)
-        self.bf16_layers: int = getattr(self.features, "bf16_layers", every) if spec.precision == "bf16" else 0
+        self.bf16 = spec.precision == "bf16"
         for module in self.modules():
             if isinstance(module, nn.BatchNorm3d):
                 module.momentum = spec.batchnorm_momentum
@@ -64,19 +61,19 @@ class VideoEncoder(nn.Module):
         return self._through(self.normalise(video_BTHWC, length_B), slice(before))
 
     def _through(self, x: Tensor, layers: slice) -> Tensor:
-        every = list(self.features)
-        for i in range(*layers.indices(len(every))):
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=i < self.bf16_layers):
-                x = every[i](x if i < self.bf16_layers else x.float())
-        return x.float() if layers.stop is None else x
+        for layer in list(self.features)[layers]:
+            bf16 = self.bf16 and x.shape[2] >= LEAST_BF16
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+                x = layer(x if bf16 else x.float())
+        return x
 
     def top(self, features_BCTHW: Tensor, start: int) -> Tensor:
         """The rest, from the trunk's output to the embedding."""
-        return self._through(features_BCTHW, slice(start, None)).mean(dim=(2, 3, 4))
+        return self._through(features_BCTHW, slice(start, None)).float().mean(dim=(2, 3, 4))
 
     def sequence(self, features_BCTHW: Tensor, start: int) -> Tensor:
         """(B, W, L), of S3D (B, 1024, T / 8): the embedding before it is pooled over time."""
-        return self._through(features_BCTHW, slice(start, None)).mean(dim=(3, 4))
+        return self._through(features_BCTHW, slice(start, None)).float().mean(dim=(3, 4))
 
     def forward(self, video_BTHWC: Tensor, length_B: Tensor) -> Tensor:
         return self.top(self.normalise(video_BTHWC, length_B), 0)

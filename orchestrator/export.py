@@ -55,7 +55,7 @@ def to_onnx(store: Store, key: str, file: Path) -> float:
         raise ValueError("ONNX needs onnx, onnxruntime and onnxscript: pip install '.[export]'.") from None
     predictor = Predictor.of(store, key)
     for module in predictor.model.modules():
-        module.bf16_layers = 0  # the file's weights are fp32, and so are its steps
+        module.bf16 = False  # the file's weights are fp32, and so are its steps
     batch = example(predictor, 2)
     network = Inputs(predictor.model, tuple(batch)).eval()
     any_number = tuple({0: torch.export.Dim("clips")} for _ in batch)

@@ -13,7 +13,7 @@ from models.build import build, build_fusion, restore
 from models.fusion import Fusion
 from models.imu import ImuClassifier, ImuEncoder
 from models.spec import FusionModel, ImuModel, VideoModel
-from models.video import VideoClassifier
+from models.video import LEAST_BF16, VideoClassifier
 
 CLASSES = 5
 
@@ -195,6 +195,50 @@ def test_logits_from_the_precomputed_trunk_are_the_full_networks(
         torch.testing.assert_close(model(kept), whole, rtol=0, atol=1e-4)
         torch.testing.assert_close(model(batch), whole, rtol=0, atol=1e-4)
     assert whole.std(0).mean() > 1e-2
+
+
+def test_bf16s_gradients_are_fp32s_up_to_bf16s_rounding() -> None:
+    """No further from fp32's than weights rounded as bf16 rounds move those; the last blocks see two frames."""
+    video = torch.zeros(8, 16, 32, 32, 3, dtype=torch.uint8)
+    for clip in range(8):
+        for frame in range(16):
+            x, y = (5 * clip + 2 * frame * (clip % 4)) % 24, (3 * clip + frame * (clip // 4)) % 24
+            video[clip, frame, y : y + 8, x : x + 8] = torch.tensor([60 + 20 * clip, 255 - 20 * clip, 128])
+    batch = {"video": video, "video_length": torch.full((8,), 16)}
+
+    def gradients(model: VideoClassifier) -> Tensor:
+        model.zero_grad()
+        F.cross_entropy(model(batch), torch.arange(8)).backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    plain, half = (VideoClassifier(VideoModel(dropout=0.0, precision=p), 8).train() for p in ("fp32", "bf16"))
+    optimizer = torch.optim.AdamW(plain.parameters(), 1e-3)
+    for _ in range(4):  # a fresh network's gradients are chaotic in any precision
+        gradients(plain)
+        optimizer.step()
+    half.load_state_dict(plain.state_dict())
+    rounded = copy.deepcopy(plain)
+    for p in rounded.parameters():
+        p.data = p.data.bfloat16().float()
+    exact, found, moved = (gradients(model) for model in (plain, half, rounded))
+    assert found.isfinite().all() and not found.equal(exact)
+    assert (found - exact).norm() < 1.5 * (moved - exact).norm() < 0.9 * exact.norm()
+
+
+@pytest.mark.parametrize("frames", [3, 4, 8])
+def test_a_temporal_convolution_in_bf16_has_the_right_weight_gradients(frames: int) -> None:
+    """Over as few frames as the encoder gives it; over two they aren't, which is why it gives it none."""
+    layer, x = nn.Conv3d(16, 32, (3, 1, 1), padding=(1, 0, 0)), torch.randn(8, 16, frames, 4, 4)
+    assert frames >= LEAST_BF16
+    exact, found = [], []
+    for gave, bf16 in ((exact, False), (found, True)):
+        layer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            y = layer(x)
+        y.float().square().sum().backward()
+        assert layer.weight.grad is not None
+        gave.append(layer.weight.grad.clone())
+    assert (found[0] - exact[0]).norm() < 0.02 * exact[0].norm()
 
 
 def test_an_unknown_block_is_refused() -> None:

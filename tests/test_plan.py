@@ -210,7 +210,7 @@ def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
         changed.optimization["video"] == tuned.optimization["video"]
         and changed.models["video"] == tuned.models["video"]
     )
-    assert tuned.resampled == 180 and tuned.optimization["imu"].lr != 0.5
+    assert tuned.resampled == 128 and tuned.optimization["imu"].lr != 0.5
     for wrong in ({"imu.model.colour": 1}, {"colour": 1}, {"imu": 1}, {"imu.optimization.lr": -1}, {"crop": "nose"}):
         with pytest.raises(ValueError, match=f"--set {next(iter(wrong))} "):
             setting.apply(tuned, wrong)
