@@ -64,37 +64,22 @@ def view(
 ) -> tuple[Tensor, Tensor]:
     """`frames` frames of `size` x `size` out of larger ones, and how many are true; without `how` from the middle.
 
-    With `how`, each clip's part of the time and of the frame and its brightness are drawn. Nothing is flipped: left and
-    right are classes.
+    With `how`, each clip's part of the time and of the frame are drawn. Nothing is flipped: left and right are classes.
     """
     count, _, stored, _, channels = video_BTHWC.shape
     out = video_BTHWC.new_zeros(count, frames, size, size, channels)
     kept = length_B.clamp(max=frames)
     spare = stored - size
     for i, (length, n) in enumerate(zip(length_B.tolist(), kept.tolist(), strict=True)):
-        first, last, top, left, side = 0.0, length - 1.0, spare // 2, spare // 2, size
+        first, last, top, left = 0.0, length - 1.0, spare // 2, spare // 2
         if how and how.video:
             part, start = torch.rand(2).tolist()
             part = 1 - how.video * part
             first, last = start * (1 - part) * (length - 1), (start * (1 - part) + part) * (length - 1)
-            if how.zoom:
-                side = round(size * (1 - how.zoom * float(torch.rand(1))))
-            top, left = torch.randint(0, stored - side + 1, (2,)).tolist()
+            top, left = torch.randint(0, spare + 1, (2,)).tolist()
         times = torch.linspace(first, last, n).round().long()
-        out[i, :n] = scaled(video_BTHWC[i, times, top : top + side, left : left + side], size)
-    if how and how.light:
-        gain, offset = (how.light * torch.randn(2, count, 1, 1, 1, 1)).to(out.device)
-        out = (out * gain.exp() + 255 * offset).clamp(0, 255).to(out.dtype)
+        out[i, :n] = video_BTHWC[i, times, top : top + size, left : left + size]
     return out, kept
-
-
-def scaled(frames_THWC: Tensor, size: int) -> Tensor:
-    """Frames of `size` x `size`."""
-    if frames_THWC.shape[1] == size:
-        return frames_THWC
-    x = frames_THWC.permute(0, 3, 1, 2).float()
-    x = torch.nn.functional.interpolate(x, (size, size), mode="bilinear", align_corners=False)
-    return x.round().to(frames_THWC.dtype).permute(0, 2, 3, 1)
 
 
 def motion(video_BTHWC: Tensor) -> Tensor:

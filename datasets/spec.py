@@ -79,14 +79,10 @@ class Augmentation:
     """The largest share of a signal that is left out at its ends."""
     video: float = 0.0
     """The largest share of a video's time that is left out; above zero its frames are cropped at random too."""
-    zoom: float = 0.0
-    """The largest share of a frame's side that is left out beyond the crop; the rest is scaled up."""
-    light: float = 0.0
-    """Of a video's brightness, standard deviation of its gain and, as a share of white, of its offset."""
     missing: float = 0.0
     """How often a clip of a fusion lacks one of its modalities, either as often (modality dropout)."""
 
     def __post_init__(self) -> None:
         values = vars(self).values()
-        if min(values) < 0 or max(self.crop, self.video, self.zoom) >= 1 or self.missing > 1:
-            raise ValueError(f"{self}: nothing is below 0; crop, video and zoom are below 1, missing is at most 1.")
+        if min(values) < 0 or max(self.crop, self.video) >= 1 or self.missing > 1:
+            raise ValueError(f"{self}: nothing is below 0; crop and video are below 1, missing is at most 1.")

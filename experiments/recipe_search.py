@@ -15,7 +15,6 @@ from orchestrator.tuning import SearchOptions, search
 SPACES: dict[str, dict[str, Any]] = {
     "imu": {
         "imu.model.width": ray.tune.choice([32, 48, 64]),
-        "imu.model.batchnorm": ray.tune.choice([False, True]),
         "imu.model.dropout": ray.tune.uniform(0.0, 0.4),
         "imu.model.head_dropout": ray.tune.uniform(0.0, 0.6),
         "imu.model.hidden": ray.tune.choice([256, 1024]),
@@ -37,8 +36,6 @@ SPACES: dict[str, dict[str, Any]] = {
         "video.optimization.weight_decay": ray.tune.loguniform(1e-3, 1e-1),
         "video.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "video.augmentation.video": ray.tune.uniform(0.1, 0.5),
-        "video.augmentation.zoom": ray.tune.choice([0.0, 0.15]),
-        "video.augmentation.light": ray.tune.choice([0.0, 0.05]),
         "channels": ray.tune.choice(["colour", "motion"]),
     },
 }

@@ -23,8 +23,7 @@ class Convolutions(nn.Sequential):
         layers: list[nn.Module] = []
         width = spec.channels
         for filters, kernel in zip(spec.filters, spec.kernels, strict=True):
-            norm = [nn.BatchNorm1d(filters)] * spec.batchnorm
-            layers += [nn.Conv1d(width, filters, kernel), *norm, nn.Dropout(spec.dropout), nn.ReLU()]
+            layers += [nn.Conv1d(width, filters, kernel), nn.Dropout(spec.dropout), nn.ReLU()]
             width = filters
         super().__init__(*layers)
         self.width = width

@@ -25,7 +25,6 @@ class ImuModel:
     kernels: tuple[int, int, int] = (24, 16, 8)
     dropout: float = 0.1
     hidden: int = 1024
-    batchnorm: bool = False
     head_dropout: float = 0.0
     encoder: str = "cnn"
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.video import VideoEncoder
 from orchestrator.predict import Predictor, finished
 from orchestrator.store import Store
 
@@ -55,7 +56,8 @@ def to_onnx(store: Store, key: str, file: Path) -> float:
         raise ValueError("ONNX needs onnx, onnxruntime and onnxscript: pip install '.[export]'.") from None
     predictor = Predictor.of(store, key)
     for module in predictor.model.modules():
-        module.bf16 = False  # the file's weights are fp32, and so are its steps
+        if isinstance(module, VideoEncoder):
+            module.bf16 = False  # the file's weights are fp32, and so are its steps
     batch = example(predictor, 2)
     network = Inputs(predictor.model, tuple(batch)).eval()
     any_number = tuple({0: torch.export.Dim("clips")} for _ in batch)

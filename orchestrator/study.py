@@ -41,7 +41,7 @@ class Study:
 
     @property
     def recipe_name(self) -> str:
-        """With what was set otherwise: "tuned, video.augmentation.zoom 0.2"."""
+        """With what was set otherwise: "tuned, video.augmentation.video 0.2"."""
         return ", ".join([self.recipe, *(f"{name} {value}" for name, value in self.set.items())])
 
     @property

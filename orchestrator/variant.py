@@ -30,7 +30,7 @@ def vary(spec: RunSpec, variant: str, stage1: Mapping[Modality, RunSpec]) -> Run
     if variant == "one-stage":
         # S3D sees as many epochs as in both stages, at stage 1's rate, and varied as there.
         video, before = stage1["video"].optimization, stage1["video"].augmentation
-        how = replace(spec.augmentation, video=before.video, zoom=before.zoom, light=before.light)
+        how = replace(spec.augmentation, video=before.video)
         model = replace(model, finetuned=tuple(seen_by.blocks), imu=stage1["imu"].model, video=seen_by)
         optimization = replace(video, epochs=video.epochs + spec.optimization.epochs)
         return replace(spec, model=model, optimization=optimization, augmentation=how, parents=())

@@ -32,11 +32,11 @@ def spec_of(kind: str, manifest: Manifest) -> RunSpec:
     """With every variation that touches a batch, and a hidden class where it stays in training."""
     imu = DataSpec(manifest.digest, samples=manifest.max_samples, resampled=64)
     film = {"frames": 6, "size": 24, "stored_frames": 8, "stored_size": 32, "channels": "motion"}
-    film_varied = Augmentation(video=0.3, zoom=0.2, light=0.1)
+    film_varied = Augmentation(video=0.3)
     varied = replace(film_varied, rotation=10, noise=0.03, missing=0.5)
     parents = (("imu", "0" * 16), ("video", "1" * 16))
     return {
-        "imu": RunSpec(ImuModel(batchnorm=True), imu, HOW, 0, SENSOR),
+        "imu": RunSpec(ImuModel(), imu, HOW, 0, SENSOR),
         "video": RunSpec(VideoModel(), DataSpec(manifest.digest, **film), HOW, 0, film_varied),  # pyright: ignore
         "fusion": RunSpec(FusionModel(), replace(imu, **film, hidden_imu=(1,)), HOW, 0, varied, parents=parents),  # pyright: ignore
     }[kind]
