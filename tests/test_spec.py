@@ -46,7 +46,8 @@ VARIED_KEY = "d08e61c6a349fa2d"
 
 
 WORDS = {"crop": "motion", "channels": "motion", "optimizer": "adamw", "schedule": "one-cycle", "by": "attention"}
-ONE_STAGE_KEY = "5bd8b55e36fe029d"  # from before encoders had names
+WORDS |= {"precision": "bf16"}
+ONE_STAGE_KEY = "4aa602c70d8d170d"
 
 
 @pytest.fixture(autouse=True)
