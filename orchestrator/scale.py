@@ -94,7 +94,7 @@ RECIPES = {
             Optimization(5e-4, 1e-2, 16, 1, "adamw", "one-cycle", 0.1),
         ),
         augmentation=_per(SENSOR, Augmentation(video=0.3), SENSOR),
-        times_epochs=_per(2 / 3, 4, 2),
+        times_epochs=_per(2 / 3, 6, 2),
         resampled=128,
         crop="motion",
         channels="motion",
