@@ -28,6 +28,9 @@ Gpus = Mapping[Modality, float]  # of a worker, by kind of run
 DATA_CPUS = 0.5
 # A cloud's GPU node with an image of some gigabytes is there within this.
 ROOM_SECONDS = 1800.0
+HEAD = "node:__internal_head__"
+# Memory of a trial, its controller and what Ray starts beside them, measured at 1.2 GB (experiments/LOG.md).
+TRIAL_BYTES = 1.25e9
 DRIVER_ENV = {
     # The record of a run is its folder; Tune's own CSV, JSON and TensorBoard files would be copies.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -136,6 +139,16 @@ def at_once(spec: RunSpec, gpus: Gpus, nodes: Sequence[dict[str, float]], concur
         if taken:
             held.append(int((sum(node.get(name, 0.0) for node in nodes) + 1e-6) // taken))
     return min([*held, concurrency or max(held)])
+
+
+def trial_resources(most: int, nodes: Sequence[dict[str, float]]) -> dict[str, float]:
+    """What Tune asks for a trial where `most` run side by side; no CPU, for it only waits for its workers.
+
+    On the head, which outlives the other nodes, if that has the memory for all; else wherever there is memory: the
+    trials of a node that is lost are begun again.
+    """
+    head = next(node for node in nodes if HEAD in node)
+    return {HEAD: 0.001} if most * TRIAL_BYTES <= head["memory"] else {"memory": TRIAL_BYTES}
 
 
 def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]]) -> None:

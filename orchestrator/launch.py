@@ -113,8 +113,10 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
     # that was lost the run folder, the terminal and the report say so in a sentence.
     for name in ("execution.experiment_state", "execution.tune_controller", "tune"):
         logging.getLogger(f"ray.tune.{name}").setLevel(logging.CRITICAL)
-    # On the head and without a CPU: a trial only waits for its workers.
-    trainable = ray.tune.with_resources(run, {"node:__internal_head__": 0.001})
+    kinds = {spec.kind: spec for spec in schedule.plan.runs.values()}.values()
+    nodes = cluster.nodes()
+    most = max(cluster.at_once(spec, study.gpus, nodes, options.concurrency) for spec in kinds)
+    trainable = ray.tune.with_resources(run, cluster.trial_resources(min(most, len(schedule.plan.runs)), nodes))
     ray.tune.Tuner(
         trainable,
         # A trial's process is used again: only the first of those that run side by side pays for its imports.

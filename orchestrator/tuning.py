@@ -137,7 +137,7 @@ def tune(
         read=options.read,
     )
     ray.tune.Tuner(
-        ray.tune.with_resources(trial, {"node:__internal_head__": 0.001}),
+        ray.tune.with_resources(trial, cluster.trial_resources(at_once, cluster.nodes())),
         param_space={"setting": space},
         tune_config=ray.tune.TuneConfig(
             search_alg=ConcurrencyLimiter(proposals, at_once),

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from models.spec import FusionModel, ImuModel, VideoModel
-from orchestrator.cluster import check_placeable, need, worker_resources
+from orchestrator.cluster import HEAD, check_placeable, need, trial_resources, worker_resources
 from orchestrator.plan import Plan
 from orchestrator.scale import RECIPES, SCALES
 from orchestrator.search import Need
@@ -91,3 +91,9 @@ def test_a_worker_takes_the_share_of_a_gpu_it_is_given() -> None:
     check_placeable(plan("paper", ("video",)), shared, [half])
     with pytest.raises(ValueError, match="a video run can never"):
         check_placeable(plan("paper", ("video",)), PAPER, [half])
+
+
+def test_trials_leave_a_head_that_is_too_small_for_them() -> None:
+    head, node = {HEAD: 1.0, "memory": 32e9}, {"memory": 200e9}
+    assert trial_resources(25, [node, head]) == {HEAD: 0.001}
+    assert set(trial_resources(64, [node, head])) == {"memory"}

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 import ray
-from processes import nodes_of_workers, wait_for_nodes
+from processes import nodes_of_workers, wait_for, wait_for_nodes
 from ray._private.ray_constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
+from ray.cluster_utils import Cluster
 from ray.experimental.internal_kv import _internal_kv_get
 
 from models.spec import ImuModel
@@ -44,6 +45,27 @@ def test_runs_spread_over_nodes_give_the_same(
     assert gave(tmp_path / "storage") == gave(undisturbed[0])
     on = nodes_of_workers(made.address)
     assert len(on) == 6 and len(set.union(*on)) == 3
+
+
+def test_trials_of_a_small_head_lie_on_other_nodes_and_survive_one(
+    gave: Callable, grid_command: Callable, undisturbed: tuple[Path, str], tmp_path: Path
+):
+    """The head has memory for none of them. A node that goes with its trials costs an attempt and no number."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "memory": 1_000_000_000})
+    try:
+        first, _ = (made.add_node(num_cpus=1, memory=3_000_000_000) for _ in range(2))
+        made.wait_for_nodes()
+        storage = tmp_path / "storage"
+        flags = ("--only", "modalities", "--seeds", "2", "--address", made.address)
+        with (tmp_path / "log").open("w") as log:
+            driver = subprocess.Popen(grid_command(storage, *flags), cwd=ROOT, stdout=log, stderr=log)
+            wait_for(lambda: any(row for row in storage.glob("runs/*/history.jsonl")), driver, tmp_path / "log", 180)
+            made.remove_node(first, allow_graceful=False)
+            assert driver.wait(900) == 0, (tmp_path / "log").read_text()
+        assert gave(storage) == gave(undisturbed[0])
+    finally:
+        ray.shutdown()
+        made.shutdown()
 
 
 def test_workers_of_one_run_on_two_nodes_give_what_two_on_one_node_give(
