@@ -38,6 +38,19 @@ SPACES: dict[str, dict[str, Any]] = {
         "video.augmentation.video": ray.tune.uniform(0.1, 0.5),
         "channels": ray.tune.choice(["colour", "motion"]),
     },
+    # Nothing that stage 1 depends on: all settings start from the recipe's own.
+    "fusion": {
+        "fusion.model.by": ray.tune.choice(["concatenation", "attention"]),
+        "fusion.model.head_dropout": ray.tune.uniform(0.0, 0.7),
+        "fusion.model.hidden": ray.tune.choice([128, 512]),
+        "fusion.model.finetuned": ray.tune.choice([(), ("Mixed_5c",), ("Mixed_4c", "Mixed_5c")]),
+        "fusion.model.finetuned_imu": ray.tune.choice([False, True]),
+        "fusion.optimization.lr": ray.tune.loguniform(1e-4, 2e-3),
+        "fusion.optimization.weight_decay": ray.tune.loguniform(1e-4, 1e-1),
+        "fusion.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
+        "fusion.optimization.average": ray.tune.choice([0.0, 0.99]),
+        "fusion.augmentation.missing": ray.tune.uniform(0.0, 0.8),
+    },
 }
 
 

@@ -25,6 +25,7 @@ from orchestrator.launch import run_plan
 from orchestrator.options import Options, without_secrets
 from orchestrator.plan import Cell, Plan
 from orchestrator.prepare import prepare
+from orchestrator.spec import Modality
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.terminal import console, interruptible, refuse_bad_input
@@ -47,8 +48,8 @@ class SearchOptions(Options):
         "cross-scene-validation",
     ] = "odd-even-validation"  # pyright: ignore
     """Whose training subjects (sessions, scenes) are looked at, each tested once by what the others trained."""
-    modality: Literal["imu", "video"] = "imu"
-    """Whose stage 1 is searched."""
+    modality: Modality = "imu"
+    """What is searched: a stage 1, or the fusion of the recipe's own."""
     settings: int = 30
     """How many settings are tried; the same command with more goes on, and with 0 only the start is judged."""
     looks: int | None = None

@@ -20,7 +20,7 @@ from orchestrator.study import Study
 
 @dataclass(frozen=True)
 class Looks:
-    """By which runs a setting is judged: stage 1 of a modality, with so many seeds, on the first `folds` or all."""
+    """By which runs a setting is judged: those of a modality, with so many seeds, on the first `folds` or all."""
 
     modality: Modality
     seeds: int = 1
