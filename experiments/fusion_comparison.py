@@ -11,15 +11,15 @@ import tyro
 from orchestrator.launch import launch
 from orchestrator.options import Options
 from orchestrator.plan import Cell
+from orchestrator.spec import MODALITIES
 from orchestrator.study import Study
-
-VARIANTS = ("", "attention", "dropout", "attention-dropout")
+from orchestrator.variant import FUSIONS
 
 
 def cells(study: Study, seed: int) -> Iterator[Cell]:
-    for model in ("imu", "video"):
+    for model in MODALITIES:
         yield study.cell("modalities", model, seed)
-    for variant in VARIANTS:
+    for variant in FUSIONS:
         yield study.cell("fusions", "fusion", seed, variant=variant)
 
 

@@ -168,9 +168,8 @@ def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
     for experiment, title in scores.VARIED.items():
         cells = {name: scores.variant(results, experiment, name) for name in scores.variants(results, experiment)}
         if cells:
-            tables.append(
-                {"title": title, "rows": [_variant(VARIANTS[n], c, cells.get("", []), right) for n, c in cells.items()]}
-            )
+            base = cells.get("") or cells.get("concatenation", [])
+            tables.append({"title": title, "rows": [_variant(VARIANTS[n], c, base, right) for n, c in cells.items()]})
     fused = scores.modality(results, "fusion")
     if not tables and any(cell.get("top1_without_imu") is not None for cell in fused):
         row = _variant(scores.model_label(results, "fusion"), fused, fused, right)

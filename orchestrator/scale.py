@@ -80,8 +80,8 @@ SENSOR = Augmentation(rotation=24, scale=0.07, noise=0.016, warp=0.34, crop=0.05
 # Of UTD-MHAD's layout; MMAct's stand below.
 RECIPES = {
     "paper": _table1("UTD-MHAD", 6),
-    # Chosen by cross-validation on odd-even's training subjects: IMU by a search of 24 settings, video and
-    # fusion by looks at a few (experiments/LOG.md). Where those subjects are tested, as by even-odd, a score isn't clean.
+    # Chosen by cross-validation on odd-even's training subjects: IMU by a search of 24 settings, video and fusion by
+    # looks at a few (experiments/LOG.md). Where those subjects are tested, as by even-odd, a score isn't clean.
     "tuned": Recipe(
         models=_per(
             ImuModel(filters=(48, 96, 144), dropout=0.08, hidden=1024),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from models.spec import FusionModel, VideoModel
 from orchestrator.spec import Modality, RunSpec
 
-MISSING = 0.3  # of the training clips lack a modality where modality dropout is on
+MISSING = 0.3  # of the training clips lack a modality where modality dropout is on, unless the recipe says how many
 
 # What a table says of each; "" is the paper's: Mixed_4c and Mixed_5c of S3D and the IMU encoder are fine-tuned.
 VARIANTS = {
@@ -14,10 +14,12 @@ VARIANTS = {
     "one-stage": "one stage, all trained together from what stage 1 starts from",
     "frozen": "two stages, both encoders frozen after stage 1",
     "all": "two stages, everything fine-tuned",
+    "concatenation": "concatenation",
     "attention": "self-attention over both embedding sequences",
     "dropout": "concatenation, modality dropout",
     "attention-dropout": "self-attention, modality dropout",
 }
+FUSIONS = ("concatenation", "attention", "dropout", "attention-dropout")
 
 
 def vary(spec: RunSpec, variant: str, stage1: Mapping[Modality, RunSpec]) -> RunSpec:
@@ -38,8 +40,13 @@ def vary(spec: RunSpec, variant: str, stage1: Mapping[Modality, RunSpec]) -> Run
         model = replace(model, finetuned=(), finetuned_imu=False)
     if variant == "all":
         model = replace(model, finetuned=tuple(seen_by.blocks))
-    if variant.startswith("attention"):
-        model = replace(model, by="attention")
     seen_by.check_blocks(model.finetuned)
-    how = replace(spec.augmentation, missing=MISSING) if variant.endswith("dropout") else spec.augmentation
-    return replace(spec, model=model, augmentation=how)
+    spec = replace(spec, model=model)
+    return _joined(spec, variant) if variant in FUSIONS else spec
+
+
+def _joined(spec: RunSpec, variant: str) -> RunSpec:
+    by = "attention" if variant.startswith("attention") else "concatenation"
+    missing = (spec.augmentation.missing or MISSING) if variant.endswith("dropout") else 0.0
+    model = replace(spec.model, by=by)  # pyright: ignore[reportCallIssue]
+    return replace(spec, model=model, augmentation=replace(spec.augmentation, missing=missing))

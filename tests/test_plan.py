@@ -192,8 +192,10 @@ def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
     by = {cell.variant: comparison.runs[cell.key] for cell in comparison.cells if cell.model == "fusion"}
     assert kinds(comparison) == {"imu": 1, "video": 1, "fusion": 4}
     assert len({spec.parents for spec in by.values()}) == 1
-    assert by["attention"].model == by["attention-dropout"].model != by[""].model == by["dropout"].model
+    assert by["attention"].model == by["attention-dropout"].model != by["concatenation"].model == by["dropout"].model
     assert by["dropout"].augmentation.missing == by["attention-dropout"].augmentation.missing > 0
+    assert by["concatenation"].augmentation.missing == by["attention"].augmentation.missing == 0
+    assert by[""] == by["concatenation"]  # of recipe paper; tuned has modality dropout
     names = {spec.name for spec in by.values()}
     assert len(names) == 4 and "fusion attention modality-dropout seed=0" in names
 
