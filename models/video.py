@@ -62,9 +62,11 @@ class VideoEncoder(nn.Module):
 
     def _through(self, x: Tensor, layers: slice) -> Tensor:
         for layer in list(self.features)[layers]:
-            bf16 = self.bf16 and x.shape[2] >= LEAST_BF16
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-                x = layer(x if bf16 else x.float())
+            if self.bf16 and x.shape[2] >= LEAST_BF16:
+                with torch.autocast(x.device.type, torch.bfloat16):
+                    x = layer(x)
+            else:
+                x = layer(x.float())
         return x
 
     def top(self, features_BCTHW: Tensor, start: int) -> Tensor:
