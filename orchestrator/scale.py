@@ -112,7 +112,7 @@ MMACT_RECIPES = {
         models=RECIPES["tuned"].models | {"imu": replace(RECIPES["tuned"].models["imu"], channels=12)},  # pyright: ignore
         # Three of the channels are angles: neither turned nor scaled as a vector is.
         augmentation=RECIPES["tuned"].augmentation
-        | {"imu": replace(SENSOR, rotation=0, scale=0), "fusion": replace(SENSOR, rotation=0, scale=0, missing=0.5)},
+        | {m: replace(RECIPES["tuned"].augmentation[m], rotation=0, scale=0) for m in ("imu", "fusion")},
         rate=50,
         resampled=256,
         chosen_on=(),

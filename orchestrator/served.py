@@ -61,8 +61,8 @@ def write(folder: Path, storage: Path, key: str) -> None:
     save_model(folder, **described(storage, key))
 
 
-def log(storage: Path, key: str) -> str:
-    """The same into the run of this key in the MLflow that is set, as its model; returns that run's id.
+def log(storage: Path, key: str) -> None:
+    """The same into each run of this key in the MLflow that is set, as its model.
 
     Raises ValueError where MLflow has no such run.
     """
@@ -73,22 +73,20 @@ def log(storage: Path, key: str) -> str:
         raise ValueError(
             f"--run {key}: MLflow at {mlflow.get_tracking_uri()} has no such run; track.py logs a storage."
         )
+    model = described(storage, key)
     for run in found:  # one a plan that shares it
-        with _open(client, run.info.run_id):
-            log_model(name="model", **described(storage, key))
-    return found[0].info.run_id
+        with _open(run.info.run_id, run.info.status):
+            log_model(name="model", **model)
 
 
 @contextmanager
-def _open(client: MlflowClient, run_id: str) -> Iterator[None]:
+def _open(run_id: str, status: str) -> Iterator[None]:
     """A model is logged into the active run, which ends as it had ended."""
-    before = client.get_run(run_id).info
     mlflow.start_run(run_id)
     try:
         yield
     finally:
-        mlflow.end_run(before.status)
-        client.update_run(run_id, status=before.status)
+        mlflow.end_run(status)
 
 
 def described(storage: Path, key: str) -> dict[str, Any]:
