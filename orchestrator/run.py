@@ -1,5 +1,6 @@
 """TRIAL: one run is one TorchTrainer.fit. Ray Tune starts `run` on the head, without a CPU of its own."""
 
+import asyncio
 import os
 import time
 import traceback
@@ -11,9 +12,9 @@ from typing import Any
 import ray.train
 import ray.tune
 from ray.train.torch import TorchTrainer
-from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 
 from orchestrator import lost, stall
+from orchestrator.controller import Controller, without_helpers
 from orchestrator.store import RunFolder, Store
 
 # Ray Train polls its workers this often, and a run's end waits for the next poll.
@@ -81,10 +82,15 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
 
 
 class Trainer(TorchTrainer):
-    """Without the process that hands Datasets to workers: ours open their own, and it costs 2.5 s of a core a run."""
+    """Its controller lives in this process; see orchestrator/controller.py."""
 
     def _create_default_callbacks(self) -> list:
-        return [c for c in super()._create_default_callbacks() if not isinstance(c, DatasetsCallback)]
+        return without_helpers(super()._create_default_callbacks())
+
+    def _initialize_and_run_controller(self, **given: Any) -> ray.train.Result:
+        controller = Controller(**given)
+        asyncio.run(controller.run())
+        return controller.get_result()
 
 
 def in_worker(config: dict[str, Any]) -> None:

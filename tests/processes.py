@@ -14,7 +14,7 @@ from orchestrator.store import RunFolder, Store
 
 ROOT = Path(__file__).parent.parent
 # What Ray calls the processes of a run.
-KINDS = {"worker": "ray::RayTrainWorker", "trial": "ray::ImplicitFunc", "controller": "ray::TrainController"}
+KINDS = {"worker": "ray::RayTrainWorker", "trial": "ray::ImplicitFunc"}
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def descendants(*roots: int) -> dict[int, str]:
 
 
 def of_kind(kind: str, *roots: int) -> list[int]:
-    """A trial's or controller's name says what it is at work on, or nothing while it is idle."""
+    """A trial's name says what it is at work on, or nothing while it is idle."""
     return [number for number, name in descendants(*roots).items() if name.startswith(KINDS[kind])]
 
 
