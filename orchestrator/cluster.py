@@ -41,6 +41,9 @@ DRIVER_ENV = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # torch's threads sleep where they wait for one another. Spinning, two S3D runs on two cores take 6.4 times as long
+    # as one alone; sleeping 1.7 times, and one alone 1.07 (experiments/LOG.md).
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
@@ -83,9 +86,24 @@ def connect(address: str | None) -> None:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     # At least 2: a video run takes two threads' worth, also where they share one core.
-    # "local", for without an address Ray would look for a cluster that was started on this machine.
-    ray.init(address="local", num_cpus=max(2, os.cpu_count() or 1), dashboard_host="127.0.0.1", **quiet)
+    start_here(quiet)
     logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def start_here(quiet: Mapping[str, Any]) -> None:
+    """Ray gives itself 30 s, which a busy machine doesn't hold: once more then. Raises ValueError after the second."""
+    cpus = max(2, os.cpu_count() or 1)
+    for _ in range(2):
+        try:
+            # "local", for without an address Ray would look for a cluster that was started on this machine.
+            ray.init(address="local", num_cpus=cpus, dashboard_host="127.0.0.1", **quiet)
+            return
+        except Exception as error:
+            # Ray raises nothing narrower.
+            if "timed out" not in str(error):
+                raise
+            ray.shutdown()
+    raise ValueError("no Ray could be started here within 30 s, twice: the machine is busy. Try again when it isn't.")
 
 
 def check_token() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datasets import corpora, splits
 from datasets.corpora import synthetic, synthetic_mmact
-from orchestrator import cluster, lock, preflight, pretrained, simulate
+from orchestrator import cluster, lock, precision, preflight, pretrained, simulate
 from orchestrator.options import Options, without_secrets
 from orchestrator.plan import Cell, Plan
 from orchestrator.store import Store
@@ -39,6 +39,7 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
         cluster.make_room(plan, study.gpus, options.room)
         cluster.check_shared(store.root, options.storage, options.recordings)
     cluster.check_placeable(plan, study.gpus, cluster.nodes())
+    precision.check(plan, study.gpus)
     tracking = without_secrets(options.tracking(store.root))
     nodes = cluster.nodes()
     console.print(preflight.table(plan, study, store, nodes, options.concurrency, tracking, options.read))
