@@ -19,8 +19,9 @@ def check(plan: Plan, gpus: Gpus) -> None:
     on = [ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote() for node in alive]
     slow = [where for where, emulates in zip(alive.values(), ray.get(on), strict=True) if emulates]
     if slow:
+        kinds, nodes = " and ".join(sorted(wanted)), ", ".join(sorted(slow))
         raise ValueError(
-            f"{' and '.join(sorted(wanted))} runs of this recipe train in bf16, and the CPU of {', '.join(sorted(slow))}"
+            f"{kinds} runs of this recipe train in bf16, and the CPU of {nodes}"
             " has no AVX-512: a step there takes fifty times as long as in fp32. Give --set video.model.precision fp32"
             " (other runs, with other scores), or a machine that has it."
         )
