@@ -55,20 +55,20 @@ def _container(file: Path, seconds: float) -> Iterator[tuple[InputContainer, Ite
 def _frames(container: InputContainer, seconds: float) -> Iterator[av.VideoFrame]:
     stream, began = container.streams.video[0], time.monotonic()
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    shape, count = None, 0
+    width = height = count = 0
     # By packet: one that gives no frame is looked at too, and there may be millions of them.
     for packet in container.demux(stream):
         if time.monotonic() - began > seconds:
             raise ValueError(f"takes more than {seconds:g} s to decode")
         for frame in packet.decode():
             count += 1
-            found = frame.width, frame.height
-            if found != shape:
-                if shape:
-                    raise ValueError(f"changes the size of its frames, from {shape} to {found}")
+            if frame.width != width or frame.height != height:
+                found = frame.width, frame.height
+                if width:
+                    raise ValueError(f"changes the size of its frames, from {(width, height)} to {found}")
                 if max(found) > MAX_SIDE:
                     raise ValueError(f"has frames of {found[0]}x{found[1]}, more than {MAX_SIDE} on a side")
-                shape = found
+                width, height = found
             if count > MAX_FRAMES:
                 raise ValueError(f"has more than {MAX_FRAMES} frames")
             yield frame
@@ -128,7 +128,7 @@ def decode_video(file: Path, frames: int, total: int, size: int, crop: str = "fr
 
 
 def _decoded(file: Path, frames: int, total: int, size: int, crop: str) -> tuple[np.ndarray, int]:
-    out = np.zeros((frames, size, size, 3), np.uint8)
+    out = np.zeros((frames, size, 3 * size), np.uint8)
     kept = _kept(file, set(sample_times(total, frames).tolist()), total)
     if crop == "motion":
         kept = _moving(kept)
@@ -136,7 +136,7 @@ def _decoded(file: Path, frames: int, total: int, size: int, crop: str) -> tuple
     for frame in itertools.islice(kept, frames):
         out[n] = _scaled(frame, size, size)
         n += 1
-    return out, n
+    return out.reshape(frames, size, size, 3), n
 
 
 class _Scalers(threading.local):
@@ -150,10 +150,12 @@ _scalers = _Scalers()
 
 
 def _scaled(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB."""
+    """(H, 3 W) uint8, RGB by pixel. A view of FFmpeg's own rows, which are padded: whoever takes it copies it once."""
     scale = _scalers.of[frame.format.name]
     # Threads of its own would take longer to meet than to scale a small frame.
-    return scale.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1).to_ndarray()
+    small = scale.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1)
+    plane = small.planes[0]
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]  # pyright: ignore
 
 
 def _moving(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -165,6 +167,7 @@ def _moving(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     if not images:
         return
     video = np.stack(images)
+    video = video.reshape(*video.shape[:2], -1, 3)
     # Every other pixel is enough to find it by.
     top, left, side = (2 * pixels for pixels in motion_box(video[:, ::2, ::2].mean(axis=3, dtype=np.float32)))
     side = min(side, *video.shape[1:3])
