@@ -19,6 +19,7 @@ from orchestrator.scale import SCALES
 from orchestrator.simulate import replay
 from orchestrator.spec import MODALITIES, Modality, RunSpec
 from orchestrator.store import Store
+from orchestrator.terminal import console
 
 EPOCHS: dict[Modality, int] = {"imu": 15, "video": 2, "fusion": 2}
 
@@ -40,6 +41,12 @@ def measure(place: Place) -> list[Row]:
     decoding, ours = orchestrated(place)
     theirs = scripts(place)
     cpus = max(2.0, float(os.cpu_count() or 1))
+    for kind in MODALITIES:
+        sides = (
+            f"{who} {cost.epoch:.1f} and {cost.rest:.1f}"
+            for who, cost in (("ours", ours[kind]), ("script", theirs[kind]))
+        )
+        console.print(f"grid: {kind}, s an epoch and for the rest: {', '.join(sides)}", highlight=False)
     needs = {key: cluster.need(spec, study.gpus) for key, spec in plan.runs.items()}
     seconds = {key: ours[spec.kind].of(spec) for key, spec in plan.runs.items()}
     grid = decoding + replay(plan, needs, seconds, cpus, 0.0).makespan
