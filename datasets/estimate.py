@@ -15,20 +15,25 @@ CLIPS = 8  # spread over the corpus
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a whole corpus: bytes of its shards, and seconds of one core to decode it, both from `measured` clips."""
+    """Of a whole corpus: bytes of its shards, and seconds of one core to decode it, both from `measured` clips.
+
+    `raw_bytes` needs no measuring: what the shards would take if nothing in them could be compressed.
+    """
 
     measured: int
     clips: int
     frames: int
     shard_bytes: float
     core_seconds: float
+    raw_bytes: int
 
     def describe(self) -> str:
         hour = 3600 / self.core_seconds
+        disk = f"{self.shard_bytes / 1e9:.3g} GB on disk (at most {self.raw_bytes / 1e9:.3g} GB, uncompressed)"
         return (
-            f"{self.clips} clips, {self.frames} frames: shards of {self.shard_bytes / 1e9:.3g} GB on disk and"
-            f" {self.core_seconds / 3600:.3g} core-hours of decoding, a core-hour for {self.clips * hour:.0f} clips or"
-            f" {self.frames * hour:.0f} frames (computed from {self.measured} clips decoded here)"
+            f"{self.clips} clips, {self.frames} frames: shards of {disk} and {self.core_seconds / 3600:.3g} core-hours"
+            f" of decoding, a core-hour for {self.clips * hour:.0f} clips or {self.frames * hour:.0f} frames (computed"
+            f" from {self.measured} clips decoded here)"
         )
 
 
@@ -47,4 +52,5 @@ def estimate(manifest: Manifest, sampling: Sampling) -> Estimate:
         int(frames.sum()),
         out.getbuffer().nbytes * len(frames) / len(rows),
         seconds * float(frames.sum() / frames[rows].sum()),
+        len(frames) * (sampling.video_bytes + sampling.imu_bytes),
     )

@@ -38,14 +38,13 @@ class BadFile:
 
 
 class BadRecordings(ValueError):
-    """Every bad file of a corpus in one message."""
+    """Every bad file of a corpus in one message, and what else is to be known, in `more`."""
 
-    def __init__(self, folder: Path, bad: tuple[BadFile, ...]):
+    def __init__(self, folder: Path, bad: tuple[BadFile, ...], more: str = ""):
         self.bad = bad
         lines = "\n".join(f"  {b.file}: {b.reason}" for b in bad)
-        super().__init__(
-            f"{len(bad)} bad file(s) in {folder}:\n{lines}\nMend or remove them, or go on without them with --skip-bad."
-        )
+        way_out = f"Mend or remove them, or go on without them with --skip-bad.{more}"
+        super().__init__(f"{len(bad)} bad file(s) in {folder}:\n{lines}\n{way_out}")
 
 
 @dataclass(frozen=True)

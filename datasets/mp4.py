@@ -13,6 +13,7 @@ def read_header(file: Path) -> tuple[int, bytes]:
     """
     moov = b""
     with file.open("rb") as f:
+        _check_kind(f.read(12))
         size, at = os.fstat(f.fileno()).st_size, 0
         while at + 8 <= size:
             f.seek(at)
@@ -39,6 +40,14 @@ def read_header(file: Path) -> tuple[int, bytes]:
     if not frames:
         raise ValueError("has no frame in its video stream")
     return frames, moov
+
+
+def _check_kind(head: bytes) -> None:
+    """Of another kind of file the lengths of boxes are noise, and it would be called cut off."""
+    if head[:4] == b"RIFF":
+        raise ValueError(f"is {'an AVI' if head[8:] == b'AVI ' else 'a RIFF'} file, not the MP4 that its name says")
+    if head[:4] == b"\x1aE\xdf\xa3":
+        raise ValueError("is a Matroska or WebM file, not the MP4 that its name says")
 
 
 def _find(box: bytes, kind: bytes, *path: bytes) -> Iterator[bytes]:

@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 import ray
 
 from datasets import corpora, decode, inertial
-from datasets.manifest import Manifest
+from datasets.manifest import BadFile, BadRecordings, Manifest
 from datasets.spec import Sampling
 from datasets.whole import read_json, remove_parts, write_whole, writing
 
 VERSION = 1  # raise it when the content of a shard changes
 SHARD_BYTES = 64 << 20
+# A shard's folder is named after all of the recordings.
+KEPT = " The other shards stay for as long as no recording changes; mended or fewer ones are all decoded again."
 COLUMNS = ("row", "label", "video", "video_length", "imu", "imu_length")
 
 
@@ -47,28 +49,49 @@ class Recordings:
         return [*range(0, count, per_shard), count]
 
     def decode(self, rows: Sequence[int] | np.ndarray, columns: Sequence[str] = COLUMNS) -> pa.Table:
-        """These manifest rows, as a shard holds them."""
-        clips, s = self.clips.take(pa.array(rows, pa.int64())).to_pylist(), self.sampling
-        made = {
-            "row": pa.array(rows, pa.int64()),
-            "label": pa.array([c["label"] for c in clips], pa.int64()),
-        }
-        if "video" in columns:
-            videos = [decode.decode_video(self.root / c["video"], s.frames, c["frames"], s.size, s.crop) for c in clips]
-            made["video"] = _fixed([video for video, _ in videos], pa.uint8())
-            made["video_length"] = pa.array([n for _, n in videos], pa.int64())
-        if "imu" in columns:
-            padded = [self._signal(c["imu"]) for c in clips]
-            made["imu"] = _fixed([signal for signal, _ in padded], pa.float32())
-            made["imu_length"] = pa.array([n for _, n in padded], pa.int64())
-        return pa.table({name: made[name] for name in COLUMNS if name in columns})
+        """These manifest rows, as a shard holds them. Raises ValueError naming every file that can't be decoded."""
+        table, bad = self.tried(rows, columns)
+        if table is None:
+            raise ValueError("\n".join(f"{self.root / b.file}: {b.reason}" for b in bad))
+        return table
 
-    def _signal(self, imu: str) -> tuple[np.ndarray, int]:
-        try:
-            found = corpora.signal(self.layout, self.root, imu, self.sampling.rate)
-            return inertial.pad_signal(found, self.sampling.samples)
-        except ValueError as error:
-            raise ValueError(f"{self.root / imu}: {error}") from None
+    def tried(
+        self, rows: Sequence[int] | np.ndarray, columns: Sequence[str] = COLUMNS
+    ) -> tuple[pa.Table | None, list[BadFile]]:
+        """`decode`'s table, or None and every file that is in its way: of 100 clips several may be bad."""
+        clips = self.clips.take(pa.array(rows, pa.int64())).to_pylist()
+        read = {name: how for name, how in (("video", self._video), ("imu", self._signal)) if name in columns}
+        found: dict[str, list[tuple[np.ndarray, int]]] = {name: [] for name in read}
+        bad: dict[BadFile, None] = {}  # views share their signals
+        for clip in clips:
+            for name, how in read.items():
+                try:
+                    found[name].append(how(clip))
+                except (ValueError, OSError) as error:
+                    bad[self._bad(clip[name], str(error))] = None
+        if bad:
+            return None, list(bad)
+        made = {"row": pa.array(rows, pa.int64()), "label": pa.array([c["label"] for c in clips], pa.int64())}
+        for name, decoded in found.items():
+            made[name] = _fixed([values for values, _ in decoded], pa.uint8() if name == "video" else pa.float32())
+            made[f"{name}_length"] = pa.array([n for _, n in decoded], pa.int64())
+        return pa.table({name: made[name] for name in COLUMNS if name in columns}), []
+
+    def _video(self, clip: dict) -> tuple[np.ndarray, int]:
+        s = self.sampling
+        return decode.decode_video(self.root / clip["video"], s.frames, clip["frames"], s.size, s.crop)
+
+    def _signal(self, clip: dict) -> tuple[np.ndarray, int]:
+        found = corpora.signal(self.layout, self.root, clip["imu"], self.sampling.rate)
+        return inertial.pad_signal(found, self.sampling.samples)
+
+    def _bad(self, name: str, why: str) -> BadFile:
+        """By the one file that is bad: of several sensors the error names it, or else the first has to do."""
+        there = [part for part in name.split("|") if part]
+        for file in there:
+            if why.startswith(f"{self.root / file}: "):
+                return BadFile(file, why.removeprefix(f"{self.root / file}: "))
+        return BadFile(name, why) if len(there) < 2 else BadFile(there[0], f"with its other sensors, {why}")
 
     def tasks(self, rows: np.ndarray, columns: Sequence[str]) -> list[dict]:
         """The same parts that Shards has, so that batches are the same."""
@@ -146,15 +169,15 @@ def write_table(table: pa.Table, file: Path | BinaryIO) -> None:
 def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
     """Decode the clips of one shard, unless it is there and whole.
 
-    A clip that can't be decoded is told, not raised, so that the driver names all there are.
+    Files that can't be decoded are told, not raised, so that the driver names all there are; as JSON, for Ray Data
+    can't tell what a list without entries holds.
     """
     file, clips = folder / f"part-{task['shard']:05d}.parquet", task["stop"] - task["start"]
-    made = {"file": file.name, "clips": clips, "bytes": 0, "error": ""}
+    made = {"file": file.name, "clips": clips, "bytes": 0, "bad": "[]"}
     if _damage(file, clips):
-        try:
-            table = recordings.decode(range(task["start"], task["stop"]))
-        except ValueError as error:
-            return made | {"error": str(error)}
+        table, bad = recordings.tried(range(task["start"], task["stop"]))
+        if table is None:
+            return made | {"bad": json.dumps([[b.file, b.reason] for b in bad])}
         with writing(file) as part:
             write_table(table, part)
         _note(file).unlink(missing_ok=True)
@@ -190,8 +213,8 @@ def write(
 ) -> Shards:
     """The Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
 
-    `say` is told of a shard that is damaged; only such a one is decoded again. Raises ValueError naming a recording of
-    each shard that can't be decoded; the other shards are kept.
+    `say` is told of a shard that is damaged; only such a one is decoded again. Raises BadRecordings naming every file
+    that can't be decoded.
     """
     folder = folder_of(storage, manifest, sampling)
     if (folder / "index.json").exists() and (whole := _whole(folder, say)):
@@ -209,8 +232,8 @@ def write(
         done += row["clips"]
         if on_progress:
             on_progress(done, manifest.clips.num_rows)
-    if damaged := [row["error"] for row in files if row["error"]]:
-        raise ValueError("\n".join([*damaged, "Mend or remove them; all other shards are written and stay."]))
+    if bad := dict.fromkeys(BadFile(*found) for row in files for found in json.loads(row["bad"])):
+        raise BadRecordings(manifest.root, tuple(sorted(bad, key=lambda b: b.file)), KEPT)
     files = [{k: f[k] for k in ("file", "clips", "bytes")} for f in sorted(files, key=lambda f: f["file"])]
     index = {"version": VERSION, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": files}
     write_whole(folder / "index.json", json.dumps(index, indent=1))

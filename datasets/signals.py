@@ -5,6 +5,7 @@ orientation (azimuth, pitch, roll) of the phone at 50 Hz, in the units they were
 S samples.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pyarrow.csv
 SENSORS: tuple[str, ...] = ("acc_phone", "acc_watch", "gyro", "orientation")
 CHANNELS = 3 * len(SENSORS)
 COLUMNS = ["time", "x", "y", "z"]
+# A line of names: time,x,y,z, of the orientation time,azimuth,pitch,roll.
+NAMES = re.compile(rb'"?time"?(?:,[^,]*){3}', re.IGNORECASE)
 STAMP = r"^(\d{4})(\d\d)(\d\d)_(\d\d:\d\d:\d\d(?:\.\d{1,9})?)$"
 
 Samples = tuple[np.ndarray, np.ndarray]  # time stamps (S,) int64 in ns, values (S, 3) float32
@@ -28,7 +31,7 @@ def parse(content: bytes) -> Samples:
     Stamps are local time, 20181016_13:37:28.612000, now and then without the fraction; they repeat and step back.
     Raises ValueError for anything else.
     """
-    content = _rows(content)
+    content, above = _rows(content)
     if not content:
         return NONE
     try:
@@ -40,19 +43,31 @@ def parse(content: bytes) -> Samples:
             ),
         )
     except pa.ArrowInvalid as error:
-        raise ValueError(f"is no CSV of time,x,y,z ({str(error).splitlines()[0]})") from None
+        fault = re.sub(r"Row #(\d+)", lambda row: f"Row #{int(row[1]) + above}", str(error).splitlines()[0])
+        raise ValueError(f"is no CSV of time,x,y,z ({fault})") from None
     values = np.stack([rows[name].to_numpy() for name in COLUMNS[1:]], axis=1)
     if not np.isfinite(values).all():
         raise ValueError(f"has {int((~np.isfinite(values)).sum())} values that are NaN or infinite")
     return _stamps(rows["time"]), values
 
 
-def _rows(content: bytes) -> bytes:
-    """Without the line of names, and with an end to the last line; empty where there is no row."""
+def _rows(content: bytes) -> tuple[bytes, int]:
+    """The rows, none or with an end to the last line, and how many lines stand above them: names, empty ones.
+
+    Raises ValueError for a first line that is neither a row nor names.
+    """
+    body = content
     if not content[:1].isdigit():
-        content = content.partition(b"\n")[2] if content[:1].isalpha() else content.lstrip()
-    content = content if content.endswith(b"\n") else content + b"\n"
-    return content if content.strip() else b""
+        body = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+        first, _, below = body.partition(b"\n")
+        if NAMES.fullmatch(first.strip()):
+            body = below
+        elif first and not first[:1].isdigit():
+            begins = first[:40].decode(errors="replace").strip()
+            raise ValueError(f"is no CSV of time,x,y,z: it begins with {begins!r}, neither a row nor names of columns")
+    above = content.count(b"\n") - body.count(b"\n") if body is not content else 0
+    body = body if body.endswith(b"\n") else body + b"\n"
+    return body if body.strip() else b"", above
 
 
 def parse_all(contents: Sequence[bytes]) -> list[Samples | ValueError]:
@@ -60,9 +75,11 @@ def parse_all(contents: Sequence[bytes]) -> list[Samples | ValueError]:
 
     Reading 36,000 short files one by one is half of what reading MMAct takes.
     """
-    bodies = [_rows(content) for content in contents]
-    counts = [body.count(b"\n") for body in bodies]
+    if not contents:
+        return []
     try:
+        bodies = [_rows(content)[0] for content in contents]
+        counts = [body.count(b"\n") for body in bodies]
         time, values = parse(b"".join(bodies))
         if len(time) == sum(counts):
             ends = np.cumsum(counts)[:-1]
@@ -102,12 +119,12 @@ def read(files: Sequence[Path | None], rate: int | None = None) -> np.ndarray:
     Without `rate` each sensor's samples follow one another at its own rate, as the paper does: sample 100 is
     second 1 of the acceleration and second 2 of the gyroscope. Rows count as they stand in the file: their
     number fits the rate, their stamps jitter by tens of milliseconds. With `rate` (Hz) sample i is of the same moment
-    in all channels, by time stamp.
+    in all channels, by time stamp. Without any sample it is one sample of padding. Raises ValueError naming a file.
     """
     sensors = [_named(file) if file else NONE for file in files]
     if rate:
         sensors = _resampled(sensors, rate)
-    out = np.full((max(len(values) for _, values in sensors), 3 * len(sensors)), np.nan, np.float32)
+    out = np.full((max(1, *(len(values) for _, values in sensors)), 3 * len(sensors)), np.nan, np.float32)
     for i, (_, values) in enumerate(sensors):
         out[: len(values), 3 * i : 3 * i + 3] = values
     return out
@@ -116,8 +133,10 @@ def read(files: Sequence[Path | None], rate: int | None = None) -> np.ndarray:
 def _named(file: Path) -> Samples:
     try:
         return parse(file.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{file}: can't be read ({error.strerror})") from None
     except ValueError as error:
-        raise ValueError(f"{file.name} {error}") from None
+        raise ValueError(f"{file}: {error}") from None
 
 
 def _resampled(sensors: Sequence[Samples], rate: int) -> list[Samples]:

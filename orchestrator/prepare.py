@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from datasets import corpora, splits
+from datasets import corpora, splits, undecoded
 from datasets.corpora import synthetic, synthetic_mmact
+from datasets.manifest import BadRecordings
 from orchestrator import cluster, lock, precision, preflight, pretrained, simulate
 from orchestrator.options import Options, without_secrets
 from orchestrator.plan import Cell, Plan
@@ -71,6 +72,11 @@ def storage_root(options: Options) -> Path:
     return (Path.home() / options.storage if cluster.in_job() else options.storage).resolve()
 
 
+def scans(store: Store) -> Path:
+    """What is remembered of recordings that were read."""
+    return store.root / "scans"
+
+
 def open_study(options: Options) -> tuple[Study, Store]:
     """The corpus, read and checked; nothing is decoded to shards yet."""
     store = Store(storage_root(options))
@@ -87,7 +93,7 @@ def open_study(options: Options) -> tuple[Study, Store]:
     manifest = corpora.read(
         options.corpus,
         folder,
-        store.root / "scans",
+        scans(store),
         skip_bad=options.skip_bad,
         desk_classes=options.desk_classes,
         missing_sensors=options.missing_sensors,
@@ -141,5 +147,9 @@ def write_shards(study: Study, store: Store) -> None:
     from datasets import shards
 
     began = time.monotonic()
-    made = shards.write(store.root, study.manifest, study.sampling, every(200, "clips decoded"), tell)
+    try:
+        made = shards.write(store.root, study.manifest, study.sampling, every(200, "clips decoded"), tell)
+    except BadRecordings as error:
+        undecoded.remember(scans(store), study.manifest.root, error.bad)
+        raise
     console.print(f"shards: {len(made.files)} in {made.folder} ({time.monotonic() - began:.1f} s)")

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 from rich.table import Table
 
-from datasets import splits
+from datasets import corpora, splits
 from datasets.whole import read_json, write_whole
 from orchestrator import cluster, tracking
 from orchestrator.launch import run_plan
@@ -40,14 +40,18 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class SearchOptions(Options):
     recipe: Literal["paper", "tuned"] = "tuned"
     """Where the search starts: what a setting doesn't name is this recipe's."""
-    protocol: Literal[
-        "odd-even-validation",
-        "even-odd-validation",
-        "cross-subject-validation",
-        "cross-session-validation",
-        "cross-scene-validation",
-    ] = "odd-even-validation"  # pyright: ignore
-    """Whose training subjects (sessions, scenes) are looked at, each tested once by what the others trained."""
+    protocol: (
+        Literal[
+            "odd-even-validation",
+            "even-odd-validation",
+            "cross-subject-validation",
+            "cross-session-validation",
+            "cross-scene-validation",
+        ]
+        | None
+    ) = None  # pyright: ignore
+    """Whose training subjects (sessions, scenes) are looked at, each tested once by what the others trained; default:
+    those of the corpus's first protocol."""
     modality: Modality = "imu"
     """What is searched: a stage 1, or the fusion of the recipe's own."""
     settings: int = 30
@@ -60,9 +64,11 @@ class SearchOptions(Options):
 
 def search(options: SearchOptions, space: dict[str, Any]) -> int:
     """First the recipe as it is, then settings against it; what all settings gave comes last."""
+    options = with_protocol(options)
+    protocol = str(options.protocol)
 
     def cells(study: Study, seed: int) -> Iterator[Cell]:
-        if study.protocol in splits.folds(study.manifest, options.protocol)[: options.looks]:
+        if study.protocol in splits.folds(study.manifest, protocol)[: options.looks]:
             yield study.cell("modalities", options.modality, seed)
 
     with ExitStack() as held:
@@ -72,6 +78,12 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
             return prepared or 0
         plan, study, store = prepared
         return refuse_bad_input(lambda: go(options, space, plan, study, store))
+
+
+def with_protocol(options: SearchOptions) -> SearchOptions:
+    """With the one it is run with where none was asked for."""
+    first = next(iter(corpora.of(options.corpus).protocols))
+    return replace(options, protocol=options.protocol or first + splits.VALIDATION)
 
 
 def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, store: Store) -> int:

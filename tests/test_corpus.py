@@ -124,7 +124,9 @@ def test_signals_have_the_corpuss_channels_and_are_finite(case: Case) -> None:
         signal = corpora.signal(case.manifest.layout, case.manifest.root, clip["imu"])
         assert signal.shape == (clip["samples"], channels) and signal.dtype == np.float32, clip["clip"]
         # NaN is where a sensor has no sample while others have: it is padding.
-        assert not np.isinf(signal).any() and np.isfinite(signal).any(), f"{clip['clip']}: no finite sample"
+        assert not np.isinf(signal).any(), f"{clip['clip']}: an infinite sample"
+        if len(clip.get("missing", "").split()) * 3 == channels:  # MMAct's, where no sensor has a sample
+            continue
         assert np.isfinite(signal).any(axis=1).all(), f"{clip['clip']}: samples of no sensor"
         if not clip.get("missing"):
             assert signal[np.isfinite(signal).all(axis=1)].std(axis=0).max() > 0, f"{clip['clip']}: nothing moves"

@@ -1,33 +1,44 @@
 """MMAct's reader: a test for each oddity of the release, on trees of tiny files."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 
-from datasets import corpora, decode, mp4, signals
+from datasets import corpora, decode, mp4, shards, signals, undecoded
 from datasets.manifest import BadRecordings, Manifest
+from datasets.spec import Sampling
 
 STAMP = "20181016_13:37:28"
 ROWS = "".join(f"{STAMP}.{i:02d}0000,{i},9.8,-0.5\n" for i in range(60))
 
 
+def written(file: Path, images: Sequence[np.ndarray], keyframes: tuple[int, ...] = (0,), kind: str = "mp4") -> Path:
+    """H.264, or of an AVI MPEG-4."""
+    with av.open(str(file), "w", format=kind) as container:
+        codec, options = ("libx264", {"sc_threshold": "0", "g": "1000"}) if kind == "mp4" else ("mpeg4", {})
+        stream = container.add_stream(codec, rate=30, options=options)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for i, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pict_type = PictureType.I if i in keyframes else PictureType.NONE
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file
+
+
+SIX = [np.full((32, 32, 3), 40 * i, np.uint8) for i in range(6)]
+
+
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Six frames of H.264."""
-    file = tmp_path_factory.mktemp("film") / "film.mp4"
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.width = stream.height = 32
-        stream.pix_fmt = "yuv420p"
-        for i in range(6):
-            image = np.full((32, 32, 3), 40 * i, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-        container.mux(stream.encode())
-    return file.read_bytes()
+    return written(tmp_path_factory.mktemp("film") / "film.mp4", SIX).read_bytes()
 
 
 Tree = Callable[..., Path]
@@ -38,15 +49,26 @@ def tree(tmp_path: Path, film: bytes) -> Tree:
     """Writes instances with all sensors and two cameras, as tree((subject, scene, session, class), ...)."""
 
     def write(*instances: tuple, sensors: str = "", videos: str = "trimmed", cameras: tuple = (1, 2)) -> Path:
-        for subject, scene, session, name in instances:
-            inner = f"scene{scene}/session{session}/{name}"
-            for sensor in signals.SENSORS:
-                put(tmp_path / sensors / f"{sensor}_clip/subject{subject}/{inner}.csv", ROWS.encode())
-            for camera in cameras:
-                put(tmp_path / videos / f"subject{subject}/cam{camera}/{inner}.mp4", film)
+        write_instances(tmp_path, film, instances, sensors, videos, cameras)
         return tmp_path
 
     return write
+
+
+def write_instances(
+    folder: Path,
+    film: bytes,
+    instances: Sequence[tuple],
+    sensors: str = "",
+    videos: str = "trimmed",
+    cameras: tuple = (1, 2),
+) -> None:
+    for subject, scene, session, name in instances:
+        inner = f"scene{scene}/session{session}/{name}"
+        for sensor in signals.SENSORS:
+            put(folder / sensors / f"{sensor}_clip/subject{subject}/{inner}.csv", ROWS.encode())
+        for camera in cameras:
+            put(folder / videos / f"subject{subject}/cam{camera}/{inner}.mp4", film)
 
 
 def put(file: Path, content: bytes) -> None:
@@ -56,6 +78,11 @@ def put(file: Path, content: bytes) -> None:
 
 def read(folder: Path, **options: object) -> Manifest:
     return corpora.read("mmact", folder, folder.parent / "scans", **options)  # pyright: ignore[reportArgumentType]
+
+
+def names_of(manifest: Manifest) -> list[str]:
+    """Of each clip its class, sorted."""
+    return sorted(manifest.classes[label] for label in manifest.clips["label"].to_pylist())
 
 
 def csv_of(folder: Path, sensor: str, where: str = "subject1/scene1/session1/walking") -> Path:
@@ -90,6 +117,69 @@ def test_views_share_their_signals_and_nothing_else(tree: Tree) -> None:
 def test_a_clip_that_is_in_both_of_the_challenges_folders_counts_once(tree: Tree) -> None:
     tree((1, 1, 1, "walking"), videos="cross_scene/trainval")
     assert read(tree((1, 1, 1, "walking"), videos="cross_view/trainval")).clips.num_rows == 2
+
+
+def test_what_the_challenge_ships_is_read_whole(tree: Tree) -> None:
+    """Its two folders hold other classes of one session; key points and untrimmed videos lie beside them."""
+    tree((1, 1, 1, "walking"), (1, 1, 1, "running"), sensors="trimmed_sensors", videos="cross_view/trainval")
+    folder = tree((1, 1, 1, "walking"), (1, 1, 1, "kicking"), sensors="trimmed_sensors", videos="cross_scene/trainval")
+    put(folder / "pose/cross_view/trainval/subject1/cam1/scene1/session1/walking.json", b"{}")
+    put(folder / "untrimmed/cam1/scene1/subject1/session1/20181016-133345.mp4", b"")
+    found = read(folder)
+    assert names_of(found) == ["kicking"] * 2 + ["running"] * 2 + ["walking"] * 2 and found.notes == ()
+    assert [Path(video).parts[0] for video in found.clips["video"].to_pylist()] == (
+        ["cross_scene"] * 2 + ["cross_view"] * 2 + ["cross_scene"] * 2
+    )
+
+
+def test_each_sensor_has_a_parent_of_its_own_and_one_is_in_two(tree: Tree) -> None:
+    folder = tree((1, 1, 1, "walking"), (1, 1, 1, "running"))
+    for sensor, parent in zip(signals.SENSORS, ("acc", "watch", "gyro", "ori"), strict=True):
+        (folder / f"trimmed_{parent}").mkdir()
+        (folder / f"{sensor}_clip").rename(folder / f"trimmed_{parent}/{sensor}_clip")
+    more = folder / "later/gyro_clip/subject1/scene1/session1/running.csv"
+    more.parent.mkdir(parents=True)
+    (folder / "trimmed_gyro/gyro_clip/subject1/scene1/session1/running.csv").rename(more)
+    found = read(folder)
+    assert found.clips["missing"].to_pylist() == [""] * 4 and found.notes == ()
+    assert "|later/gyro_clip/" in found.clips["imu"][0].as_py()
+
+
+def test_a_subject_that_is_padded_and_not_is_one(tree: Tree) -> None:
+    folder = tree((1, 1, 1, "walking"), (1, 1, 1, "running"), cameras=(1, 2, 3))
+    sessions = ["gyro_clip/subject{}/scene1/session1", "trimmed/subject{}/cam2/scene1/session1"]
+    for inner, end in zip(sessions, ("csv", "mp4"), strict=True):
+        (folder / inner.format("01")).mkdir(parents=True)
+        (folder / inner.format("1") / f"walking.{end}").rename(folder / inner.format("01") / f"Walking.{end.upper()}")
+    found = read(folder)
+    assert names_of(found) == ["running"] * 3 + ["walking"] * 3 and found.notes == ()
+    assert len(set(found.clips["instance"].to_pylist())) == 2 and found.clips["missing"].to_pylist() == [""] * 6
+    assert [clip for clip in found.clips["video"].to_pylist() if "subject01" in clip] == [
+        "trimmed/subject01/cam2/scene1/session1/Walking.MP4"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("gyro_clip/subject01/scene1/session1/walking.csv", "gyro_clip/subject1/scene1/session1/walking.csv"),
+        ("gyro_clip/subject1/scene1/session1/Walking.csv", "gyro_clip/subject1/scene1/session1/walking.csv"),
+        ("gyro_clip/subject1/scene1/session1/walking.csv", "more/gyro_clip/subject1/scene1/session1/walking.csv"),
+        (
+            "trimmed/subject1/cam1/scene1/session1/walking.mp4",
+            "cross_scene/trainval/subject1/cam1/scene1/session1/walking.mp4",
+        ),
+    ],
+)
+def test_copies_count_once_and_files_that_differ_are_named(tree: Tree, film: bytes, first: str, second: str) -> None:
+    folder = tree((1, 1, 1, "walking"))
+    content = film if first.endswith("mp4") else ROWS.encode()
+    for file in (first, second):
+        put(folder / file, content)
+    assert read(folder).clips.num_rows == 2
+    (folder / second).write_bytes(content.replace(b"-0.5\n", b"-0.6\n") if second.endswith("csv") else content + b"_")
+    assert bad(folder) == {second: f"differs from {first}, the same recording: keep one"}
+    assert first in str(read(folder, skip_bad=True).clips.to_pylist()[0])
 
 
 def test_key_points_are_no_videos(tree: Tree) -> None:
@@ -143,6 +233,42 @@ def test_a_sensor_without_a_sample_is_padded_and_counted_or_left_out(tree: Tree,
     assert left.digest != padded.digest
 
 
+@pytest.mark.parametrize("rate", [None, 50])
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_instance_without_any_sensor_is_padding(tree: Tree, rate: int | None, gone: bool) -> None:
+    folder = tree((1, 1, 1, "walking"), (17, 1, 1, "walking"))
+    for sensor in signals.SENSORS:
+        csv_of(folder, sensor).unlink() if gone else csv_of(folder, sensor).write_bytes(b"")
+    found = read(folder)
+    assert found.clips["samples"].to_pylist() == [1, 1, 60, 60] and "1 of 2 instances" in found.notes[0]
+    sampling = Sampling(4, 16, 60, channels=12, rate=rate)
+    table = shards.Recordings.of(found, sampling).decode([0, 3])
+    assert table["imu_length"].to_pylist() == [1, 60 if rate is None else 30]
+    assert np.isnan(table["imu"][0].as_py()[:12]).all() and not np.any(table["imu"][0].as_py()[12:])
+    assert read(folder, missing_sensors="exclude").clips["subject"].to_pylist() == [17, 17]
+
+
+def test_videos_without_a_sensors_folder_for_their_session(tree: Tree) -> None:
+    folder = tree((1, 1, 1, "walking"), (1, 1, 2, "walking"))
+    for sensor in signals.SENSORS:
+        shutil.rmtree(csv_of(folder, sensor).parent)
+    assert read(folder).clips["samples"].to_pylist() == [1, 1, 60, 60]
+
+
+def test_less_than_the_encoder_looks_at_and_than_a_clip_holds_is_padded(tree: Tree) -> None:
+    """The release's shortest clip has 22 frames; 46 samples of the gyroscope are 0.9 s."""
+    folder = tree((1, 1, 1, "walking"))
+    for sensor in signals.SENSORS:
+        csv_of(folder, sensor).write_text("".join(ROWS.splitlines(keepends=True)[: 20 if sensor == "gyro" else 40]))
+    found = read(folder)
+    assert (found.clips["samples"][0].as_py(), found.clips["frames"][0].as_py()) == (40, 6)
+    table = shards.Recordings.of(found, Sampling(64, 16, 46, channels=12)).decode([0])
+    assert (table["imu_length"][0].as_py(), table["video_length"][0].as_py()) == (40, 6)
+    imu = np.array(table["imu"][0].as_py()).reshape(46, 12)
+    assert np.isfinite(imu[:40, :6]).all() and np.isnan(imu[20:40, 6:9]).all() and not imu[40:].any()
+    assert not np.array(table["video"][0].as_py())[6 * 16 * 16 * 3 :].any()
+
+
 def test_the_digest_is_of_the_content(tree: Tree) -> None:
     folder = tree((1, 1, 1, "walking"))
     before = read(folder)
@@ -189,6 +315,9 @@ def test_a_session_folder_with_a_wrong_name(tree: Tree, name: str) -> None:
     [
         (f"{STAMP}.5,1,2\n", "Row #1: Expected 4 columns, got 3"),
         (f"{ROWS}{STAMP}.9,1,2\n", "Row #61: Expected 4 columns, got 3"),
+        (f"time,x,y,z\n{ROWS}{STAMP}.9,1,2\n", "Row #62: Expected 4 columns, got 3"),
+        ("hello\n", "it begins with 'hello', neither a row nor names of columns"),
+        (f"x,y,z,time\n{ROWS}", "it begins with 'x,y,z,time', neither a row nor names"),
         (f"{ROWS}{STAMP}.9,1,2,3,4\n", "Expected 4 columns, got 5"),
         (f"{ROWS}2018-10-16 13:37:29,1,2,3\n", "isn't of the form 20181016_13:37:28.612000: '2018-10-16 13:37:29'"),
         (f"{ROWS}20181316_13:37:28,1,2,3\n", "has a time stamp of no such day or time"),
@@ -223,7 +352,8 @@ def sound_only() -> bytes:
     [
         (lambda film: b"", "has no moov box"),
         (lambda film: film[: len(film) // 2], "is cut off"),
-        (lambda film: b"RIFF\x00\x00\x00\x04AVI " * 9, "is cut off"),
+        (lambda film: written(Path("film.avi"), SIX, kind="avi").read_bytes(), "is an AVI file, not the MP4"),
+        (lambda film: b"\x1aE\xdf\xa3" * 9, "is a Matroska or WebM file, not the MP4"),
         (lambda film: sound_only(), "has no video stream"),
     ],
 )
@@ -240,12 +370,45 @@ def test_a_bad_video_is_named_and_the_other_view_stays(
 
 def test_an_instance_that_no_camera_saw_and_a_class_that_is_none(tree: Tree) -> None:
     folder = tree((1, 1, 1, "walking"))
-    put(csv_of(folder, "gyro", "subject1/scene1/session1/running"), ROWS.encode())
+    for where in ("session1/running", "session2/walking"):
+        put(csv_of(folder, "gyro", f"subject1/scene1/{where}"), ROWS.encode())
+    found = read(folder)
+    assert found.notes == ("2 instances have signals and no clip, and are left out",) and found.clips.num_rows == 2
+    csv_of(folder, "gyro").unlink()
+    lacking = read(folder)
+    assert lacking.notes == (*found.notes, "1 of 1 instances lack a sensor's samples, which are padded (gyro 1)")
     put(csv_of(folder, "gyro", "subject1/scene1/session1/swimming"), ROWS.encode())
-    assert bad(folder) == {
-        "gyro_clip/subject1/scene1/session1/running.csv": "no camera has a clip of it",
-        "gyro_clip/subject1/scene1/session1/swimming.csv": "is not named CLASS.csv after a class",
-    }
+    assert bad(folder) == {"gyro_clip/subject1/scene1/session1/swimming.csv": "is not named CLASS.csv after a class"}
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.symlink_to(file.parent / "gone"), Path.mkdir])
+@pytest.mark.parametrize(
+    "file", ["gyro_clip/subject1/scene1/session1/walking.csv", "trimmed/subject1/cam1/scene1/session1/walking.mp4"]
+)
+def test_a_link_to_nothing_and_a_folder_are_bad_files(tree: Tree, file: str, spoil: Callable) -> None:
+    folder = tree((1, 1, 1, "walking"), (1, 1, 2, "walking"))
+    (folder / file).unlink()
+    spoil(folder / file)
+    found = bad(folder)
+    assert list(found) == [file] and ("No such file" in found[file] or "Is a directory" in found[file])
+    assert read(folder, skip_bad=True).clips.num_rows == (2 if file.endswith("csv") else 3)
+
+
+def test_a_sensor_that_goes_bad_after_the_manifest_is_named(tree: Tree) -> None:
+    folder = tree((1, 1, 1, "walking"))
+    found = read(folder)
+    recordings = shards.Recordings.of(found, Sampling(4, 16, 60, channels=12))
+    file = csv_of(folder, "acc_watch")
+    file.write_text(f"{STAMP},1,2\n")
+    with pytest.raises(ValueError, match=rf"^{file}: is no CSV of time,x,y,z .*Row #1: Expected 4 columns, got 3"):
+        recordings.decode([0])
+    file.write_text(ROWS * 2)
+    _, [named] = recordings.tried([0, 1])
+    assert named.file == "acc_phone_clip/subject1/scene1/session1/walking.csv"
+    assert named.reason == "with its other sensors, a signal of 120 samples doesn't fit into 60"
+    file.unlink()
+    _, [named] = recordings.tried([0, 1])
+    assert (named.file, named.reason) == (str(file.relative_to(folder)), "can't be read (No such file or directory)")
 
 
 @pytest.mark.parametrize(("gone", "words"), [("*_clip", "a sensor's folder"), ("trimmed", "videos (subjectN/camN")])
@@ -273,3 +436,39 @@ def test_the_header_says_how_many_frames_decoding_gives(tree: Tree) -> None:
     assert count == 4 and (np.diff(video.mean(axis=(1, 2, 3))) > 20).all()
     with pytest.raises(ValueError, match=r"walking\.mp4: 3 of 4 sampled frames decoded, 6 of 7 in all"):
         decode.decode_video(file, 4, 7, 16)
+
+
+def test_a_second_keyframe_changes_no_frame(tmp_path: Path) -> None:
+    """As the release's clips have one: what is kept is what decoding all of them gives."""
+    rng = np.random.default_rng(0)
+    images = [np.kron(rng.integers(0, 255, (4, 4, 3)), np.ones((12, 12, 1))).astype(np.uint8) for _ in range(20)]
+    file = written(tmp_path / "film.mp4", images, keyframes=(0, 12))
+    with av.open(str(file)) as container:
+        frames = list(container.decode(video=0))
+    assert [i for i, frame in enumerate(frames) if frame.key_frame] == [0, 12]
+    assert mp4.read_header(file)[0] == len(frames) == 20
+    kept, count = decode.decode_video(file, 8, 20, 24)
+    assert count == 8
+    for i, at in enumerate(decode.sample_times(20, 8)):
+        np.testing.assert_array_equal(kept[i], decode._scaled(frames[at], 24, 24))
+
+
+def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> None:
+    """Reading the header finds nothing; decoding names every file, and from then on --skip-bad leaves them out."""
+    folder = tree((1, 1, 1, "walking"), (1, 1, 2, "walking"))
+    names = [f"trimmed/subject1/cam{camera}/scene1/session1/walking.mp4" for camera in (1, 2)]
+    at = film.index(b"mdat") + 4
+    for name in names:
+        (folder / name).write_bytes(film[:at] + b"\xff" * 600 + film[at + 600 :])
+    found = read(folder)
+    table, wrong = shards.Recordings.of(found, Sampling(4, 16, 60, channels=12)).tried(range(4))
+    assert table is None and [b.file for b in wrong] == names and all(b.reason for b in wrong)
+    undecoded.remember(folder.parent / "scans", found.root, wrong[:1])
+    undecoded.remember(folder.parent / "scans", found.root, wrong[1:])
+    assert read(folder).digest == found.digest, "without --skip-bad they are tried again"
+    fewer = read(folder, skip_bad=True)
+    assert fewer.clips["trial"].to_pylist() == [2, 2] and fewer.bad == tuple(wrong) and fewer.digest != found.digest
+    (folder / names[1]).write_bytes(film)
+    mended = read(folder, skip_bad=True)
+    assert mended.clips["camera"].to_pylist() == [2, 1, 2] and mended.bad == (wrong[0],)
+    assert mended.notes == ("of 2 instances a camera lacks its clip (cam1 1)",)

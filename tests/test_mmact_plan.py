@@ -12,6 +12,7 @@ from datasets.corpora import mmact
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from experiments import full_grid
+from experiments.mmact_tree import performed
 from models.spec import ImuModel
 from orchestrator import paper
 from orchestrator.plan import Plan
@@ -98,6 +99,32 @@ def test_a_protocol_of_another_corpus_is_refused(layout: str, protocol: str, kno
     with pytest.raises(ValueError, match=f"^--protocol {protocol}: MMAct knows {known}, "):
         splits.split(replace(made_up(), layout=layout), protocol)
     assert splits.default(made_up()) == "cross-subject"
+
+
+def true_size() -> Manifest:
+    """The release's number of instances, each with one clip."""
+    rows = [(*numbers, mmact.CLASSES.index(name)) for *numbers, name in performed()]
+    count, (subjects, scenes, sessions, labels) = len(rows), zip(*rows, strict=True)
+    filler = {"clip": "c", "video": "v", "imu": "i", "frames": 9, "samples": 60, "content": "c", "camera": 1}
+    filler |= {"seconds": 1.0, "missing": ""}
+    columns = {name: [value] * count for name, value in filler.items()}
+    columns |= {"subject": subjects, "scene": scenes, "trial": sessions, "label": labels, "instance": range(count)}
+    table = pa.table({name: list(columns[name]) for name in mmact.MMACT_SCHEMA.names}, mmact.MMACT_SCHEMA)
+    return replace(made_up(), clips=table)
+
+
+def test_28_classes_in_every_scene_but_the_desks_nine() -> None:
+    manifest = true_size()
+    assert manifest.clips.num_rows == 8968
+    for desk, total in ((False, 35), (True, 37)):
+        found = mmact.with_desk_classes(manifest) if desk else manifest
+        labels, scenes = splits.labels(found), found.clips["scene"].to_numpy()
+        of = {scene: set(labels[scenes == scene].tolist()) for scene in (1, 2, 3, 4)}
+        assert [len(of[scene]) for scene in (1, 2, 3, 4)] == [28, 28, 9, 28] and of[1] == of[2] == of[4]
+        assert len(set().union(*of.values())) == len(found.classes) == total
+        assert len(of[1] & of[3]) == (0 if desk else 2)
+        train, test = splits.split(found, "cross-scene")
+        assert len(set(labels[test].tolist())) == 28 and len(set(labels[train].tolist())) == total
 
 
 # The grid

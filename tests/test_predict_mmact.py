@@ -65,7 +65,7 @@ def test_a_sensor_may_be_missing_and_a_bad_file_is_named(runs: tuple, own: Path)
     without = predict_files(predictor, None, own / "mine")
     assert np.isfinite(without).all() and (whole != without).any()
     (own / "mine/acc_watch.csv").write_text("20181016_13:37:28.0,1,2\n")
-    with pytest.raises(ValueError, match=r"mine: acc_watch.csv is no CSV of time,x,y,z"):
+    with pytest.raises(ValueError, match=r"^\S+/mine/acc_watch\.csv: is no CSV of time,x,y,z"):
         predict_files(predictor, None, own / "mine")
     with pytest.raises(ValueError, match=r"mine.mp4: is no folder that holds any of acc_phone.csv"):
         predict_files(predictor, None, own / "mine.mp4")

@@ -11,10 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from datasets import shards
-from datasets.manifest import Manifest
+from datasets import corpora, shards
+from datasets.manifest import BadRecordings, Manifest
 from datasets.shards import Shards
 from datasets.spec import Sampling
+from orchestrator.prepare import write_shards
+from orchestrator.store import Store
+from orchestrator.study import Study
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -91,13 +94,20 @@ def test_an_interrupted_write_goes_on_where_it_stopped(written: Shards, manifest
 
 
 def test_a_clip_that_cannot_be_decoded_leaves_no_index(written: Shards, manifest: Manifest, tmp_path: Path) -> None:
+    """Every one of a shard is named, and a start with --skip-bad goes on without them."""
     frames = manifest.clips.column("frames").to_pylist()
     at = manifest.clips.schema.get_field_index("frames")
-    longer = pa.array([frames[0] + 40, *frames[1:]], pa.int32())
-    shorter = replace(manifest, clips=manifest.clips.set_column(at, "frames", longer))
-    with pytest.raises(ValueError, match=r"^\S+a1_s1_t1_color\.avi: \d of 8 sampled frames decoded"):
-        shards.write(tmp_path, shorter, written.sampling)
-    assert not list(tmp_path.rglob("index.json"))
+    longer = pa.array([frames[0] + 40, frames[1] + 40, *frames[2:]], pa.int32())
+    study = Study(replace(manifest, clips=manifest.clips.set_column(at, "frames", longer)), "demo", "paper")
+    with pytest.raises(BadRecordings, match=r"go on without them with --skip-bad\. The other shards stay") as raised:
+        write_shards(study, Store(tmp_path))
+    files = manifest.clips.column("video").to_pylist()[:2]
+    assert [b.file for b in raised.value.bad] == files
+    assert all("of 8 sampled frames decoded" in b.reason for b in raised.value.bad)
+    assert not list(tmp_path.rglob("index.json")) and len(list(tmp_path.rglob("part-*.parquet"))) == 5
+    again = corpora.read("synthetic", manifest.root, tmp_path / "scans", skip_bad=True)
+    assert again.clips.equals(manifest.clips.slice(2)) and again.bad == raised.value.bad
+    assert corpora.read("synthetic", manifest.root, tmp_path / "scans").digest == manifest.digest
 
 
 @pytest.mark.parametrize(

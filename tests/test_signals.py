@@ -12,7 +12,7 @@ from models.spec import ImuModel
 from tests.test_mmact import ROWS
 
 
-@pytest.mark.parametrize("names", ["", "time,x,y,z\n", "time,azimuth,pitch,roll\r\n"])
+@pytest.mark.parametrize("names", ["", "time,x,y,z\n", "time,azimuth,pitch,roll\r\n", '\ufeff"Time","x","y","z"\n\n'])
 def test_a_csv_with_names_above_it_or_without_keeps_its_first_row(names: str) -> None:
     time, values = signals.parse((names + ROWS).encode())
     assert values.shape == (60, 3) and values[0].tolist() == pytest.approx([0, 9.8, -0.5])
@@ -62,6 +62,20 @@ def test_by_time_stamp_all_channels_are_of_the_same_moment(four: list[Path | Non
     assert np.isnan(signal[at < 0.5, 3]).all() and np.isfinite(signal[(at >= 0.5) & (at < 3.4), 3]).all()
     nearest = signal[:, 9][np.isfinite(signal[:, 9])]
     assert np.abs(nearest - at[: len(nearest)]).max() <= 0.01 + 1e-5  # the orientation is taken, not mixed
+
+
+def test_nothing_at_all_is_parsed_to_nothing() -> None:
+    assert signals.parse_all([]) == [] and len(signals.parse_all([b""])) == 1
+
+
+@pytest.mark.parametrize("rate", [20, 50, 100])
+def test_the_order_and_repeats_of_rows_change_nothing_by_time_stamp(four: list[Path | None], rate: int) -> None:
+    expected, rng = signals.read(four, rate), np.random.default_rng(0)
+    for file in filter(None, four):
+        lines = file.read_text().splitlines(keepends=True)
+        lines += [lines[i] for i in rng.integers(0, len(lines), 40)]
+        file.write_text("".join(lines[i] for i in rng.permutation(len(lines))))
+    np.testing.assert_array_equal(signals.read(four, rate), expected)
 
 
 def test_a_sensor_with_a_clock_of_its_own_starts_where_the_longest_does(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets import undecoded
 from datasets.corpora import mmact
 from datasets.corpora.corpus import Corpus
 from datasets.manifest import BadRecordings, Manifest
 
-VERSION = 1  # raise it when a reader judges files otherwise: what was remembered of them is read again
+VERSION = 2  # raise it when a reader judges files otherwise: what was remembered of them is read again
 # Of `--corpus`, by the file of this folder that reads them: a synthetic corpus is written in a real one's layout. A
 # Manifest's layout is one of these names too.
 CORPORA = {
@@ -42,7 +43,7 @@ def read(
 
     `say` is told where what was remembered is damaged; then the folder is read again. `desk_classes` and
     `missing_sensors` ("pad" or "exclude") are MMAct's. Raises BadRecordings, naming every bad file, unless `skip_bad`:
-    then they are left out and listed in the Manifest.
+    then they are left out and listed in the Manifest, with those that an earlier start couldn't decode.
     """
     reader = of(corpus)
     if reader is not mmact.CORPUS and (desk_classes or missing_sensors != "pad"):
@@ -59,6 +60,9 @@ def read(
         manifest.write(remembered)
     if manifest.bad and not skip_bad:
         raise BadRecordings(folder, manifest.bad)
+    if skip_bad:
+        manifest = undecoded.without(cache, manifest)
+        manifest = mmact.noted(manifest) if reader is mmact.CORPUS else manifest
     manifest = mmact.with_all_sensors(manifest) if missing_sensors == "exclude" else manifest
     manifest = mmact.with_desk_classes(manifest) if desk_classes else manifest
     if manifest.clips.num_rows == 0:

@@ -11,30 +11,28 @@ A clip's `trial` is its session. An optional corpus.json names what the video sh
 import hashlib
 import json
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datasets import mp4, signals
+from datasets.corpora import mmact_folders
 from datasets.corpora.corpus import Corpus
+from datasets.corpora.mmact_folders import CLASSES, Path3, Session, files_of
 from datasets.manifest import SCHEMA, BadFile, Manifest
+from datasets.signals import Samples
 from datasets.spec import Protocol
 
-CLASSES: tuple[str, ...] = tuple(
-    "carrying carrying_heavy carrying_light checking_time closing crouching drinking entering exiting fall jumping"
-    " kicking loitering looking_around opening picking_up pocket_in pocket_out pointing pulling pushing running"
-    " setting_down sitting sitting_down standing standing_up talking talking_on_phone throwing transferring_object"
-    " using_pc using_phone walking waving_hand".split()
-)
 # The paper's 37: in scene 3, at the desk, these two are classes of their own.
 DESK, AT_DESK = 3, ("talking_on_phone", "using_phone")
+# The challenge's archives hold all signals beside some of the videos.
+UNSEEN = "instances have signals and no clip, and are left out"
 # `missing` names the sensors without a sample, whose channels are padding; `seconds` goes from first to last stamp.
 MMACT_SCHEMA = pa.schema(
     [
@@ -46,133 +44,38 @@ MMACT_SCHEMA = pa.schema(
         ("missing", pa.string()),
     ]
 )
-LEVELS = {"subject": "subject", "scene": "scene", "session": "session", "camera": "cam"}
-SENSOR_PATH, VIDEO_PATH = ("subject", "scene", "session"), ("subject", "camera", "scene", "session")
-
-Path3 = tuple[int, int, int]  # subject, scene, session
 
 
-class Session(NamedTuple):
-    """The folders of one session: of each sensor, and of each camera."""
-
-    sensors: dict[str, Path]
-    cameras: dict[int, Path]
-
-
-def _roots(folder: Path, deep: int = 3) -> tuple[dict[str, Path], list[Path]]:
-    """Where each sensor's folder is, and the folders that hold subjectN/camN."""
-    sensors: dict[str, Path] = {}
-    videos = []
-    level = [folder]
-    for _ in range(deep):
-        below = []
-        for parent in level:
-            inner = sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
-            subjects = [p for p in inner if _number("subject", p.name) is not None]
-            if any(any(p.glob("cam[0-9]*")) for p in subjects):
-                videos.append(parent)
-            for path in (p for p in inner if p not in subjects):
-                sensor = path.name.removesuffix("_clip")
-                if path.name.endswith("_clip") and sensor in signals.SENSORS:
-                    sensors.setdefault(sensor, path)
-                elif path.name != "pose":  # the challenge's key points have the layout of its videos
-                    below.append(path)
-        level = below
-    if not sensors or not videos:
-        lacks = " nor ".join(
-            ["a sensor's folder (acc_phone_clip, ...)"] * (not sensors) + ["videos (subjectN/camN/...)"] * (not videos)
-        )
-        raise ValueError(f"{folder}: holds no {lacks}, up to {deep} levels down. Unpack MMAct's archives there.")
-    return sensors, videos
+def _signals(files: Iterable[Path]) -> dict[Path, tuple[bytes, Samples | ValueError]]:
+    """Of each file its content and its samples, or what is wrong with it."""
+    contents: dict[Path, bytes] = {}
+    unread: dict[Path, tuple[bytes, Samples | ValueError]] = {}
+    for file in files:
+        try:
+            contents[file] = file.read_bytes()
+        except OSError as error:  # a link to nothing, a folder
+            unread[file] = b"", ValueError(f"can't be read ({error.strerror})")
+    parsed = signals.parse_all(list(contents.values()))
+    return {file: (contents[file], samples) for file, samples in zip(contents, parsed, strict=True)} | unread
 
 
-def _number(level: str, name: str) -> int | None:
-    """12 of "subject12", "subject012" or "Subject12"."""
-    match = re.fullmatch(rf"{LEVELS[level]}0*([1-9]\d*)", name.casefold())
-    return int(match[1]) if match else None
-
-
-def _folders(root: Path, levels: tuple[str, ...], bad: list[Path]) -> Iterator[tuple[tuple[int, ...], Path]]:
-    """The innermost folders with their numbers; what isn't named as its level is goes to `bad`."""
-    for path in sorted(p for p in root.iterdir() if not p.name.startswith(".")):
-        number = _number(levels[0], path.name) if path.is_dir() else None
-        if number is None:
-            bad.append(path)
-        elif len(levels) == 1:
-            yield (number,), path
-        else:
-            yield from (((number, *inner), p) for inner, p in _folders(path, levels[1:], bad))
-
-
-def _sessions(folder: Path) -> tuple[dict[Path3, Session], list[BadFile]]:
-    sensors, videos = _roots(folder)
-    found: dict[Path3, Session] = {}
+def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table, list[BadFile], int]:
+    """The whole clips of a session, by class and camera, what is bad, and how many signals have no clip."""
     bad: list[BadFile] = []
-
-    def refuse(paths: list[Path], levels: tuple[str, ...]) -> None:
-        like = "/".join(f"{LEVELS[level]}N" for level in levels)
-        bad.extend(BadFile(str(p.relative_to(folder)), f"is not named as in {like}") for p in paths if p.is_dir())
-
-    for sensor, root in sensors.items():
-        wrong: list[Path] = []
-        for numbers, path in _folders(root, SENSOR_PATH, wrong):
-            found.setdefault(numbers, Session({}, {})).sensors[sensor] = path  # pyright: ignore[reportArgumentType]
-        refuse(wrong, SENSOR_PATH)
-    for root in videos:
-        wrong = []
-        for (subject, camera, scene, session), path in _folders(root, VIDEO_PATH, wrong):
-            # The challenge's two folders hold some clips twice.
-            found.setdefault((subject, scene, session), Session({}, {})).cameras.setdefault(camera, path)
-        # Beside its subjects may lie the sensors' folders and anything else.
-        refuse([p for p in wrong if p.parent != root or p.name.casefold().startswith("subj")], VIDEO_PATH)
-    return found, bad
-
-
-def seen(folder: Path) -> Iterator[str]:
-    """Name, size and time of every file: while these stay, so does the Manifest."""
-    for session in _sessions(folder)[0].values():
-        for path in (*session.sensors.values(), *session.cameras.values()):
-            with os.scandir(path) as entries:
-                for name, stat in sorted((entry.path, entry.stat()) for entry in entries):
-                    yield f"{name} {stat.st_size} {stat.st_mtime_ns}\n"
-    about = folder / "corpus.json"
-    if about.exists():
-        yield f"{about.stat().st_size} {about.stat().st_mtime_ns}\n"
-
-
-def _files(path: Path, suffix: str, folder: Path, bad: list[BadFile]) -> dict[str, Path]:
-    """Class -> its file; names are folded, for one instance of the release is Carrying_light."""
-    found = {}
-    with os.scandir(path) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    for name in names:
-        stem, dot, end = name.casefold().rpartition(".")
-        if dot + end != suffix or stem not in CLASSES:
-            bad.append(BadFile(str((path / name).relative_to(folder)), f"is not named CLASS{suffix} after a class"))
-        else:
-            found[stem] = path / name
-    return found
-
-
-def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table, list[BadFile]]:
-    """The whole clips of a session, by class and camera."""
-    subject, scene, number = key
-    bad: list[BadFile] = []
-    sensors = {name: _files(path, ".csv", folder, bad) for name, path in session.sensors.items()}
-    cameras = {camera: _files(path, ".mp4", folder, bad) for camera, path in sorted(session.cameras.items())}
+    unseen = 0
+    sensors = {name: files_of(paths, ".csv", folder, bad) for name, paths in session.sensors.items()}
+    cameras = {camera: files_of(paths, ".mp4", folder, bad) for camera, paths in sorted(session.cameras.items())}
+    read = _signals(file for found in sensors.values() for file in found.values())
     columns: dict[str, list[Any]] = {name: [] for name in MMACT_SCHEMA.names}
-    contents = {file: file.read_bytes() for found in sensors.values() for file in found.values()}
-    parsed = dict(zip(contents, signals.parse_all(list(contents.values())), strict=True))
     for label, name in enumerate(CLASSES):
         files = [sensors.get(sensor, {}).get(name) for sensor in signals.SENSORS]
         videos = {camera: found[name] for camera, found in cameras.items() if name in found}
-        there = [file for file in files if file]
         if not videos:
-            bad += [BadFile(str(file.relative_to(folder)), "no camera has a clip of it") for file in there[:1]]
+            unseen += any(files)
             continue
         recorded, digest = [], hashlib.sha256()
         for file in files:
-            content, samples = (contents[file], parsed[file]) if file else (b"", signals.NONE)
+            content, samples = read[file] if file else (b"", signals.NONE)
             digest.update(len(content).to_bytes(8, "big") + content)
             if file and isinstance(samples, ValueError):
                 bad.append(BadFile(str(file.relative_to(folder)), str(samples)))
@@ -180,28 +83,17 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
                 recorded.append(samples)
         if len(recorded) < len(files):
             continue
-        missing = [s for s, (time, _) in zip(signals.SENSORS, recorded, strict=True) if not len(time)]
-        shared = {
-            "subject": subject,
-            "trial": number,
-            "label": label,
-            "imu": "|".join(str(file.relative_to(folder)) if file else "" for file in files),
-            "samples": max(len(time) for time, _ in recorded),
-            "instance": ((subject * 100 + scene) * 100 + number) * 100 + label,
-            "scene": scene,
-            "seconds": signals.span(recorded),
-            "missing": " ".join(missing),
-        }
+        shared = _of_instance(folder, key, label, files, recorded)
         for camera, video in videos.items():
             try:
                 frames, header = mp4.read_header(video)
             except (ValueError, OSError) as error:
-                bad.append(BadFile(str(video.relative_to(folder)), str(error)))
+                bad.append(BadFile(str(video.relative_to(folder)), getattr(error, "strerror", None) or str(error)))
                 continue
             # Size and header, which holds the size of every frame: reading 100 GB to tell them apart would take hours.
             whole = hashlib.sha256(f"{digest.hexdigest()} {video.stat().st_size} ".encode() + header)
             row = shared | {
-                "clip": f"subject{subject}_scene{scene}_session{number}_{name}_cam{camera}",
+                "clip": "subject{}_scene{}_session{}".format(*key) + f"_{name}_cam{camera}",
                 "video": str(video.relative_to(folder)),
                 "frames": frames,
                 "content": whole.hexdigest()[:16],
@@ -209,7 +101,26 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
             }
             for column, values in columns.items():
                 values.append(row[column])
-    return pa.table(columns, MMACT_SCHEMA), bad
+    return pa.table(columns, MMACT_SCHEMA), bad, unseen
+
+
+def _of_instance(
+    folder: Path, key: Path3, label: int, files: list[Path | None], recorded: list[Samples]
+) -> dict[str, Any]:
+    """What all views of an instance share."""
+    subject, scene, session = key
+    return {
+        "subject": subject,
+        "trial": session,
+        "label": label,
+        "imu": "|".join(str(file.relative_to(folder)) if file else "" for file in files),
+        # Without any sensor it is one sample of padding, as `signals.read` gives it.
+        "samples": max(1, *(len(time) for time, _ in recorded)),
+        "instance": ((subject * 100 + scene) * 100 + session) * 100 + label,
+        "scene": scene,
+        "seconds": signals.span(recorded),
+        "missing": " ".join(s for s, (time, _) in zip(signals.SENSORS, recorded, strict=True) if not len(time)),
+    }
 
 
 def read(folder: Path) -> Manifest:
@@ -220,26 +131,28 @@ def read(folder: Path) -> Manifest:
     about = {"name": "MMAct", "video": "RGB"}
     if (folder / "corpus.json").exists():
         about |= json.loads((folder / "corpus.json").read_text())
-    sessions, bad = _sessions(folder)
+    sessions, bad = mmact_folders.find(folder)
     keys = sorted(sessions)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(lambda key: _read_session(folder, key, sessions[key]), keys))
-    clips = pa.concat_tables([part for part, _ in found]) if found else MMACT_SCHEMA.empty_table()
-    bad += [b for _, part in found for b in part]
+    clips = pa.concat_tables([part for part, _, _ in found]) if found else MMACT_SCHEMA.empty_table()
+    bad += [b for _, part, _ in found for b in part]
     bad = tuple(sorted(bad, key=lambda b: b.file))
-    made = Manifest(about["name"], about["video"], "mmact", CLASSES, clips.combine_chunks(), folder.resolve(), bad)
-    return noted(made)
+    unseen = sum(count for _, _, count in found)
+    notes = (f"{unseen} {UNSEEN}",) if unseen else ()
+    clips = clips.combine_chunks()
+    return noted(Manifest(about["name"], about["video"], "mmact", CLASSES, clips, folder.resolve(), bad, notes))
 
 
 def noted(manifest: Manifest) -> Manifest:
-    """With what is missing, counted by instance."""
+    """With what is missing, counted by instance; what was counted before its clips were fewer is counted again."""
     clips = manifest.clips
     instance, camera = clips["instance"].to_numpy(), clips["camera"].to_numpy()
     ids, first = np.unique(instance, return_index=True)
     missing = clips["missing"].take(pa.array(first))
     lacks = {s: pc.sum(pc.match_substring_regex(missing, rf"\b{s}\b")).as_py() for s in signals.SENSORS}  # pyright: ignore
     lacks = {name: count for name, count in lacks.items() if count}
-    notes = []
+    notes = [note for note in manifest.notes if note.endswith(UNSEEN)]
     if lacks:
         total = pc.sum(pc.not_equal(missing, "")).as_py()  # pyright: ignore[reportAttributeAccessIssue]
         listed = ", ".join(f"{name} {count}" for name, count in lacks.items())
@@ -291,4 +204,4 @@ PROTOCOLS = {
     "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
     "cross-view": Protocol("camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"),
 }
-CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, signal, own, seen)
+CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, signal, own, mmact_folders.seen)
