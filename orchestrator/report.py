@@ -141,6 +141,7 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "cell_label": lambda cell: scores.cell_label(results, cell),
         "table2": scores.table2(results),
         "sampling": scores.sampling(results),
+        "folds": any(scores.fold_of(cell) for cell in results["cells"]),
         "ratios": scores.ratios(results),
         "figure2": scores.figure2(results),
         "figure3": scores.figure3(results),

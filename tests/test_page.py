@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from orchestrator import report
-from tests.made_up import fail, make
+from tests.made_up import fail, in_folds, make
 
 WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 PAPER = {"width": 700, "height": 1000}  # A4 less its margins
@@ -120,16 +120,41 @@ def test_a_number_leads_to_its_run(browser: Browser, address: str):
     page.close()
 
 
-def test_every_score_of_one_seed_is_a_link(browser: Browser, no_plots: None, tmp_path: Path):
-    """And so are the differences that the claims are judged by."""
-    results = make(tmp_path / "runs")
+@pytest.mark.parametrize(("seeds", "folds"), [(1, False), (2, False), (1, True), (2, True)])
+def test_every_score_leads_to_its_runs(browser: Browser, no_plots: None, tmp_path: Path, seeds: int, folds: bool):
+    """And so do the differences that the claims are judged by."""
+    results = make(tmp_path / "runs", seeds=seeds)
+    if folds:
+        in_folds(results, tmp_path / "runs")
     page = show(browser, report.write(results, tmp_path / "runs", tmp_path / "report").as_uri(), WIDE)
+    # Over several runs a number's links stand below it, or at the head of its row or column.
     bare = page.evaluate(
-        "[...document.querySelectorAll('td.n:not(.theirs)')]"
-        ".filter(td => !td.querySelector('a') && /^\\d+\\.\\d/.test(td.innerText))"
-        ".map(td => td.parentElement.innerText)"
+        """[...document.querySelectorAll('td.n:not(.theirs)')].filter(td => /^\\d+\\.\\d/.test(td.innerText))
+        .filter(td => ![td, td.parentElement.querySelector('th'), td.closest('table').tHead.rows[0].cells[td.cellIndex]]
+          .some(at => at.querySelector('a'))).map(td => td.parentElement.innerText)"""
     )
     assert bare == []
+    behind = page.locator("#table2 ~ .scroll").first.locator("tr.ours").first.locator("td.n").first.locator("a")
+    assert behind.count() == seeds * (2 if folds else 1)
     unfounded = page.locator("table.words tr:has-text('p =')").filter(has_not=page.locator("a"))
     assert page.locator("table.words tr:has-text('p =')").count() > 5 and unfounded.count() == 0
+    assert set(page.locator("#runs ~ .scroll tbody tr code").all_inner_texts()) == set(results["runs"])
+    page.close()
+
+
+def test_a_subject_tested_by_one_run_leads_to_it(browser: Browser, no_plots: None, tmp_path: Path):
+    results = in_folds(make(tmp_path / "runs"), tmp_path / "runs")
+    page = show(browser, report.write(results, tmp_path / "runs", tmp_path / "report").as_uri(), WIDE)
+    row = page.locator("h3:has-text('by test subject') + .scroll tbody tr").first
+    assert [a.get_attribute("href") for a in row.locator("td a").all()] == ["#run-imu-10-0-0-0", "#run-imu-10-0-0-0-4"]
+    page.close()
+
+
+def test_what_errs_names_the_runs_it_was_counted_from(browser: Browser, address: str):
+    page = show(browser, address, WIDE)
+    named = page.locator("img[alt^='Confusion matrix']").count()
+    assert named == 3
+    for index in range(named):
+        caption = page.locator(".scroll:has(img[alt^='Confusion matrix']) + .caption").nth(index)
+        assert caption.locator("a").count() in (1, 2)  # of one model a seed has failed
     page.close()
