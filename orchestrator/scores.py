@@ -101,6 +101,11 @@ def modality(results: Results, model: str) -> list[Cell]:
     return []
 
 
+def looked_at(results: Results) -> str | None:
+    """The run whose clips the appendix shows: the fusion of Table 2, its first seed that is done."""
+    return next((cell["keys"][0] for cell in modality(results, "fusion") if cell["status"] == "done"), None)
+
+
 def variant(results: Results, experiment: str, name: str) -> list[Cell]:
     return _pick(results, experiment, lambda cell: cell["variant"] == name)
 

@@ -86,6 +86,16 @@ def fail(results: dict, index: int, status: str, reason: str) -> str:
     return cell["key"]
 
 
+def ablate(results: dict, runs: Path) -> None:
+    """The fusion in one stage and in two, with what is left of each where a modality is missing."""
+    lost = {
+        f"{name}_without_{m}": value for m in ("imu", "video") for name, value in (("top1", 0.25), ("k", 3), ("n", 12))
+    }
+    for variant, right in (("one-stage", 6), ("", 9)):
+        add_cell(results, runs, "stages", "fusion", 1.0, {"imu": [], "video": []}, 7 + right, right)
+        results["cells"][-1] |= {"variant": variant, "seed": 0} | lost
+
+
 def in_folds(results: dict, runs: Path) -> dict:
     """The same as leave-one-subject-out: subject 2's clips tested by the runs that are there, subject 4's by others."""
     cells = results["cells"]

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from orchestrator import report
-from tests.made_up import fail, in_folds, make
+from orchestrator import figures, report
+from tests.made_up import ablate, fail, in_folds, make
+from tests.test_pictures import look
 
 WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 PAPER = {"width": 700, "height": 1000}  # A4 less its margins
@@ -16,13 +17,15 @@ PAPER = {"width": 700, "height": 1000}  # A4 less its margins
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two seeds, a failed run, and names as long as they come."""
+    """Two seeds, a failed run, variants, another corpus, an appendix, and names as long as they come."""
     folder = tmp_path_factory.mktemp("page")
     results = make(folder / "runs", seeds=2)
+    ablate(results, folder / "runs")
     results["classes"] += [f"a_class_with_a_long_name_{index}" for index in range(24)]
     results["command"] = "python experiments/full_grid.py " + "--recordings /a/folder/" + "deep/" * 30
     fail(results, 3, "failed", "RuntimeError: " + "x" * 200)
-    return report.write(results, folder / "runs", folder / "report").as_uri()
+    beside, looks = [make(folder / "other", "RGB", "MMAct")], [look(), look(12)]
+    return report.write(results, folder / "runs", folder / "report", beside, looks).as_uri()
 
 
 def show(browser: Browser, address: str, size: dict[str, int], scheme: str = "light") -> Page:
@@ -68,6 +71,27 @@ def test_nothing_is_fetched_and_nothing_complains(browser: Browser, address: str
     assert said == []
     assert set(asked) <= {address, "data:image/png;base64"}
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    page.close()
+
+
+def test_every_part_is_on_the_page(browser: Browser, address: str):
+    page = show(browser, address, WIDE)
+    parts = ["table2", "variants", "figure2", "figure3", "confusion", "curves", "cost", "looks", "runs"]
+    assert [a.get_attribute("href") for a in page.locator("nav a").all()] == [f"#{part}" for part in parts]
+    assert page.locator("h3:has-text('Table 2 on MMAct')").count() == 1 and page.locator("figure").count() == 2
+    page.close()
+
+
+def test_letters_of_a_confusion_matrix_can_be_read_on_paper(browser: Browser, address: str):
+    page = show(browser, address, PAPER)
+    page.emulate_media(media="print")
+    shares = page.evaluate(
+        "[...document.querySelectorAll('img[alt^=Confusion]')]"
+        ".map(image => image.getBoundingClientRect().width / 96 / image.naturalWidth)"
+    )
+    assert len(shares) == 3
+    smallest = min(figures.NAMES, figures.NUMBERS) * figures.DPI * min(shares)  # points, at the size it is shown
+    assert smallest >= 6
     page.close()
 
 
