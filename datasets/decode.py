@@ -29,7 +29,9 @@ MAX_SIDE = 8192
 MAX_FRAMES = 200_000
 MAX_SECONDS = 300.0  # of one file, all of it decoded
 # As what a file may be opened: not as a playlist, which would open other files and addresses.
-FORMATS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
+FORMATS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,asf,flv"
+# How files of these are named.
+VIDEOS = frozenset(".avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split())
 
 
 @contextmanager

@@ -24,7 +24,7 @@ class Asked:
     storage: Path = Path("output")
     """The storage that holds it."""
     video: Path | None = None
-    """AVI, MP4, MOV, Matroska or WebM."""
+    """AVI, MP4, MOV, Matroska, WebM, MPEG, WMV or FLV."""
     imu: Path | None = None
     """A .csv with the columns ax, ay, az (g, with gravity), gx, gy, gz (deg/s) at 50 Hz, or UTD-MHAD's .mat; of an
     MMAct run the folder of acc_phone.csv, acc_watch.csv, gyro.csv and orientation.csv."""

@@ -56,11 +56,11 @@ def looks(store: Store, results: dict[str, Any]) -> list[Look] | str:
     """Of the fusion of Table 2, its first seed; or why there are none."""
     from orchestrator import saliency  # torch and Captum take seconds
 
-    done = [cell["keys"][0] for cell in scores.modality(results, "fusion") if cell["status"] == "done"]
-    if not done:
+    run = scores.looked_at(results)
+    if run is None:
         return "Not drawn: no fusion of all the training data is done."
     try:
-        return saliency.looks(store, done[0])
+        return saliency.looks(store, run)
     except ValueError as error:
         return f"Not drawn: {error}"
 

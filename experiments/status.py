@@ -1,4 +1,4 @@
-"""How a plan in a storage is doing, from any terminal that sees the storage, while it runs and after.
+"""How a plan in a storage is doing, run by run with the key of each, from any terminal that sees the storage.
 
 python experiments/status.py --storage DIR --plan full_grid
 """
@@ -27,12 +27,14 @@ def status(which: Which) -> int:
     results, progress = read_json(file), sign_of_life(store, which.plan)
     alive = not progress["ended"] and progress["age"] < 6 * SIGN_SECONDS
     console.print(f"{which.plan}: {results['corpus']}, {results['scale']} scale, started {results['created']}")
-    table = Table("run", "status", "", box=None, pad_edge=False)
+    table = Table("run", "key", "status", "", box=None, pad_edge=False)
+    for column in table.columns[:3]:
+        column.no_wrap = True  # half a key is none
     count = Counter()
     for key, run in results["runs"].items():
         state, words = describe(store, key, progress, alive)
         count[state] += 1
-        table.add_row(*(Text(entry) for entry in (run["name"], state, words)))
+        table.add_row(*(Text(entry) for entry in (run["name"], key, state, words)))
     console.print(table)
     if alive:
         left = progress["seconds_left"]

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,26 +12,31 @@ from orchestrator import scores
 from orchestrator.scores import Results
 from orchestrator.store import RunFolder
 
-Clips = dict[str, list[int]]  # columns of predictions.parquet: subject, label, predicted
+Clips = dict[str, list[Any]]  # columns of predictions.parquet: subject, label, predicted, and the run's key
 Predictions = dict[str, list[Clips]]  # of each model, one a seed
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model's test clips that were right, of all, by subject or class; `keys` are the runs that named them."""
+    """A model's test clips that were right, of all, by subject or class; `keys` are the runs that named them.
+
+    `runs` are those of each subject or class: of a protocol that tests one subject after the other, the subject's.
+    """
 
     label: str
     keys: list[str]
     right: Counter[int]
     total: Counter[int]
+    runs: dict[int, list[str]]
 
 
 def predictions(results: Results, runs: Path, model: str) -> list[Clips]:
-    columns = ["subject", "label", "predicted"]
-    return [
-        pa.concat_tables(RunFolder(runs / key).predictions(columns) for key in keys).to_pydict()
-        for keys in _keys(results, runs, model)
-    ]
+    return [pa.concat_tables(_clips(runs / key) for key in keys).to_pydict() for keys in _keys(results, runs, model)]
+
+
+def _clips(run: Path) -> pa.Table:
+    table = RunFolder(run).predictions(["subject", "label", "predicted"])
+    return table.append_column("key", pa.array([run.name] * len(table), pa.string()))
 
 
 def _keys(results: Results, runs: Path, model: str) -> list[list[str]]:
@@ -50,13 +56,15 @@ def rows(results: Results, runs: Path, found: Predictions, by: str) -> list[Row]
     """`by` is "subject" or "label"; a row for each model that left predictions."""
     out = []
     for model, seeds in found.items():
-        right, total = Counter(), Counter()
+        right, total, behind = Counter(), Counter(), {}
         for run in seeds:
             total.update(run[by])
+            for at, key in dict.fromkeys(zip(run[by], run["key"], strict=True)):
+                behind.setdefault(at, []).append(key)
             right.update(at for at, y, p in zip(run[by], run["label"], run["predicted"], strict=True) if y == p)
         if total:
             keys = [key for seed in _keys(results, runs, model) for key in seed]
-            out.append(Row(scores.model_label(results, model), keys, right, total))
+            out.append(Row(scores.model_label(results, model), keys, right, total, behind))
     return out
 
 

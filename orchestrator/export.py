@@ -48,7 +48,8 @@ def to_onnx(store: Store, key: str, file: Path) -> float:
 
     It takes what the network sees: `imu` (B, S, C) float32, `video` (B, T, H, W, 3) uint8 and their true lengths,
     decoded, resampled and padded as training does; a length of 0 is a missing modality. Raises ValueError and keeps no
-    file where the difference is above TOLERANCE.
+    file where the difference is above TOLERANCE. All of it is fp32, and so is the PyTorch it is compared with: of a run
+    in bf16 (recipe tuned's video) what training and predict.py compute is rounded more coarsely.
     """
     try:
         import onnxruntime

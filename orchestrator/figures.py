@@ -19,6 +19,9 @@ COLOURS = {"imu": "#0072B2", "video": "#D55E00", "fusion": "#009E73"}
 BAR_COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#E69F00")
 MARKERS = {"imu": "o", "video": "s", "fusion": "D"}
 LETTERS: dict[Any, Any] = {"font.size": 12, "axes.titlesize": 12}
+# Of a confusion matrix: with 27 classes it is nine inches wide, and seven on paper.
+NAMES, NUMBERS = 9, 8
+DPI = 140
 
 
 @dataclass(frozen=True)
@@ -99,17 +102,17 @@ def confusion(matrix_KK: np.ndarray, classes: Sequence[str], title: str) -> byte
     """Clips counted as (class, predicted class), shown as per cent of the class's clips; zeros are left blank."""
     total = matrix_KK.sum(axis=1, keepdims=True)
     share_KK = 100 * matrix_KK / np.maximum(total, 1)
-    side = 3.2 + 0.3 * len(classes)
+    side = max(6.0, 2.6 + 0.25 * len(classes))
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     axes.imshow(share_KK, cmap="Blues", vmin=0, vmax=100)
     for row, column in zip(*np.nonzero(matrix_KK), strict=True):
         share = share_KK[row, column]
         colour = "white" if share > 60 else "black"
-        axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=7, color=colour)
+        axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=NUMBERS, color=colour)
     # Class names are not ours: a pair of dollar signs in one would be read as mathematics.
-    axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=8, parse_math=False)
-    axes.set_yticks(range(len(classes)), classes, fontsize=8, parse_math=False)
+    axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=NAMES, parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, fontsize=NAMES, parse_math=False)
     axes.set(xlabel="predicted class", ylabel="class")
     axes.set_title(title, fontsize=11)
     return png(figure)
@@ -143,5 +146,5 @@ def png(figure: Figure, *plain: Axes) -> bytes:
         axes.grid(axis="y", color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=140)  # a Figure made without pyplot draws on Agg
+    figure.savefig(buffer, format="png", dpi=DPI)  # a Figure made without pyplot draws on Agg
     return buffer.getvalue()

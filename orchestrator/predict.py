@@ -18,7 +18,6 @@ from orchestrator.reader import see
 from orchestrator.spec import DataSpec, RunSpec
 from orchestrator.store import RunFolder, Store
 
-VIDEOS = frozenset(".avi .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split())
 # How UTD-MHAD ends the names of a trial's two files.
 ENDINGS = ("_color", "_inertial")
 
@@ -152,7 +151,7 @@ def clips(layout: str, folder: Path) -> dict[str, dict[str, Path]]:
     """The clips below a folder: a video and a signal of one name belong together, in whichever folders they lie."""
     found: dict[str, dict[str, Path]] = {}
     for file in sorted(folder.rglob("*")):
-        kind = "video" if file.suffix.lower() in VIDEOS and file.is_file() else None
+        kind = "video" if file.suffix.lower() in decode.VIDEOS and file.is_file() else None
         with suppress(ValueError):
             kind = kind or (corpora.of(layout).own(file) and "imu")
         if kind is None:
@@ -185,7 +184,7 @@ def predict_folder(predictor: Predictor, folder: Path) -> pa.Table:
     if not rows:
         raise ValueError(
             f"--folder {folder}: holds no {' or '.join(reads)} recording of {predictor.layout}'s kind"
-            f" ({', '.join(sorted(VIDEOS))}; .csv, .mat, or of MMAct a folder of its sensors' .csv)."
+            f" ({', '.join(sorted(decode.VIDEOS))}; .csv, .mat, or of MMAct a folder of its sensors' .csv)."
         )
     columns = [("clip", pa.string()), ("predicted", pa.string()), ("probabilities", pa.list_(pa.float32()))]
     return pa.Table.from_pylist(rows, pa.schema([*columns, ("error", pa.string())]))

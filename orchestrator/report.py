@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from datasets.whole import write_whole
-from orchestrator import claims, cost, errors, figures, paper, pictures, scores
+from orchestrator import appendix, claims, cost, errors, figures, paper, scores
 from orchestrator.errors import Predictions
 from orchestrator.figures import Series
 from orchestrator.paired import Right, difference
@@ -28,13 +28,12 @@ def write(
     """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal.
 
     `beside` are results on other corpora, whose Table 2 stands below ours. `looks` are the appendix's clips, or why it
-    has none.
+    has none; where nothing is given, those that were drawn of the same run before.
     """
     folder.mkdir(parents=True, exist_ok=True)
     predictions = {model: errors.predictions(results, runs, model) for model in MODELS}
     images = _draw(results, runs, predictions)
-    for number, look in enumerate(() if isinstance(looks, str) else looks):
-        images |= {f"look{number}_frames": pictures.frames(look), f"look{number}_signal": pictures.signal(look)}
+    pictured = _pictured(results, folder, looks)
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
     content = _content(results, predictions, cache(lambda key: _right(runs / key)))
@@ -43,11 +42,20 @@ def write(
     content["by_class"] = errors.rows(results, runs, predictions, "label")
     content["taken_for"] = errors.taken_for(results, predictions["fusion"])
     content["beside"] = [_beside(other) for other in beside]
-    content |= {"looks": () if isinstance(looks, str) else looks, "unseen": looks if isinstance(looks, str) else ""}
+    content |= {"looks": pictured, "unseen": looks if isinstance(looks, str) else ""}
+    for number, each in enumerate(pictured):
+        images |= {f"look{number}_frames": each.frames, f"look{number}_signal": each.signal}
     content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
     path = folder / "report.html"
     write_whole(path, _environment().get_template("report.html.j2").render(content))
     return path
+
+
+def _pictured(results: Results, folder: Path, looks: Sequence[Look] | str) -> list[appendix.Pictured]:
+    run = scores.looked_at(results)
+    if isinstance(looks, str):
+        return [] if looks else appendix.kept(folder, run)
+    return appendix.keep(folder, run or "", looks)
 
 
 def _environment() -> jinja2.Environment:
@@ -141,6 +149,7 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "cell_label": lambda cell: scores.cell_label(results, cell),
         "table2": scores.table2(results),
         "sampling": scores.sampling(results),
+        "folds": any(scores.fold_of(cell) for cell in results["cells"]),
         "ratios": scores.ratios(results),
         "figure2": scores.figure2(results),
         "figure3": scores.figure3(results),

@@ -25,10 +25,13 @@ WRIST = 21  # UTD-MHAD's one sensor is on the wrist for actions 1-21, on the thi
 
 @dataclass(frozen=True)
 class Score:
-    """A table's entry, per cent: the mean (and deviation) over seeds, and for each seed a text and its run's key."""
+    """A table's entry, per cent: the mean (and deviation) over seeds, and for each seed a text and its runs' keys.
+
+    A run is named by the fold it is of, "" where a protocol has one.
+    """
 
     text: str
-    parts: list[tuple[str, str | None]]
+    parts: list[tuple[str, list[tuple[str, str]]]]
     note: str = ""  # how many of the seeds the mean is over, where not all
     interval: str = ""  # 95 %, where there is one
 
@@ -66,8 +69,13 @@ def cell_label(results: Results, cell: Cell) -> str:
     else:
         star, count = starred(cell)
         where = f"Figure 3: {bar_label(results, cell['model'], star)}, {count} hidden"
-    fold = cell.get("protocol", "").partition("/")[2]
+    fold = fold_of(cell)
     return f"{where}, seed {cell['seed']}" + (f", subject {fold} tested" if fold else "")
+
+
+def fold_of(cell: Cell) -> str:
+    """The subject tested, of a protocol that tests one after the other."""
+    return cell.get("protocol", "").partition("/")[2]
 
 
 def comparable(results: Results) -> bool:
@@ -91,6 +99,11 @@ def modality(results: Results, model: str) -> list[Cell]:
         if found := [cell for cell in found if not cell.get("variant")]:
             return found
     return []
+
+
+def looked_at(results: Results) -> str | None:
+    """The run whose clips the appendix shows: the fusion of Table 2, its first seed that is done."""
+    return next((cell["keys"][0] for cell in modality(results, "fusion") if cell["status"] == "done"), None)
 
 
 def variant(results: Results, experiment: str, name: str) -> list[Cell]:
@@ -137,11 +150,11 @@ def _pick(results: Results, experiment: str, wanted: Callable[[Cell], bool] = la
 
 
 def over_folds(cells: list[Cell]) -> Cell:
-    """The mean over folds where all are done; k and n are sums. `keys` are the runs behind it."""
-    keys = [cell["key"] for cell in cells]
+    """The mean over folds where all are done; k and n are sums. `keys` are the runs behind it, by `folds`."""
+    behind = {"keys": [cell["key"] for cell in cells], "folds": [fold_of(cell) for cell in cells]}
     if len(cells) == 1:
-        return cells[0] | {"keys": keys}
-    merged = cells[0] | {"keys": keys, "key": None}
+        return cells[0] | behind
+    merged = cells[0] | behind | {"key": None}
     merged["status"] = next((cell["status"] for cell in cells if cell["status"] != "done"), "done")
     for name in cells[0]:
         if name in METRICS or (name[0] in "kn" and name != "key") or name.startswith("top1_"):
@@ -169,7 +182,7 @@ def score(cells: list[Cell], metric: str, part: str = "") -> Score:
     if ends := ends_of(cells, metric, part):
         interval = f"{ends[0]:.2f} to {ends[1]:.2f}"
     note = f"{len(found)} of {len(cells)} seeds" if 0 < len(found) < len(cells) else ""
-    parts = [(_part(cell, metric, part, alone=len(cells) == 1), cell.get("key")) for cell in cells]
+    parts = [(_part(cell, metric, part, alone=len(cells) == 1), _runs(cell)) for cell in cells]
     return Score(text, parts, note, interval)
 
 
@@ -182,6 +195,10 @@ def ends_of(cells: list[Cell], metric: str, part: str = "") -> tuple[float, floa
     if metric == "top1" and scored and scored[0].get("n" + part):
         return wilson(scored[0]["k" + part], scored[0]["n" + part])
     return None
+
+
+def _runs(cell: Cell) -> list[tuple[str, str]]:
+    return list(zip(cell["folds"], cell["keys"], strict=True))
 
 
 def _part(cell: Cell, metric: str, part: str, alone: bool) -> str:

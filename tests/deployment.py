@@ -81,3 +81,16 @@ def commands(program: str) -> list[list[str]]:
         starts = [i for i, word in enumerate(words) if re.fullmatch(rf"([\w./-]*/)?{program}", word)]
         found += [[w for w in words[i + 1 :] if w != "&"] for i in starts]
     return found
+
+
+def check_ray(words: list[str], bare: bool = False) -> str:
+    """The name of Ray's command, whose flags and arguments are checked too unless it is only named."""
+    from ray.scripts.scripts import cli
+
+    group, names, words = cli, [], list(words)
+    while hasattr(group, "commands"):
+        names.append(words.pop(0))
+        group = group.commands[names[-1]]
+    if not bare:
+        group.make_context(" ".join(names), words)  # raises on a flag it doesn't have
+    return " ".join(names)

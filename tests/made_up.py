@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,36 @@ def fail(results: dict, index: int, status: str, reason: str) -> str:
         **{"status": status, "reason": reason, "paper": None},
     }
     return cell["key"]
+
+
+def ablate(results: dict, runs: Path) -> None:
+    """The fusion in one stage and in two, with what is left of each where a modality is missing."""
+    lost = {
+        f"{name}_without_{m}": value for m in ("imu", "video") for name, value in (("top1", 0.25), ("k", 3), ("n", 12))
+    }
+    for variant, right in (("one-stage", 6), ("", 9)):
+        add_cell(results, runs, "stages", "fusion", 1.0, {"imu": [], "video": []}, 7 + right, right)
+        results["cells"][-1] |= {"variant": variant, "seed": 0} | lost
+
+
+def in_folds(results: dict, runs: Path) -> dict:
+    """The same as leave-one-subject-out: subject 2's clips tested by the runs that are there, subject 4's by others."""
+    cells = results["cells"]
+    for cell in cells:
+        cell["protocol"] = "leave-one-subject-out/2"
+    for cell in list(cells):
+        key = f"{cell['key']}-4"
+        cells.append({**cell, "protocol": "leave-one-subject-out/4", "key": key})
+        results["runs"][key] = results["runs"][cell["key"]] | {"name": f"{cell['key']} tested=4"}
+        shutil.copytree(runs / cell["key"], runs / key, dirs_exist_ok=True)
+    for key in results["runs"]:
+        file = runs / key / "predictions.parquet"
+        table = pq.read_table(file)
+        rows = [
+            i for i, subject in enumerate(table["subject"].to_pylist()) if subject == (4 if key[-2:] == "-4" else 2)
+        ]
+        pq.write_table(table.take(rows), file)
+    return results
 
 
 def write(results: dict, folder: Path) -> str:

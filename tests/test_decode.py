@@ -107,6 +107,36 @@ def test_the_whole_frame_is_kept_and_its_channels_are_rgb(tmp_path: Path) -> Non
         assert np.abs(video[1][corner].astype(int) - colour).max() < 30, corner
 
 
+# What predict offers by its ending: the container, where the ending doesn't say it, and a codec that lies in it.
+CONTAINERS = {
+    ".avi": (None, "mpeg4"), ".flv": (None, "flv"), ".m4v": ("mp4", "mpeg4"), ".mkv": (None, "mpeg4"),
+    ".mov": (None, "mpeg4"), ".mp4": (None, "mpeg4"), ".mpeg": ("mpeg", "mpeg1video"), ".mpg": ("mpeg", "mpeg2video"),
+    ".ts": ("mpegts", "mpeg2video"), ".webm": (None, "libvpx"), ".wmv": ("asf", "wmv2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", sorted(decode.VIDEOS))
+def test_a_video_of_every_container_gives_its_frames_in_order(ending: str, tmp_path: Path) -> None:
+    """Left red, above right blue, below right greener from frame to frame."""
+    container, codec = CONTAINERS[ending]
+    file = tmp_path / f"a{ending}"
+    with av.open(str(file), "w", format=container) as out:
+        stream = out.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuv420p", 2_000_000
+        for t in range(12):
+            image = np.zeros((48, 64, 3), np.uint8)
+            image[:, :32, 0] = image[:24, 32:, 2] = 200
+            image[24:, 32:, 1] = 20 * t
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        out.mux(stream.encode())
+    total = decode.count_frames(file)
+    video, length = decode.decode_video(file, 6, total, 8)
+    assert (total, length) == (12, 6)
+    assert np.abs(video[:, 0, 0].astype(int) - [200, 0, 0]).max() < 30
+    assert np.abs(video[:, 0, 7].astype(int) - [0, 0, 200]).max() < 30
+    assert np.abs(video[:, 7, 7, 1].astype(int) - 20 * decode.sample_times(12, 6)).max() < 12
+
+
 @pytest.mark.parametrize("frames", [8, 500])
 def test_a_video_that_became_shorter_is_named(frames: int, film: Path, whole: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"a2_s1_t1_color\.avi: \d+ of \d+ sampled frames decoded"):

@@ -21,6 +21,7 @@ from tests.deployment import (
     PROJECT,
     ROOT,
     SHARED,
+    check_ray,
     commands,
     compose,
     core,
@@ -30,20 +31,13 @@ from tests.deployment import (
     ray_clusters,
 )
 
+MLFLOW = (FOLDER / "kubernetes/mlflow.yaml").read_text()
+
 # Commands
 
 
 def test_every_ray_command_is_one_of_rays() -> None:
-    from ray.scripts.scripts import cli
-
-    seen = []
-    for words in commands("ray"):
-        group, names = cli, []
-        while hasattr(group, "commands"):
-            names.append(words.pop(0))
-            group = group.commands[names[-1]]
-        group.make_context(" ".join(names), words)  # raises on a flag it doesn't have
-        seen.append(" ".join(names))
+    seen = [check_ray(words) for words in commands("ray")]
     assert {"start", "stop", "health-check", "job submit", "up", "dashboard", "get-auth-token"} <= set(seen)
 
 
@@ -80,7 +74,64 @@ def test_files_that_commands_name_are_there() -> None:
     assert len(named) > 5 and all((ROOT / file).is_file() for file in named)
 
 
+def test_what_kubectl_is_asked_for_is_in_the_manifests() -> None:
+    """KubeRay names a cluster's service and its secret, and a RayJob's job, after the cluster and the RayJob."""
+    [stays], [job] = documents("kubernetes/raycluster.yaml"), documents("kubernetes/rayjob.yaml")
+    named = {kind: {d["metadata"]["name"] for d in core() if d["kind"] == kind} for kind in ("Service", "Secret")}
+    services = named["Service"] | {f"{stays['metadata']['name']}-head-svc"}
+    asked = {"service": services, "job": {job["metadata"]["name"]}}
+    found = re.findall(r"\b(service|job)/([\w-]+)", "\n".join(line for line in PAGE.splitlines() if "kubectl" in line))
+    assert {kind for kind, _ in found} == asked.keys() and all(name in asked[kind] for kind, name in found)
+    [made] = re.findall(r"kubectl create secret generic (\S+) --from-literal=(\w+)=", PAGE)
+    references = re.findall(r"secretKeyRef: \{name: ([\w-]+), key: (\w+)\}", MLFLOW)
+    assert len(references) == 2 and set(references) == {made}
+    assert re.findall(r"kubectl get secret (\S+)", PAGE) == [stays["metadata"]["name"]]
+    assert stays["spec"]["authOptions"]["mode"] == "token"
+
+
+def test_variables_that_are_exported_are_those_that_compose_asks_for() -> None:
+    text = (FOLDER / "compose.yaml").read_text()
+    needed = set(re.findall(r"\$\{(\w+):\?", text))
+    for page in (PAGE, text):
+        [line] = [line for line in page.splitlines() if "export" in line and "POSTGRES_PASSWORD" in line]
+        assert set(re.findall(r"(\w+)=", line)) == needed
+    assert set(re.findall(r"\$\{(\w+)\}", text)) <= needed
+
+
+def test_hosts_are_services() -> None:
+    """MLflow and its Postgres, by their names and ports, in Kubernetes and in compose."""
+    ports = {d["metadata"]["name"]: d["spec"]["ports"][0]["port"] for d in core() if d["kind"] == "Service"}
+    assert ports == {"mlflow": 5000, "mlflow-postgres": 5432}
+    services = compose()["services"]
+    for text, names in ((MLFLOW, ports), (services["mlflow"]["command"], services)):
+        [(host, port)] = re.findall(r"@([\w-]+):(\d+)/mlflow", text)
+        assert host in names and port == "5432"
+    assert set(re.findall(r"--tracking-uri (\S+)", "\n".join(lines()))) == {"http://mlflow:5000"}
+    assert "--port=5000" in services["mlflow"]["command"]
+
+
+def test_recordings_lie_where_they_are_mounted() -> None:
+    composed = [words for words in commands("full_grid.py") if words[words.index("--recordings") + 1] == "/recordings"]
+    mounted = [volume.split(":")[1] for volume in compose()["services"]["head"]["volumes"]]
+    assert len(composed) == 1 and "/recordings" in mounted and SHARED in mounted
+    for words in commands("full_grid.py"):
+        if words not in composed:
+            assert words[words.index("--recordings") + 1].startswith(f"{SHARED}/")
+
+
 # Versions, ports and paths
+
+
+def test_every_install_is_pinned() -> None:
+    installs = re.findall(r"uv pip install .*", DOCKERFILE)
+    assert len(installs) == 2 and all("--constraints /tmp/constraints.txt" in line for line in installs)
+    mounts = re.findall(r"^RUN (?:.*\\\n)*.*uv pip install .*", DOCKERFILE, flags=re.M)
+    assert len(mounts) == 2 and all("source=constraints.txt,target=/tmp/constraints.txt" in run for run in mounts)
+
+
+def test_both_databases_are_the_same() -> None:
+    [deployed] = re.findall(r"image: (postgres:\S+)", MLFLOW)
+    assert compose()["services"]["postgres"]["image"] == deployed
 
 
 def test_images_are_this_version() -> None:

@@ -91,6 +91,16 @@ def test_onnx_of_what_sees_video(kind: str, made: tuple, recordings: Path, tmp_p
     assert [put.name for put in session.get_inputs()] == [f"{name}{end}" for name in reads for end in ("", "_length")]
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["video tuned", "fusion tuned"])
+def test_onnx_of_the_tuned_recipe(name: str, tmp_path: Path, manifest: Manifest) -> None:
+    """With its crop, differences as channels and resampling; trained in bf16, compared in fp32."""
+    from tests.untrained import six_done
+
+    store, specs = six_done(tmp_path / "storage", manifest)
+    assert to_onnx(store, specs[name].key, tmp_path / "model.onnx") < 1e-4
+
+
 def test_an_onnx_that_differs_is_not_kept(made: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, keys = made
     monkeypatch.setattr("orchestrator.export.TOLERANCE", -1.0)

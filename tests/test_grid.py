@@ -44,6 +44,7 @@ def test_labels_follow_what_the_video_shows(results: dict, undisturbed: tuple[Pa
     assert results["video"] == "drawn figure"
     assert all(cell["paper"] is None for cell in results["cells"])
     assert "Drawn figure" in undisturbed[1]
+    assert "\x1b" not in undisturbed[1], "what isn't a terminal gets no control codes"
     assert (storage / "reports/full_grid/report.html").stat().st_size > 10_000
 
 
@@ -69,6 +70,7 @@ def test_a_second_start_reads_what_is_done(start: Start, storage: Path):
     again = start(storage, "--only", "modalities")
     assert again.returncode == 0, again.stdout + again.stderr
     assert again.stdout.count("0 to do of 1") == 3
+    assert "\x1b" not in again.stdout + again.stderr
     assert {file: file.stat().st_mtime_ns for file in (storage / "runs").glob("*/*")} == before
 
 

@@ -9,6 +9,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,12 +48,18 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def head(
     python: Path, free_ports: Callable[[int], list[int]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Head]:
-    home = tmp_path_factory.mktemp("home")
+    with started(python, free_ports(4), tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+@contextmanager
+def started(python: Path, ports: list[int], home: Path, **more: str) -> Iterator[Head]:
+    """A Ray of its own, with `more` in its environment."""
     # A Ray that another test started here leaves settings of its own, its token mode among them.
     dropped = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
     env = {name: value for name, value in os.environ.items() if name not in dropped and not name.startswith("RAY_")}
-    env |= {"HOME": str(home), "PATH": f"{python.parent}{os.pathsep}{env['PATH']}"}
-    gcs, dashboard, client, agent = free_ports(4)
+    env |= {"HOME": str(home), "PATH": f"{python.parent}{os.pathsep}{env['PATH']}"} | more
+    gcs, dashboard, client, agent = ports
     temporary = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie below it, and a socket's path has 107 characters
     command = f"start --head --block --num-cpus=2 --port={gcs} --dashboard-port={dashboard} --disable-usage-stats"
     command += f" --ray-client-server-port={client} --dashboard-agent-listen-port={agent} --temp-dir={temporary}"
@@ -107,3 +114,29 @@ def test_without_flags_it_runs_the_demo_grid_and_says_so_first(head: Head, tmp_p
     # Not in the job's own folder, which goes with the job.
     assert first.endswith(f"storage {home}/output")
     head.job("stop", "demo", cwd=tmp_path)
+
+
+def test_the_images_code_runs_unless_a_job_brings_its_own(
+    python: Path, free_ports: Callable[[int], list[int]], grid_command: Callable, tmp_path: Path
+):
+    """As in the image, where PYTHONPATH leads to the code; the copy's driver and workers leave marks."""
+    app, marks, home = tmp_path / "app", tmp_path / "marks", tmp_path / "home"
+    for folder in (marks, home):
+        folder.mkdir()
+    for package in ("datasets", "models", "orchestrator", "experiments"):
+        shutil.copytree(ROOT / package, app / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for module in ("launch", "train"):
+        file = app / f"orchestrator/{module}.py"
+        file.write_text(f"{file.read_text()}\n__import__('pathlib').Path('{marks}/{module}').touch()\n")
+    with started(python, free_ports(4), home, PYTHONPATH=str(app)) as found:
+        flags = grid_command(tmp_path / "baked", "--only", "modalities", "imu")[2:]
+        ended = found.job("submit", "--", "python", str(app / "experiments/full_grid.py"), *flags, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert {mark.name for mark in marks.iterdir()} == {"launch", "train"}
+        for mark in marks.iterdir():
+            mark.unlink()
+        flags = grid_command(tmp_path / "brought", "--only", "modalities", "imu")[1:]
+        ended = found.job("submit", "--working-dir", str(ROOT), "--", "python", *flags, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert not list(marks.iterdir())
+    assert all(len(list((tmp_path / s / "runs").glob("*/done.json"))) == 1 for s in ("baked", "brought"))

@@ -84,6 +84,18 @@ def view(page: Page, server: str, name: str) -> None:
     page.goto(f"{server}/{link}")
 
 
+def by_clicks(page: Page, server: str) -> Page:
+    """As the README says: “Model training”, the plan, Table 2. The page that it ends on, which may be a new one."""
+    page.goto(server)
+    page.get_by_text("Model training", exact=True).first.click()
+    page.get_by_role("link", name="full_grid", exact=True).first.click()
+    link = page.get_by_role("link", name="Table 2").first
+    link.wait_for()
+    link.click()
+    page.wait_for_timeout(2000)
+    return page.context.pages[-1]
+
+
 def row(page: Page, name: str) -> Locator:
     return page.locator(".ag-row", has=page.get_by_role("link", name=name, exact=True)).first
 
@@ -126,6 +138,26 @@ def test_two_runs_are_compared(page: Page, server: str):
     page.wait_for_url("**/compare-runs**")
     page.get_by_text("test_top1").first.wait_for()
     assert page.get_by_text("RGB only, seed 0").count() and page.get_by_text("IMU only, seed 0").count()
+
+
+def test_the_clicks_that_the_readme_describes_lead_to_table_2(page: Page, server: str):
+    found = by_clicks(page, server)
+    until(found, TABLE2)
+
+
+def test_the_losses_of_two_runs_are_in_one_chart(page: Page, server: str):
+    """By the metric's name in the comparison."""
+    view(page, server, "Table 2")
+    until(page, TABLE2)
+    for name in ("IMU only, seed 0", "RGB only, seed 0"):
+        row(page, name).locator("input.ag-checkbox-input").check(force=True)
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/compare-runs**")
+    page.get_by_role("link", name="loss", exact=True).first.click()
+    page.wait_for_url("**/metric**")
+    page.locator(".js-plotly-plot .scatterlayer .trace").nth(1).wait_for(state="attached")
+    text = page.locator("body").inner_text()
+    assert "IMU only, seed 0" in text and "RGB only, seed 0" in text
 
 
 def test_the_confusion_matrix_is_seen(page: Page, server: str):

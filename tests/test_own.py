@@ -1,5 +1,6 @@
 """The pages on a data set and a model of one's own: their files work, their lines suffice, their commands run."""
 
+import json
 import os
 import re
 import shlex
@@ -225,7 +226,13 @@ def test_the_pages_corpus_passes_and_trains(copy: Callable[[str], Path], six: Pa
     assert "13 passed" in run(project, test)
     said = run(project, [*train, "--only", "modalities"])
     assert "corpus: our recordings, 12 clips" in said
-    assert len(list((tmp_path / "out" / "runs").glob("*/done.json"))) == 3
+    runs = [file.parent for file in (tmp_path / "out" / "runs").glob("*/done.json")]
+    assert len(runs) == 3
+    [fused] = [run for run in runs if json.loads((run / "spec.json").read_text())["kind"] == "fusion"]
+    film, txt = recordings / "P4-waving-1.mp4", recordings / "P4-waving-1.txt"
+    words = ["--run", fused.name, "--storage", str(tmp_path / "out"), "--video", str(film), "--imu", str(txt)]
+    said = run(project, ["python", "experiments/predict.py", *words])
+    assert all(re.search(rf"^ *{name} +[01]\.\d{{4}}", said, re.MULTILINE) for name in names)
 
 
 @pytest.mark.long

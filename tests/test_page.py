@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from orchestrator import report
-from tests.made_up import fail, make
+from orchestrator import figures, report
+from tests.made_up import ablate, fail, in_folds, make
+from tests.test_pictures import look
 
 WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 PAPER = {"width": 700, "height": 1000}  # A4 less its margins
@@ -16,13 +17,15 @@ PAPER = {"width": 700, "height": 1000}  # A4 less its margins
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two seeds, a failed run, and names as long as they come."""
+    """Two seeds, a failed run, variants, another corpus, an appendix, and names as long as they come."""
     folder = tmp_path_factory.mktemp("page")
     results = make(folder / "runs", seeds=2)
+    ablate(results, folder / "runs")
     results["classes"] += [f"a_class_with_a_long_name_{index}" for index in range(24)]
     results["command"] = "python experiments/full_grid.py " + "--recordings /a/folder/" + "deep/" * 30
     fail(results, 3, "failed", "RuntimeError: " + "x" * 200)
-    return report.write(results, folder / "runs", folder / "report").as_uri()
+    beside, looks = [make(folder / "other", "RGB", "MMAct")], [look(), look(12)]
+    return report.write(results, folder / "runs", folder / "report", beside, looks).as_uri()
 
 
 def show(browser: Browser, address: str, size: dict[str, int], scheme: str = "light") -> Page:
@@ -68,6 +71,27 @@ def test_nothing_is_fetched_and_nothing_complains(browser: Browser, address: str
     assert said == []
     assert set(asked) <= {address, "data:image/png;base64"}
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    page.close()
+
+
+def test_every_part_is_on_the_page(browser: Browser, address: str):
+    page = show(browser, address, WIDE)
+    parts = ["table2", "variants", "figure2", "figure3", "confusion", "curves", "cost", "looks", "runs"]
+    assert [a.get_attribute("href") for a in page.locator("nav a").all()] == [f"#{part}" for part in parts]
+    assert page.locator("h3:has-text('Table 2 on MMAct')").count() == 1 and page.locator("figure").count() == 2
+    page.close()
+
+
+def test_letters_of_a_confusion_matrix_can_be_read_on_paper(browser: Browser, address: str):
+    page = show(browser, address, PAPER)
+    page.emulate_media(media="print")
+    shares = page.evaluate(
+        "[...document.querySelectorAll('img[alt^=Confusion]')]"
+        ".map(image => image.getBoundingClientRect().width / 96 / image.naturalWidth)"
+    )
+    assert len(shares) == 3
+    smallest = min(figures.NAMES, figures.NUMBERS) * figures.DPI * min(shares)  # points, at the size it is shown
+    assert smallest >= 6
     page.close()
 
 
@@ -120,16 +144,41 @@ def test_a_number_leads_to_its_run(browser: Browser, address: str):
     page.close()
 
 
-def test_every_score_of_one_seed_is_a_link(browser: Browser, no_plots: None, tmp_path: Path):
-    """And so are the differences that the claims are judged by."""
-    results = make(tmp_path / "runs")
+@pytest.mark.parametrize(("seeds", "folds"), [(1, False), (2, False), (1, True), (2, True)])
+def test_every_score_leads_to_its_runs(browser: Browser, no_plots: None, tmp_path: Path, seeds: int, folds: bool):
+    """And so do the differences that the claims are judged by."""
+    results = make(tmp_path / "runs", seeds=seeds)
+    if folds:
+        in_folds(results, tmp_path / "runs")
     page = show(browser, report.write(results, tmp_path / "runs", tmp_path / "report").as_uri(), WIDE)
+    # Over several runs a number's links stand below it, or at the head of its row or column.
     bare = page.evaluate(
-        "[...document.querySelectorAll('td.n:not(.theirs)')]"
-        ".filter(td => !td.querySelector('a') && /^\\d+\\.\\d/.test(td.innerText))"
-        ".map(td => td.parentElement.innerText)"
+        """[...document.querySelectorAll('td.n:not(.theirs)')].filter(td => /^\\d+\\.\\d/.test(td.innerText))
+        .filter(td => ![td, td.parentElement.querySelector('th'), td.closest('table').tHead.rows[0].cells[td.cellIndex]]
+          .some(at => at.querySelector('a'))).map(td => td.parentElement.innerText)"""
     )
     assert bare == []
+    behind = page.locator("#table2 ~ .scroll").first.locator("tr.ours").first.locator("td.n").first.locator("a")
+    assert behind.count() == seeds * (2 if folds else 1)
     unfounded = page.locator("table.words tr:has-text('p =')").filter(has_not=page.locator("a"))
     assert page.locator("table.words tr:has-text('p =')").count() > 5 and unfounded.count() == 0
+    assert set(page.locator("#runs ~ .scroll tbody tr code").all_inner_texts()) == set(results["runs"])
+    page.close()
+
+
+def test_a_subject_tested_by_one_run_leads_to_it(browser: Browser, no_plots: None, tmp_path: Path):
+    results = in_folds(make(tmp_path / "runs"), tmp_path / "runs")
+    page = show(browser, report.write(results, tmp_path / "runs", tmp_path / "report").as_uri(), WIDE)
+    row = page.locator("h3:has-text('by test subject') + .scroll tbody tr").first
+    assert [a.get_attribute("href") for a in row.locator("td a").all()] == ["#run-imu-10-0-0-0", "#run-imu-10-0-0-0-4"]
+    page.close()
+
+
+def test_what_errs_names_the_runs_it_was_counted_from(browser: Browser, address: str):
+    page = show(browser, address, WIDE)
+    named = page.locator("img[alt^='Confusion matrix']").count()
+    assert named == 3
+    for index in range(named):
+        caption = page.locator(".scroll:has(img[alt^='Confusion matrix']) + .caption").nth(index)
+        assert caption.locator("a").count() in (1, 2)  # of one model a seed has failed
     page.close()

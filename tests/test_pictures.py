@@ -43,7 +43,21 @@ def test_the_appendix_says_what_was_named_and_what_added_to_it(no_plots, tmp_pat
     page = report.write(results, tmp_path / "runs", tmp_path / "report", looks=[look()]).read_text()
     assert "a1_s2_t1, wave, named clap (70 %). To that logit add video +1.2 and IMU −0.5." in text_of(page)
     assert page.count('class="frames"') == 1 and (tmp_path / "report" / "look0_signal.png").exists()
-    none = text_of(report.write(results, tmp_path / "runs", tmp_path / "report").read_text())
+    none = text_of(report.write(results, tmp_path / "runs", tmp_path / "another").read_text())
     assert "experiments/report.py --look draws it" in none
     why = text_of(report.write(results, tmp_path / "runs", tmp_path / "report", looks="Not drawn: no <b>").read_text())
     assert "Not drawn: no &lt;b&gt;" in why
+
+
+def test_the_appendix_is_there_again_until_its_run_is_another(no_plots, tmp_path: Path):
+    results, runs, folder = make(tmp_path / "runs"), tmp_path / "runs", tmp_path / "report"
+    first = report.write(results, runs, folder, looks=[look(), look()]).read_text()
+    again = report.write(results, runs, folder).read_text()
+    assert again.count('class="frames"') == 2 and again == first
+    (folder / "look1_signal.png").unlink()
+    assert 'class="frames"' not in report.write(results, runs, folder).read_text()
+    report.write(results, runs, folder, looks=[look()])
+    for cell in results["cells"]:
+        cell["key"] += "-tuned"
+        results["runs"][cell["key"]] = {"kind": cell["model"], "name": cell["key"]}
+    assert 'class="frames"' not in report.write(results, runs, folder).read_text()

@@ -43,7 +43,7 @@ def test_folds_are_averaged_and_their_clips_added(no_plots, tmp_path):
     assert (cell["k"], cell["n"], cell["top1"], cell["status"]) == (15, 24, pytest.approx(0.625), "done")
     assert len(cell["keys"]) == 2
     text = text_of(write(results, tmp_path))
-    assert "62.50 15/24" in text
+    assert "62.50 15/24 2 4 42.71" in text, "with the subject that each run tested, which leads to it"
     other[0] |= {"status": "failed", "top1": None, "k": None, "n": None}
     (cell,) = scores.modality(results, "imu")
     assert (cell["top1"], cell["status"]) == (None, "failed")
