@@ -19,7 +19,7 @@ import ray
 from datasets import corpora, decode, inertial
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
-from datasets.whole import read_json, remove_parts, write_whole, writing
+from datasets.whole import FULL, read_json, remove_parts, write_whole, writing
 
 VERSION = 1  # raise it when the content of a shard changes
 SHARD_BYTES = 64 << 20
@@ -146,17 +146,23 @@ def write_table(table: pa.Table, file: Path | BinaryIO) -> None:
 def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
     """Decode the clips of one shard, unless it is there and whole.
 
-    A clip that can't be decoded is told, not raised, so that the driver names all there are.
+    A clip that can't be decoded is told, not raised, so that the driver names all there are; and a full disk is told,
+    for Ray would make a traceback of it.
     """
     file, clips = folder / f"part-{task['shard']:05d}.parquet", task["stop"] - task["start"]
-    made = {"file": file.name, "clips": clips, "bytes": 0, "error": ""}
+    made = {"file": file.name, "clips": clips, "bytes": 0, "error": "", "full": 0}
     if _damage(file, clips):
         try:
             table = recordings.decode(range(task["start"], task["stop"]))
         except ValueError as error:
             return made | {"error": str(error)}
-        with writing(file) as part:
-            write_table(table, part)
+        try:
+            with writing(file) as part:
+                write_table(table, part)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return made | {"error": error.strerror, "full": error.errno}
         _note(file).unlink(missing_ok=True)
     return made | {"bytes": file.stat().st_size}
 
@@ -191,7 +197,7 @@ def write(
     """The Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
 
     `say` is told of a shard that is damaged; only such a one is decoded again. Raises ValueError naming a recording of
-    each shard that can't be decoded; the other shards are kept.
+    each shard that can't be decoded, and OSError at the first that the disk has no room for; the other shards are kept.
     """
     folder = folder_of(storage, manifest, sampling)
     if (folder / "index.json").exists() and (whole := _whole(folder, say)):
@@ -205,6 +211,8 @@ def write(
     be_quiet()
     decode_part = partial(_write_shard, recordings=recordings, folder=folder)
     for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
+        if row["full"]:
+            raise OSError(row["full"], row["error"], str(folder / row["file"]))
         files.append(row)
         done += row["clips"]
         if on_progress:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from datasets import shards
 from datasets.manifest import Manifest
 from datasets.shards import Shards
 from datasets.spec import Sampling
+from tests.small_disk import needs_mount, run_on
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -98,6 +100,40 @@ def test_a_clip_that_cannot_be_decoded_leaves_no_index(written: Shards, manifest
     with pytest.raises(ValueError, match=r"^\S+a1_s1_t1_color\.avi: \d of 8 sampled frames decoded"):
         shards.write(tmp_path, shorter, written.sampling)
     assert not list(tmp_path.rglob("index.json"))
+
+
+ON_A_FULL_DISK = """
+import sys, ray
+from pathlib import Path
+from datasets import shards
+from datasets.manifest import Manifest
+from datasets.spec import Sampling
+from orchestrator.terminal import refuse_bad_input
+storage, manifest = Path(sys.argv[1]), Manifest.read(Path(sys.argv[2]))
+sampling = Sampling(frames=8, size=64, samples=manifest.max_samples)
+ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+ballast = storage / "ballast"
+ballast.write_bytes(bytes((1 << 20) - 2 * 4096))
+print(refuse_bad_input(lambda: shards.write(storage, manifest, sampling)))
+folder = shards.folder_of(storage, manifest, sampling)
+print([file.name for file in folder.glob("*.json")])
+ballast.unlink()
+print(sum(refuse_bad_input(lambda: shards.write(storage, manifest, sampling)).clips))
+print(sorted(file.suffix for file in folder.iterdir()) == [".json"] + [".parquet"] * 6)
+"""
+
+
+@needs_mount
+def test_a_full_disk_is_one_sentence_and_with_room_it_goes_on(
+    manifest: Manifest, recordings: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "storage").mkdir()
+    replace(manifest, root=recordings).write(tmp_path / "manifest.parquet")
+    words = [sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path / "storage"), str(tmp_path / "manifest.parquet")]
+    ended = run_on(tmp_path / "storage", "1m", words)
+    assert ended.stdout.splitlines() == ["1", "[]", "12", "True"], ended.stdout + ended.stderr
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("error: [Errno 28] can't be written: No space left on device") and "part-0000" in line
 
 
 @pytest.mark.parametrize(
