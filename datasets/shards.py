@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from datasets import corpora, decode, inertial
+from datasets import corpora, crashed, decode, inertial
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from datasets.whole import FULL, read_json, remove_parts, write_whole, writing
@@ -62,6 +62,9 @@ class Recordings:
             made["imu"] = _fixed([signal for signal, _ in padded], pa.float32())
             made["imu_length"] = pa.array([n for _, n in padded], pa.int64())
         return pa.table({name: made[name] for name in COLUMNS if name in columns})
+
+    def videos(self, rows: Sequence[int]) -> list[Path]:
+        return [self.root / video for video in self.clips["video"].take(pa.array(rows, pa.int64())).to_pylist()]
 
     def _signal(self, imu: str) -> tuple[np.ndarray, int]:
         try:
@@ -152,13 +155,15 @@ def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
     file, clips = folder / f"part-{task['shard']:05d}.parquet", task["stop"] - task["start"]
     made = {"file": file.name, "clips": clips, "bytes": 0, "error": "", "full": 0}
     if _damage(file, clips):
+        rows = range(task["start"], task["stop"])
         try:
-            table = recordings.decode(range(task["start"], task["stop"]))
+            with crashed.counted(file.with_suffix(".begun")) as died:
+                crashed.check(recordings.videos(rows), died)
+                table = recordings.decode(rows)
+                with writing(file) as part:
+                    write_table(table, part)
         except ValueError as error:
             return made | {"error": str(error)}
-        try:
-            with writing(file) as part:
-                write_table(table, part)
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -204,6 +209,8 @@ def write(
         return whole
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
+    for begun in folder.glob("*.begun"):  # by a start that was killed
+        begun.unlink()
     recordings = Recordings.of(manifest, sampling)
     starts = recordings.bounds()
     tasks = [{"shard": i, "start": a, "stop": b} for i, (a, b) in enumerate(pairwise(starts))]

@@ -1,9 +1,12 @@
 """Shards: the index that is read elsewhere, and that nothing is decoded twice. With a real Ray."""
 
 import json
+import os
 import shutil
+import signal
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from datasets import shards
+from datasets import crashed, shards
 from datasets.manifest import Manifest
 from datasets.shards import Shards
 from datasets.spec import Sampling
@@ -102,10 +105,53 @@ def test_a_clip_that_cannot_be_decoded_leaves_no_index(written: Shards, manifest
     assert not list(tmp_path.rglob("index.json"))
 
 
+def test_a_recording_that_takes_its_process_along_is_named(
+    ray_local: None, recordings: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Data would start the task again for ever. Another one died once, through no fault of its recordings."""
+    videos = manifest.clips["video"].to_pylist()
+    shutil.copytree(recordings, tmp_path / "recordings")
+    (tmp_path / "recordings" / videos[5]).write_bytes(b"no video")
+    (tmp_path / "seen").mkdir()
+
+    @dataclass(frozen=True)
+    class Crashing(shards.Recordings):
+        def decode(self, rows: Sequence[int], columns: Sequence[str] = shards.COLUMNS) -> pa.Table:
+            seen = self.root.parent / "seen" / str(rows[0])
+            if 5 in rows or (rows[0] == 0 and not seen.exists()):
+                seen.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().decode(rows, columns)
+
+        @staticmethod
+        def of(manifest: Manifest, sampling: Sampling) -> "Crashing":
+            return Crashing(manifest.clips, manifest.layout, manifest.root, sampling)
+
+    monkeypatch.setattr(shards, "Recordings", Crashing)
+    moved, sampling = replace(manifest, root=tmp_path / "recordings"), Sampling(8, 32, manifest.max_samples)
+    with pytest.raises(ValueError, match=rf"{videos[5]}: is no video that can be decoded") as told:
+        shards.write(tmp_path, moved, sampling)
+    assert len(str(told.value).splitlines()) == 2
+    left = times(shards.folder_of(tmp_path, manifest, sampling))
+    assert sorted(left) == [f"part-{i:05d}.parquet" for i in (0, 1, 3, 4, 5)]
+
+
+def test_a_task_that_dies_again_and_again_is_given_up(recordings: Path, manifest: Manifest, tmp_path: Path) -> None:
+    videos = [recordings / video for video in manifest.clips["video"].to_pylist()[:2]]
+    note = tmp_path / "part-00000.begun"
+    note.write_bytes(b"..")
+    with crashed.counted(note) as died:
+        crashed.check(videos, died)
+        assert died == 2 and note.read_bytes() == b"..."
+    assert not note.exists()
+    with pytest.raises(ValueError, match=rf"{videos[0].name}: the process that decodes it .* 3 times"):
+        crashed.check(videos, crashed.MOST)
+
+
 ON_A_FULL_DISK = """
 import sys, ray
 from pathlib import Path
-from datasets import shards
+from datasets import crashed, shards
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from orchestrator.terminal import refuse_bad_input
