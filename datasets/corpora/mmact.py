@@ -9,7 +9,6 @@ A clip's `trial` is its session. An optional corpus.json names what the video sh
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -22,7 +21,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datasets import mp4, signals
+from datasets import inertial, mp4, signals
+from datasets.corpora import about
 from datasets.corpora.corpus import Corpus
 from datasets.manifest import SCHEMA, BadFile, Manifest
 from datasets.spec import Protocol
@@ -46,6 +46,9 @@ MMACT_SCHEMA = pa.schema(
         ("missing", pa.string()),
     ]
 )
+MAX_BYTES = 16 << 20  # of a sensor's file: an hour at 100 Hz, where the release has seconds
+SESSION_BYTES = 64 << 20  # of all of a session's, which are parsed at once: ten times the release's
+# By what is at most three digits for a subject and two for the rest: `instance` puts them into one number.
 LEVELS = {"subject": "subject", "scene": "scene", "session": "session", "camera": "cam"}
 SENSOR_PATH, VIDEO_PATH = ("subject", "scene", "session"), ("subject", "camera", "scene", "session")
 
@@ -88,7 +91,7 @@ def _roots(folder: Path, deep: int = 3) -> tuple[dict[str, Path], list[Path]]:
 
 def _number(level: str, name: str) -> int | None:
     """12 of "subject12", "subject012" or "Subject12"."""
-    match = re.fullmatch(rf"{LEVELS[level]}0*([1-9]\d*)", name.casefold())
+    match = re.fullmatch(rf"{LEVELS[level]}0*([1-9]\d{{0,{2 if level == 'subject' else 1}}})", name.casefold())
     return int(match[1]) if match else None
 
 
@@ -135,9 +138,9 @@ def seen(folder: Path) -> Iterator[str]:
             with os.scandir(path) as entries:
                 for name, stat in sorted((entry.path, entry.stat()) for entry in entries):
                     yield f"{name} {stat.st_size} {stat.st_mtime_ns}\n"
-    about = folder / "corpus.json"
-    if about.exists():
-        yield f"{about.stat().st_size} {about.stat().st_mtime_ns}\n"
+    label = folder / "corpus.json"
+    if label.exists():
+        yield f"{label.stat().st_size} {label.stat().st_mtime_ns}\n"
 
 
 def _files(path: Path, suffix: str, folder: Path, bad: list[BadFile]) -> dict[str, Path]:
@@ -154,6 +157,18 @@ def _files(path: Path, suffix: str, folder: Path, bad: list[BadFile]) -> dict[st
     return found
 
 
+def _contents(files: list[Path], folder: Path, bad: list[BadFile]) -> dict[Path, bytes]:
+    """Of a session's files, no more than SESSION_BYTES in all; what can't be read goes to `bad`."""
+    contents, room = {}, SESSION_BYTES
+    for file in files:
+        try:
+            contents[file] = inertial.read_bounded(file, min(room, MAX_BYTES))
+            room -= len(contents[file])
+        except (ValueError, OSError) as error:
+            bad.append(BadFile(str(file.relative_to(folder)), str(error)))
+    return contents
+
+
 def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table, list[BadFile]]:
     """The whole clips of a session, by class and camera."""
     subject, scene, number = key
@@ -161,7 +176,7 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
     sensors = {name: _files(path, ".csv", folder, bad) for name, path in session.sensors.items()}
     cameras = {camera: _files(path, ".mp4", folder, bad) for camera, path in sorted(session.cameras.items())}
     columns: dict[str, list[Any]] = {name: [] for name in MMACT_SCHEMA.names}
-    contents = {file: file.read_bytes() for found in sensors.values() for file in found.values()}
+    contents = _contents([file for found in sensors.values() for file in found.values()], folder, bad)
     parsed = dict(zip(contents, signals.parse_all(list(contents.values())), strict=True))
     for label, name in enumerate(CLASSES):
         files = [sensors.get(sensor, {}).get(name) for sensor in signals.SENSORS]
@@ -172,6 +187,8 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
             continue
         recorded, digest = [], hashlib.sha256()
         for file in files:
+            if file and file not in contents:
+                continue
             content, samples = (contents[file], parsed[file]) if file else (b"", signals.NONE)
             digest.update(len(content).to_bytes(8, "big") + content)
             if file and isinstance(samples, ValueError):
@@ -181,6 +198,11 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
         if len(recorded) < len(files):
             continue
         missing = [s for s, (time, _) in zip(signals.SENSORS, recorded, strict=True) if not len(time)]
+        if len(missing) == len(files):  # padding alone is no clip
+            bad += [
+                BadFile(str(video.relative_to(folder)), "no sensor has a sample of it") for video in videos.values()
+            ]
+            continue
         shared = {
             "subject": subject,
             "trial": number,
@@ -217,9 +239,7 @@ def read(folder: Path) -> Manifest:
 
     Every CSV is read, of every video the header: decoding what is 100 GB of them to count frames would take a day.
     """
-    about = {"name": "MMAct", "video": "RGB"}
-    if (folder / "corpus.json").exists():
-        about |= json.loads((folder / "corpus.json").read_text())
+    name, video = about.read(folder, "MMAct")
     sessions, bad = _sessions(folder)
     keys = sorted(sessions)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -227,7 +247,7 @@ def read(folder: Path) -> Manifest:
     clips = pa.concat_tables([part for part, _ in found]) if found else MMACT_SCHEMA.empty_table()
     bad += [b for _, part in found for b in part]
     bad = tuple(sorted(bad, key=lambda b: b.file))
-    made = Manifest(about["name"], about["video"], "mmact", CLASSES, clips.combine_chunks(), folder.resolve(), bad)
+    made = Manifest(name, video, "mmact", CLASSES, clips.combine_chunks(), folder.resolve(), bad)
     return noted(made)
 
 
