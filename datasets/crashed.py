@@ -3,7 +3,7 @@
 So a task counts on the disk how often it was begun and not ended; after the first time it reads its files apart before.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,10 +24,8 @@ def counted(note: Path) -> Iterator[int]:
         note.unlink(missing_ok=True)
 
 
-def check(videos: Iterable[Path], died: int) -> None:
-    """Raises ValueError naming each video that can't be read in a process apart, or that the task died too often."""
-    if not died:
-        return
+def check(videos: Iterable[Path]) -> None:
+    """Raises ValueError naming each video that can't be read in a process apart."""
     bad = []
     for video in videos:
         try:
@@ -36,9 +34,14 @@ def check(videos: Iterable[Path], died: int) -> None:
             bad.append(f"{video}: {error}")
     if bad:
         raise ValueError("\n".join(bad))
+
+
+def check_again(videos: Sequence[Path], died: int) -> None:
+    """`check` where the task has died before. Raises ValueError too where it died too often."""
+    if died:
+        check(videos)
     if died >= MOST:
-        first = next(iter(videos), None)
         raise ValueError(
-            f"{first}: the process that decodes it and those after it was killed or crashed {died} times (out of memory"
-            " is a usual cause)."
+            f"{videos[0]}: the process that decodes it and what follows was killed or crashed {died} times (out of"
+            " memory is a usual cause)."
         )

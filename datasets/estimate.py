@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets import shards
+from datasets import crashed, shards
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 
@@ -37,6 +37,7 @@ def estimate(manifest: Manifest, sampling: Sampling) -> Estimate:
     recordings = shards.Recordings.of(manifest, sampling)
     frames = manifest.clips.column("frames").to_numpy()
     rows = np.unique(np.linspace(0, len(frames) - 1, CLIPS).astype(int)).tolist()
+    crashed.check(recordings.videos(rows))  # the decoder runs in the user's own process here
     recordings.decode(rows[:1])  # a codec's first clip takes longer
     began, out = time.process_time(), io.BytesIO()
     shards.write_table(recordings.decode(rows), out)

@@ -158,7 +158,7 @@ def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
         rows = range(task["start"], task["stop"])
         try:
             with crashed.counted(file.with_suffix(".begun")) as died:
-                crashed.check(recordings.videos(rows), died)
+                crashed.check_again(recordings.videos(rows), died)
                 table = recordings.decode(rows)
                 with writing(file) as part:
                     write_table(table, part)

@@ -141,11 +141,11 @@ def test_a_task_that_dies_again_and_again_is_given_up(recordings: Path, manifest
     note = tmp_path / "part-00000.begun"
     note.write_bytes(b"..")
     with crashed.counted(note) as died:
-        crashed.check(videos, died)
+        crashed.check_again(videos, died)
         assert died == 2 and note.read_bytes() == b"..."
     assert not note.exists()
     with pytest.raises(ValueError, match=rf"{videos[0].name}: the process that decodes it .* 3 times"):
-        crashed.check(videos, crashed.MOST)
+        crashed.check_again(videos, crashed.MOST)
 
 
 ON_A_FULL_DISK = """
