@@ -20,7 +20,7 @@ def words(error: BaseException) -> str | None:
     if gone is None:
         return None
     text = str(gone)
-    if "low on memory" in text:
+    if isinstance(gone, OutOfMemoryError) or "low on memory" in text:
         return "Ray ended a process of it because its node ran out of memory"
     if "node has died" in text or isinstance(gone, NodeDiedError):
         return "the node of one of its processes was lost"

@@ -30,3 +30,14 @@ def seen_in(uri: str, storage: Path, plan: str = "full_grid") -> None:
 
 def seen(storage: Path) -> None:
     seen_in(f"sqlite:///{storage / 'mlflow.db'}", storage)
+
+
+def statuses(storage: Path, plan: str = "full_grid") -> dict[str, tuple[str, str | None]]:
+    """By kind, of a storage with one run of each: MLflow's status, and the reason it was given."""
+    client = MlflowClient(f"sqlite:///{storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(plan)
+    assert experiment
+    nested = [run for run in client.search_runs([experiment.experiment_id]) if "key" in run.data.tags]
+    found = {run.data.tags["kind"]: (run.info.status, run.data.tags.get("reason")) for run in nested}
+    assert len(found) == len(nested)
+    return found

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ray.exceptions import ActorDiedError
+from ray.exceptions import ActorDiedError, OutOfMemoryError
 from ray.train import WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError
 
@@ -54,6 +54,9 @@ def worker(error: Exception) -> WorkerGroupError:
         (worker(WorkerHealthCheckTimeoutError("hanging")), "no sign of life"),
         (worker(WorkerHealthCheckFailedError("failed", ActorDiedError())), "a worker process was killed"),
         (ActorDiedError(), "a process of it was killed"),
+        (worker(OutOfMemoryError("Task was killed due to the node running low on memory.")), "ran out of memory"),
+        (OutOfMemoryError("in the words of another Ray"), "ran out of memory"),
+        (ActorDiedError("its process was killed for the node was low on memory"), "ran out of memory"),
         (worker(FloatingPointError("not finite")), None),
         (ValueError("no such file"), None),
     ],

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mlflow_view import seen
+from mlflow_view import seen, statuses
 from processes import of_kind, results, runs, started, wait_for
 
 pytestmark = pytest.mark.long
@@ -105,6 +105,9 @@ def test_out_of_memory_in_one_run(
     assert "can't allocate memory" in ended.stdout and "Traceback" not in ended.stdout + ended.stderr
     [video] = [key for key, run in results(storage)["runs"].items() if run["kind"] == "video"]
     assert gave(undisturbed[0])[video]["metrics"] == runs(storage, "done")[0].record("metrics")
+    shown = statuses(storage)
+    assert {kind: status for kind, (status, _) in shown.items()} == {"imu": "FAILED", "video": "FINISHED"}
+    assert "can't allocate memory" in (shown["imu"][1] or "")
 
 
 CGROUP = Path("/sys/fs/cgroup/memory")

@@ -37,6 +37,7 @@ def check(storage: Path, undisturbed: Path, gave: Callable, address: str, reason
     [run] = results(storage)["runs"].values()
     [row] = run["retried"]
     assert run["status"] == "done" and any(words in row["reason"] for words in reasons)
+    assert row["reason"].split(" (")[0] in (storage / "reports/full_grid/report.html").read_text()
     assert gave(storage).items() <= gave(undisturbed).items() and len(gave(storage)) == 1
     seen(storage)
     first, second = nodes_of_workers(address)

@@ -6,6 +6,7 @@ Without the long ones a first start is killed, with them the fourth of one stora
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from mlflow_view import seen, seen_in
 from processes import done, in_training, started, wait_for
+from spoilt import cut
 
 from experiments import status, track
 
@@ -29,6 +31,14 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ctrl_c(process: subprocess.Popen) -> None:
     """What a terminal does: to the driver and to all that it started."""
     os.killpg(process.pid, signal.SIGINT)
+
+
+def garbled(storage: Path) -> int:
+    """Makes what Ray Train and Tune keep of a start unreadable, as an old version's would be: none of it is read."""
+    files = [file for file in [*storage.glob("ray/**/*.json"), *storage.glob("tune/**/*")] if file.is_file()]
+    for file in files:
+        file.write_bytes(b"\x80\x05garbage")
+    return len(files)
 
 
 @pytest.mark.long
@@ -79,6 +89,7 @@ def test_killed_it_goes_on_and_gives_what_an_undisturbed_grid_gives(
         assert "training" in during and f"process {process.pid}" in during
         process.send_signal(signal.SIGKILL)
         process.wait(60)
+    assert garbled(storage), "Ray has left nothing to garble"
     killed = done(storage)
     assert killed.items() >= before.items() and 2 <= len(killed) < 6
 
@@ -86,6 +97,8 @@ def test_killed_it_goes_on_and_gives_what_an_undisturbed_grid_gives(
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert done(storage).items() >= killed.items(), "a run was trained twice"
     assert gave(storage) == gave(undisturbed[0])
+    for said in (ended.stdout, (storage / "reports/full_grid/report.html").read_text()):
+        assert "its driver ended (Ctrl-C, killed, or its machine was lost)" in said
     status.status(status.Which(storage))
     after = capsys.readouterr().out
     assert re.search(r"^6 done; not at work: ended", after, flags=re.MULTILINE)
@@ -110,3 +123,32 @@ def test_runs_of_earlier_starts_are_told_too(storage: Path, tmp_path: Path):
     uri = f"sqlite:///{tmp_path / 'other.db'}"
     assert track.track(track.Where(uri, storage)) == 0
     seen_in(uri, storage)
+
+
+def test_what_another_recipe_gave_is_not_taken_for_done(start: Callable, undisturbed: tuple[Path, str]):
+    for change, count in (((), "2 done"), (("--set", "imu.optimization.lr", "0.003"), "0 done")):
+        shown = start(undisturbed[0], "--only", "modalities", "imu", "--seeds", "2", "--dry-run", *change)
+        assert shown.returncode == 0 and f"2 cells behind 2 runs, {count}" in shown.stdout, shown.stdout
+
+
+@pytest.mark.long
+def test_what_is_damaged_is_said_and_only_that_is_done_again(
+    start: Callable, gave: Callable, undisturbed: tuple[Path, str], tmp_path: Path
+):
+    """A marker, and the weights of another run; what started from the weights stays as it is."""
+    storage = tmp_path / "storage"
+    shutil.copytree(undisturbed[0], storage)
+    plan = json.loads((storage / "reports/full_grid/results.json").read_text())["runs"]
+    imu, video = (next(key for key, run in plan.items() if run["kind"] == kind) for kind in ("imu", "video"))
+    damaged = {imu: storage / f"runs/{imu}/done.json", video: storage / f"runs/{video}/model.pt"}
+    before = done(storage)
+    for file in damaged.values():
+        cut(file)
+    ended = start(storage, *FLAGS)
+    assert ended.returncode == 0 and "Traceback" not in ended.stdout + ended.stderr, ended.stdout + ended.stderr
+    for key, file in damaged.items():
+        assert f"{plan[key]['name']} ({key}) was done and is trained again: {file}: is " in ended.stdout
+    assert ended.stdout.count("is trained again") == 2
+    assert {key for key, when in done(storage).items() if when != before[key]} == damaged.keys()
+    assert gave(storage) == gave(undisturbed[0])
+    seen(storage)
