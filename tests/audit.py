@@ -34,7 +34,7 @@ def audit(uv: str, pins: Path = PINS, seconds: float = AUDIT_SECONDS) -> dict[st
         report = Path(scratch) / "report.json"
         words = [uv, *"tool run pip-audit --no-deps --disable-pip --progress-spinner off --format json".split()]
         command = [*words, "--output", str(report), "--requirement", str(pins)]
-        process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
