@@ -96,7 +96,7 @@ def read_csv(file: Path) -> np.ndarray:
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"is no CSV that can be read ({str(error).splitlines()[0]})") from None
     if sorted(table.column_names) != sorted(CHANNELS):
-        raise ValueError(f"has the columns {', '.join(table.column_names)}; it needs {', '.join(CHANNELS)}")
+        raise ValueError(f"has the columns {', '.join(table.column_names)[:200]}; it needs {', '.join(CHANNELS)}")
     numbers = [name for name in CHANNELS if pa.types.is_integer(t := table[name].type) or pa.types.is_floating(t)]
     if table.num_rows and len(numbers) < len(CHANNELS):
         raise ValueError(f"has something else than numbers in {', '.join(sorted(set(CHANNELS) - set(numbers)))}")
