@@ -82,7 +82,8 @@ def describe(store: Store, key: str, progress: dict[str, Any], alive: bool) -> t
     if key in progress["skipped"]:
         return "skipped", str(progress["skipped"][key])
     if alive and key in progress["running"]:
-        return "training", epoch_of(folder, folder.spec)
+        begun = (folder.path / "spec.json").exists()  # which the trial writes, a moment after it was released
+        return "training", epoch_of(folder, folder.spec) if begun else "starting"
     begun = folder.path.exists() and folder.history()
     return ("cut off", epoch_of(folder, folder.spec)) if begun else ("waiting", "")
 

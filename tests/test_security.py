@@ -97,6 +97,7 @@ def test_an_error_shows_no_password(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "error: MLflow at http://***@127.0.0.1:1 has no such run\n"
 
 
+@pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own types
 def test_a_server_that_does_not_answer_is_one_sentence(
     made: tuple, tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
