@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets import shards
-from datasets.manifest import Manifest
+from datasets import crashed, shards
+from datasets.manifest import BadRecordings, Manifest
 from datasets.spec import Sampling
 
 CLIPS = 8  # spread over the corpus
@@ -42,6 +42,9 @@ def estimate(manifest: Manifest, sampling: Sampling) -> Estimate:
     recordings = shards.Recordings.of(manifest, sampling)
     frames = manifest.clips.column("frames").to_numpy()
     rows = np.unique(np.linspace(0, len(frames) - 1, CLIPS).astype(int)).tolist()
+    # The decoder runs in the user's own process here.
+    if bad := crashed.unread(recordings.root, recordings.videos(rows)):
+        raise BadRecordings(recordings.root, tuple(bad))
     recordings.decode(rows[:1])  # a codec's first clip takes longer
     began, out = time.process_time(), io.BytesIO()
     shards.write_table(recordings.decode(rows), out)

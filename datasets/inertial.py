@@ -5,6 +5,7 @@ Recordings come from anywhere: what a file asks for is bounded before it is give
 
 import io
 import math
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -14,12 +15,20 @@ import pyarrow as pa
 import pyarrow.csv
 import scipy.io
 
-from datasets.decode import check_regular
-
 # Acceleration in g with gravity, angular rate in deg/s, at 50 Hz: d_iner's columns.
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
 MAT_COMPRESSED = 15  # the type of an element of a MATLAB 5 file
 MAX_SIGNAL_BYTES = 64 << 20  # of a signal, decompressed; at 50 Hz six channels of doubles fill it in seven hours
+
+
+def read_bounded(file: Path, most: int = MAX_SIGNAL_BYTES) -> bytes:
+    """Raises ValueError for what is no regular file (a pipe would be waited for, for ever) or holds more bytes."""
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("is no regular file")
+    if status.st_size > most:
+        raise ValueError(f"is larger than {most / (1 << 20):.3g} MB")
+    return file.read_bytes()
 
 
 def read_mat(file: Path, channels: int = 6) -> np.ndarray:
@@ -58,10 +67,7 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
 
 def _inflated(file: Path) -> bytes:
     """A .mat file with its compressed parts decompressed, so that what is read is no larger than what was checked."""
-    check_regular(file)
-    if file.stat().st_size > MAX_SIGNAL_BYTES:
-        raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB")
-    content = file.read_bytes()
+    content = read_bounded(file)
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:  # version 4 knows no compression
         return content
@@ -84,15 +90,13 @@ def _inflated(file: Path) -> bytes:
 
 def read_csv(file: Path) -> np.ndarray:
     """A CSV whose header names the CHANNELS, in any order, a line a sample at 50 Hz: (S, 6) as read_mat gives it."""
-    check_regular(file)
-    if file.stat().st_size > MAX_SIGNAL_BYTES:
-        raise ValueError(f"is larger than {MAX_SIGNAL_BYTES >> 20} MB")
+    content = read_bounded(file)
     try:
-        table = pyarrow.csv.read_csv(file)
+        table = pyarrow.csv.read_csv(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"is no CSV that can be read ({str(error).splitlines()[0]})") from None
     if sorted(table.column_names) != sorted(CHANNELS):
-        raise ValueError(f"has the columns {', '.join(table.column_names)}; it needs {', '.join(CHANNELS)}")
+        raise ValueError(f"has the columns {', '.join(table.column_names)[:200]}; it needs {', '.join(CHANNELS)}")
     numbers = [name for name in CHANNELS if pa.types.is_integer(t := table[name].type) or pa.types.is_floating(t)]
     if table.num_rows and len(numbers) < len(CHANNELS):
         raise ValueError(f"has something else than numbers in {', '.join(sorted(set(CHANNELS) - set(numbers)))}")

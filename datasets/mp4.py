@@ -5,12 +5,18 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from datasets.decode import MAX_FRAMES
+
+MAX_HEADER_BYTES = 32 << 20  # of MAX_FRAMES frames, each with its size, place and times: some 30 bytes
+
 
 def read_header(file: Path) -> tuple[int, bytes]:
     """Frames of the video track, and the box that says so: it holds the size of every frame.
 
-    Raises ValueError for what is no MP4 file, is cut off, or has no video.
+    Raises ValueError for what is no MP4 file, is cut off, has no video, or claims more frames than are decoded.
     """
+    if not file.is_file():
+        raise ValueError("is no regular file")
     moov = b""
     with file.open("rb") as f:
         _check_kind(f.read(12))
@@ -23,12 +29,14 @@ def read_header(file: Path) -> tuple[int, bytes]:
             length = length or size - at
             if length < 8:
                 raise ValueError("is no MP4 file")
+            if at + length > size:
+                raise ValueError(f"is cut off: it holds {size} bytes, its boxes {at + length}")
             if kind == b"moov":
+                if length > MAX_HEADER_BYTES:
+                    raise ValueError(f"has a header of {length} bytes, more than {MAX_HEADER_BYTES >> 20} MB")
                 f.seek(at)
                 moov = f.read(length)
             at += length
-    if at > size:
-        raise ValueError(f"is cut off: it holds {size} bytes, its boxes {at}")
     if not moov:
         raise ValueError("is no MP4 file, or cut off: it has no moov box")
     tracks = [next(_find(track, b"mdia"), b"") for track in _find(moov[8:], b"trak")]
@@ -39,6 +47,8 @@ def read_header(file: Path) -> tuple[int, bytes]:
     frames = int.from_bytes(tables[0][8:12], "big") if tables else 0
     if not frames:
         raise ValueError("has no frame in its video stream")
+    if frames > MAX_FRAMES:
+        raise ValueError(f"has {frames} frames, more than {MAX_FRAMES}")
     return frames, moov
 
 

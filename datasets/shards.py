@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from datasets import corpora, decode, inertial
+from datasets import corpora, crashed, decode, inertial
 from datasets.manifest import BadFile, BadRecordings, Manifest
 from datasets.spec import Sampling
-from datasets.whole import read_json, remove_parts, write_whole, writing
+from datasets.whole import FULL, read_json, remove_parts, write_whole, writing
 
 VERSION = 1  # raise it when the content of a shard changes
 SHARD_BYTES = 64 << 20
@@ -80,6 +80,9 @@ class Recordings:
     def _video(self, clip: dict) -> tuple[np.ndarray, int]:
         s = self.sampling
         return decode.decode_video(self.root / clip["video"], s.frames, clip["frames"], s.size, s.crop)
+
+    def videos(self, rows: Sequence[int]) -> list[str]:
+        return self.clips["video"].take(pa.array(rows, pa.int64())).to_pylist()
 
     def _signal(self, clip: dict) -> tuple[np.ndarray, int]:
         found = corpora.signal(self.layout, self.root, clip["imu"], self.sampling.rate)
@@ -170,16 +173,24 @@ def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
     """Decode the clips of one shard, unless it is there and whole.
 
     Files that can't be decoded are told, not raised, so that the driver names all there are; as JSON, for Ray Data
-    can't tell what a list without entries holds.
+    can't tell what a list without entries holds. A full disk is told, for Ray would make a traceback of it.
     """
     file, clips = folder / f"part-{task['shard']:05d}.parquet", task["stop"] - task["start"]
-    made = {"file": file.name, "clips": clips, "bytes": 0, "bad": "[]"}
+    made = {"file": file.name, "clips": clips, "bytes": 0, "bad": "[]", "full": 0, "why": ""}
     if _damage(file, clips):
-        table, bad = recordings.tried(range(task["start"], task["stop"]))
-        if table is None:
-            return made | {"bad": json.dumps([[b.file, b.reason] for b in bad])}
-        with writing(file) as part:
-            write_table(table, part)
+        rows = range(task["start"], task["stop"])
+        try:
+            with crashed.counted(file.with_suffix(".begun")) as died:
+                bad = crashed.culprits(recordings.root, recordings.videos(rows), died)
+                table, bad = (None, bad) if bad else recordings.tried(rows)
+                if table is None:
+                    return made | {"bad": json.dumps([[b.file, b.reason] for b in bad])}
+                with writing(file) as part:
+                    write_table(table, part)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return made | {"why": error.strerror, "full": error.errno}
         _note(file).unlink(missing_ok=True)
     return made | {"bytes": file.stat().st_size}
 
@@ -214,13 +225,15 @@ def write(
     """The Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
 
     `say` is told of a shard that is damaged; only such a one is decoded again. Raises BadRecordings naming every file
-    that can't be decoded.
+    that can't be decoded, and OSError at the first that the disk has no room for; the other shards are kept.
     """
     folder = folder_of(storage, manifest, sampling)
     if (folder / "index.json").exists() and (whole := _whole(folder, say)):
         return whole
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
+    for begun in folder.glob("*.begun"):  # by a start that was killed
+        begun.unlink()
     recordings = Recordings.of(manifest, sampling)
     starts = recordings.bounds()
     tasks = [{"shard": i, "start": a, "stop": b} for i, (a, b) in enumerate(pairwise(starts))]
@@ -228,6 +241,8 @@ def write(
     be_quiet()
     decode_part = partial(_write_shard, recordings=recordings, folder=folder)
     for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
+        if row["full"]:
+            raise OSError(row["full"], row["why"], str(folder / row["file"]))
         files.append(row)
         done += row["clips"]
         if on_progress:

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from datasets.inertial import read_bounded
+
 SENSORS: tuple[str, ...] = ("acc_phone", "acc_watch", "gyro", "orientation")
 CHANNELS = 3 * len(SENSORS)
 COLUMNS = ["time", "x", "y", "z"]
@@ -132,7 +134,7 @@ def read(files: Sequence[Path | None], rate: int | None = None) -> np.ndarray:
 
 def _named(file: Path) -> Samples:
     try:
-        return parse(file.read_bytes())
+        return parse(read_bounded(file))
     except OSError as error:
         raise ValueError(f"{file}: can't be read ({error.strerror})") from None
     except ValueError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import tyro
 
 from orchestrator.export import log_mlflow, to_mlflow, to_onnx
+from orchestrator.secret import without_secrets
 from orchestrator.store import Store
 from orchestrator.terminal import console, refuse_bad_input
 
@@ -35,7 +36,8 @@ def export(asked: Asked) -> int:
         raise ValueError("give --out FILE.onnx, --out DIR or --tracking-uri URI, one of them.")
     if asked.tracking_uri:
         log_mlflow(store, asked.run, asked.tracking_uri)
-        console.print(f"{asked.tracking_uri}: run {asked.run} has its model", highlight=False)
+        where = without_secrets(asked.tracking_uri)
+        console.print(f"{where}: run {asked.run} has its model", highlight=False)
     elif asked.out and asked.out.suffix == ".onnx":
         worst = to_onnx(store, asked.run, asked.out)
         console.print(f"{asked.out}: differs from PyTorch by at most {worst:.1e}", highlight=False)

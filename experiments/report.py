@@ -12,9 +12,9 @@ from typing import Any
 
 import tyro
 
-from datasets.whole import read_json
 from orchestrator import report, scores
 from orchestrator.pictures import Look
+from orchestrator.results import read
 from orchestrator.store import Store
 from orchestrator.terminal import console, refuse_bad_input
 
@@ -39,7 +39,7 @@ def results_of(storage: Path, plan: str) -> dict[str, Any]:
     file = storage.resolve() / "reports" / plan / "results.json"
     if not file.exists():
         raise ValueError(f"{file}: no such file; run experiments/{plan}.py on this storage.")
-    return read_json(file)
+    return read(file)
 
 
 def rewrite(which: Pages) -> int:

@@ -15,8 +15,9 @@ from rich.text import Text
 from datasets.whole import read_json
 from experiments.report import Which
 from orchestrator.progress import SIGN_SECONDS, duration, epoch_of
+from orchestrator.results import read
 from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input
+from orchestrator.terminal import console, refuse_bad_input, tell
 
 
 def status(which: Which) -> int:
@@ -24,15 +25,18 @@ def status(which: Which) -> int:
     file = store.report(which.plan) / "results.json"
     if not file.exists():
         raise ValueError(f"{file}: no such file; experiments/{which.plan}.py hasn't been started with this storage.")
-    results, progress = read_json(file), sign_of_life(store, which.plan)
+    results, progress = read(file), sign_of_life(store, which.plan)
     alive = not progress["ended"] and progress["age"] < 6 * SIGN_SECONDS
-    console.print(f"{which.plan}: {results['corpus']}, {results['scale']} scale, started {results['created']}")
+    tell(f"{which.plan}: {results['corpus']}, {results['scale']} scale, started {results['created']}")
     table = Table("run", "key", "status", "", box=None, pad_edge=False)
     for column in table.columns[:3]:
         column.no_wrap = True  # half a key is none
     count = Counter()
     for key, run in results["runs"].items():
-        state, words = describe(store, key, progress, alive)
+        try:
+            state, words = describe(store, key, progress, alive)
+        except (KeyError, TypeError, ValueError) as error:
+            state, words = "damaged", f"the next start says what is done again ({error})"
         count[state] += 1
         table.add_row(*(Text(entry) for entry in (run["name"], key, state, words)))
     console.print(table)
@@ -44,16 +48,25 @@ def status(which: Which) -> int:
         at_work = f"not at work: ended {duration(progress['age'])} ago"
     else:
         at_work = f"not at work: no sign of life for {duration(progress['age'])}; the same command goes on from here"
-    console.print(f"{', '.join(f'{n} {state}' for state, n in count.items())}; {at_work}", highlight=False)
+    tell(f"{', '.join(f'{n} {state}' for state, n in count.items())}; {at_work}")
     return 0
 
 
 def sign_of_life(store: Store, plan: str) -> dict[str, Any]:
-    """progress.json with its age in seconds; a start that hasn't signed yet counts from its results.json."""
+    """progress.json with its age in seconds; a start that hasn't signed yet counts from its results.json.
+
+    Raises ValueError where it is damaged.
+    """
     file = store.report(plan) / "progress.json"
     record = {"ended": False, "running": [], "skipped": {}, "seconds_left": None, "host": "?", "process": "?"}
     if file.exists():
         record |= read_json(file)
+        left, kinds = record["seconds_left"], {"ended": bool, "running": list, "skipped": dict}
+        wrong = [name for name, kind in kinds.items() if not isinstance(record[name], kind)]
+        if wrong or not (left is None or (isinstance(left, int | float) and abs(left) < 1e9)):
+            raise ValueError(
+                f"{file}: is damaged, {', '.join(wrong or ['seconds_left'])} can't be meant; a start mends it."
+            )
     else:
         file = file.with_name("results.json")
     return record | {"age": max(0.0, time.time() - file.stat().st_mtime)}
@@ -69,9 +82,10 @@ def describe(store: Store, key: str, progress: dict[str, Any], alive: bool) -> t
     if state == "failed":
         return state, folder.record("failed")["reason"]
     if key in progress["skipped"]:
-        return "skipped", progress["skipped"][key]
+        return "skipped", str(progress["skipped"][key])
     if alive and key in progress["running"]:
-        return "training", epoch_of(folder, folder.spec)
+        begun = (folder.path / "spec.json").exists()  # which the trial writes, a moment after it was released
+        return "training", epoch_of(folder, folder.spec) if begun else "starting"
     begun = folder.path.exists() and folder.history()
     return ("cut off", epoch_of(folder, folder.spec)) if begun else ("waiting", "")
 

@@ -12,7 +12,8 @@ from typing import Any
 import tyro
 
 from datasets.manifest import Manifest
-from datasets.whole import read_json
+from orchestrator.results import read
+from orchestrator.server import answering
 from orchestrator.store import Store
 from orchestrator.terminal import console, refuse_bad_input
 from orchestrator.tracking import Tracker
@@ -27,13 +28,18 @@ class Where:
 
 
 def track(where: Where) -> int:
-    """Again and again on the same server adds only what it lacks."""
+    """Again and again on the same server adds only what it lacks. Raises ValueError where it doesn't answer."""
+    with answering(where.tracking_uri):
+        return log_all(where)
+
+
+def log_all(where: Where) -> int:
     store = Store(where.storage.resolve())
     left = {folder.key for folder in store.runs()}
     if not left:
         raise ValueError(f"--storage {where.storage}: no run was ever begun there.")
     for file in sorted(store.root.glob("reports/*/results.json")):
-        results = read_json(file)
+        results = read(file, ("plan", "video", "recipe", "protocol", "corpus", "scale", "created"))
         tracker = replay(where, store, results, list(results["runs"]))
         statuses = [run["status"] for run in results["runs"].values()]
         counts = {"runs_done": statuses.count("done"), "runs_failed": statuses.count("failed")}

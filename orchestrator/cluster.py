@@ -18,6 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.plan import Plan
 from orchestrator.search import Need
+from orchestrator.secret import without_secrets
 from orchestrator.spec import Modality, RunSpec
 from orchestrator.store import Store
 from orchestrator.study import Study
@@ -56,7 +57,8 @@ def in_job() -> bool:
 
 def to_join(address: str | None) -> str | None:
     """The address of the Ray to join, None where one is to be started here."""
-    return address or os.environ.get("RAY_ADDRESS") or None
+    found = address or os.environ.get("RAY_ADDRESS") or None
+    return None if found == "local" else found  # Ray's own word for one that it starts here
 
 
 def connect(address: str | None) -> None:
@@ -73,11 +75,13 @@ def connect(address: str | None) -> None:
         try:
             ray.init(address=joined, **code, **quiet)
         except ConnectionError as error:
-            raise ValueError(f"no Ray answers at {joined} ({error}); start one, or leave --address out.") from None
+            raise ValueError(
+                f"no Ray answers at {without_secrets(joined)} ({error}); start one, or leave --address out."
+            ) from None
         except AuthenticationError as error:
             raise ValueError(
-                f"the Ray at {joined} refuses this process ({str(error)[:300]}); give it the cluster's token in"
-                " RAY_AUTH_TOKEN, or in ~/.ray/auth_token."
+                f"the Ray at {without_secrets(joined)} refuses this process ({str(error)[:300]}); give it the cluster's"
+                " token in RAY_AUTH_TOKEN, or in ~/.ray/auth_token."
             ) from None
         logging.getLogger("ray").setLevel(logging.ERROR)
         return

@@ -102,11 +102,13 @@ def log_mlflow(store: Store, key: str, uri: str) -> None:
     import mlflow
 
     from orchestrator import served
+    from orchestrator.server import answering
 
     mlflow.set_tracking_uri(uri)
     with tempfile.TemporaryDirectory() as scratch:
         copy_run(store, key, Store(Path(scratch)))
-        served.log(Path(scratch), key)
+        with answering(uri):
+            served.log(Path(scratch), key)
 
 
 def copy_run(store: Store, key: str, to: Store) -> None:

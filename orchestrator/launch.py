@@ -12,9 +12,10 @@ import ray
 
 from datasets.whole import write_whole
 from orchestrator import cluster, results
-from orchestrator.options import Options, without_secrets
+from orchestrator.options import Options
 from orchestrator.plan import Plan
 from orchestrator.prepare import Cells, prepare
+from orchestrator.secret import without_secrets
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.terminal import console, interruptible, refuse_bad_input, tell

@@ -1,6 +1,5 @@
 """Options: what to run and where. Corpus, scale, recipe, protocol, seeds, weights and workers decide results."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,19 +14,6 @@ from orchestrator.spec import Modality
 def existing(path: Path) -> Path:
     """The path, or the nearest folder above it that is there."""
     return next(p for p in (path, *path.parents) if p.exists())
-
-
-SECRETS = (
-    (re.compile(r"(\w://)[^/@\s]+@"), r"\1***@"),  # user and password of an address
-    (re.compile(r"([?&;](?:[\w-]*(?:password|passwd|pwd|token|secret|key))=)[^&;\s'\"]+", re.IGNORECASE), r"\1***"),
-)
-
-
-def without_secrets(text: str) -> str:
-    """As it may be shown, recorded and sent: no passwords of a tracking server or its database."""
-    for pattern, shown in SECRETS:
-        text = pattern.sub(shown, text)
-    return text
 
 
 Only = Literal["modalities", "ratio", "zero_shot", "stages", "fusions", "imu", "video", "fusion"]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from datasets import corpora, decode, inertial
+from datasets import apart, corpora, decode, inertial
 from datasets.manifest import Manifest
 from datasets.spec import LEAST_SAMPLES
 from models.build import build, build_fusion, restore
@@ -119,7 +119,8 @@ def clip_video(data: DataSpec, video: Path | None) -> dict[str, torch.Tensor]:
     frames, size = data.stored_frames or data.frames, data.stored_size or data.size
     assert frames and size
     if video:
-        pixels, length = decode.decode_video(video, frames, decode.count_frames(video), size, data.crop)
+        # Nobody vouches for it: first in a process apart, which a file that crashes or swells ends alone.
+        pixels, length = decode.decode_video(video, frames, apart.count("video", video), size, data.crop)
     else:
         pixels, length = np.zeros((frames, size, size, 3), np.uint8), 0
     return {"video": torch.from_numpy(pixels)[None], "video_length": torch.tensor([length])}
@@ -142,6 +143,8 @@ def predict_files(predictor: Predictor, video: Path | None, imu: Path | None) ->
 def read_own(predictor: Predictor, imu: Path) -> np.ndarray:
     """(S, C) as the run's corpus reads it. Raises ValueError where it is too short or none."""
     named = corpora.of(predictor.layout).own(imu)
+    if imu.is_file():
+        apart.count(predictor.layout, imu)
     signal = corpora.signal(predictor.layout, imu.parent, named, predictor.spec.data.rate)
     check_length(signal)
     return signal

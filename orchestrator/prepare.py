@@ -10,8 +10,9 @@ from datasets import corpora, splits, undecoded
 from datasets.corpora import synthetic, synthetic_mmact
 from datasets.manifest import BadRecordings
 from orchestrator import cluster, lock, precision, preflight, pretrained, simulate
-from orchestrator.options import Options, without_secrets
+from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
+from orchestrator.secret import without_secrets
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.terminal import console, every, tell
@@ -54,7 +55,7 @@ def introduce(name: str, options: Options) -> None:
     cluster.check_packages()
     options.check()
     root, joined = storage_root(options), cluster.to_join(options.address)
-    where = f"the Ray at {joined}" if joined else "a Ray started here"
+    where = f"the Ray at {without_secrets(joined)}" if joined else "a Ray started here"
     corpus = f"the {options.corpus} corpus" if options.corpus.startswith("synthetic") else options.corpus
     console.print(f"{name}: {options.scale} scale on {corpus}, on {where}; storage {root}", highlight=False)
     if joined and not options.dry_run:

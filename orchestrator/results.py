@@ -1,9 +1,13 @@
 """results.json: a plan's cells with what their runs gave, read from the run folders."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from datasets import splits
+from datasets.whole import read_json
 from orchestrator import paper
 from orchestrator.plan import Cell, Plan
 from orchestrator.scale import SCALES
@@ -37,6 +41,28 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "cells": [_cell(cell, study, store, runs[cell.key]) for cell in plan.cells],
         "runs": runs,
     }
+
+
+def read(file: Path, texts: Sequence[str] = ("corpus", "scale", "created")) -> dict[str, Any]:
+    """results.json with these texts and its runs. Raises ValueError naming a file that lacks them."""
+    found = read_json(file)
+    lacking = [name for name in texts if not isinstance(found.get(name), str)]
+    runs = found.get("runs")
+    if not isinstance(runs, dict) or not all(_is_run(key, run) for key, run in runs.items()):
+        lacking.append("runs")
+    if "classes" in found and not isinstance(found["classes"], list):
+        lacking.append("classes")
+    if lacking:
+        raise ValueError(
+            f"{file}: is damaged, its {', '.join(lacking)} can't be read; the next start of the plan writes it anew."
+        )
+    return found
+
+
+def _is_run(key: str, run: Any) -> bool:
+    """A key is a folder's name, and leads nowhere else."""
+    texts = isinstance(run, dict) and all(isinstance(run.get(name), str) for name in ("name", "status"))
+    return texts and re.fullmatch(r"[\w-]{1,64}", key, re.ASCII) is not None
 
 
 def _only(plan: Plan, study: Study) -> str:

@@ -23,6 +23,7 @@ from mlflow.pyfunc import PythonModel, log_model, save_model  # pyright: ignore[
 from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
 from orchestrator.predict import Predictor
+from orchestrator.secret import without_secrets
 from orchestrator.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +72,8 @@ def log(storage: Path, key: str) -> None:
     found = client.search_runs(experiments, f"tags.key = '{key}'")
     if not found:
         raise ValueError(
-            f"--run {key}: MLflow at {mlflow.get_tracking_uri()} has no such run; track.py logs a storage."
+            f"--run {key}: MLflow at {without_secrets(mlflow.get_tracking_uri())} has no such run; track.py logs a"
+            " storage."
         )
     model = described(storage, key)
     for run in found:  # one a plan that shares it

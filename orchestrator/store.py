@@ -48,7 +48,7 @@ class RunFolder:
         file = self.path / "spec.json"
         try:
             return RunSpec.from_json(read_json(file))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file}: holds no run's spec ({type(error).__name__}: {str(error)[:300]}).") from None
 
     def begin(self, spec: RunSpec, about: dict[str, str] | None = None) -> "RunFolder":

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from datasets.whole import FULL
+from orchestrator.secret import without_secrets
 
 T = TypeVar("T")
 
@@ -45,7 +46,9 @@ def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
     except (ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in FULL:
             raise
-        Console(stderr=True, soft_wrap=True).print(f"error: {reason(error)}", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"error: {without_secrets(reason(error))}", markup=False, highlight=False
+        )
         return 1 if isinstance(error, OSError) else 2
     except KeyboardInterrupt:
         console.print("stopped before anything was trained; the same command goes on from here.")

@@ -22,9 +22,10 @@ from datasets import corpora, splits
 from datasets.whole import read_json, write_whole
 from orchestrator import cluster, tracking
 from orchestrator.launch import run_plan
-from orchestrator.options import Options, without_secrets
+from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
 from orchestrator.prepare import prepare
+from orchestrator.secret import without_secrets
 from orchestrator.spec import Modality
 from orchestrator.store import Store
 from orchestrator.study import Study

@@ -15,7 +15,7 @@ import pytest
 from scipy.io import savemat
 
 from datasets import apart, decode, inertial
-from datasets.corpora import utd_mhad
+from datasets.corpora import about
 from datasets.corpora.pairs import Pair, checked
 from datasets.manifest import BadFile
 
@@ -157,7 +157,7 @@ def test_what_hangs_or_crashes_ends_alone(tmp_path: Path) -> None:
 def test_what_corpus_json_holds_is_bounded(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "corpus.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"corpus\.json: is not of the form"):
-        utd_mhad._about(tmp_path)
+        about.read(tmp_path, "MMAct")
 
 
 def test_the_scan_names_what_it_could_not_read(tmp_path: Path) -> None:

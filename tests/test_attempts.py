@@ -56,7 +56,6 @@ def worker(error: Exception) -> WorkerGroupError:
         (ActorDiedError(), "a process of it was killed"),
         (worker(OutOfMemoryError("Task was killed due to the node running low on memory.")), "ran out of memory"),
         (OutOfMemoryError("in the words of another Ray"), "ran out of memory"),
-        (ActorDiedError("its process was killed for the node was low on memory"), "ran out of memory"),
         (worker(FloatingPointError("not finite")), None),
         (ValueError("no such file"), None),
     ],

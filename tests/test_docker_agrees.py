@@ -203,6 +203,27 @@ def test_ports_agree() -> None:
     assert "ports" not in services["worker"] and "ports" not in services["postgres"]
 
 
+def test_who_reaches_mlflow_and_its_database() -> None:
+    """From the pods of a Ray and of MLflow, by their labels; those of this namespace alone, and of no address."""
+    core_ = core()
+    templates = [d["spec"]["template"] for d in core_ if d["kind"] in ("Deployment", "StatefulSet")]
+    labels = {label for template in templates for label in template["metadata"]["labels"].items()}
+    services = {tuple(d["spec"]["selector"].items()): d["spec"]["ports"] for d in core_ if d["kind"] == "Service"}
+    policies = {d["metadata"]["name"]: d["spec"] for d in core_ if d["kind"] == "NetworkPolicy"}
+    admitted = {}
+    for name, policy in policies.items():
+        [selected] = policy["podSelector"]["matchLabels"].items()
+        [rule] = policy["ingress"]
+        [(who, pods)] = [next(iter(peer.items())) for peer in rule["from"]]
+        [port] = rule["ports"]
+        assert selected in labels and policy["policyTypes"] == ["Ingress"] and who == "podSelector"
+        assert [port["port"]] == [p["targetPort"] for p in services[(selected,)]]
+        admitted[name] = pods["matchLabels"]
+    # What KubeRay puts on each pod of a RayCluster and of a RayJob's.
+    assert admitted == {"mlflow": {"ray.io/is-ray-node": "yes"}, "mlflow-postgres": {"app": "mlflow"}}
+    assert {("app", name) for name in policies} == labels, "each pod that listens is behind one"
+
+
 def test_every_node_has_the_storage_the_token_and_shared_memory() -> None:
     for template in pods().values():
         [container], spec = template["spec"]["containers"], template["spec"]

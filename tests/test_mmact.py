@@ -1,6 +1,8 @@
 """MMAct's reader: a test for each oddity of the release, on trees of tiny files."""
 
+import os
 import shutil
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from av.video.frame import PictureType
 
 from datasets import corpora, decode, mp4, shards, signals, undecoded
+from datasets.corpora import mmact
 from datasets.manifest import BadRecordings, Manifest
 from datasets.spec import Sampling
 
@@ -347,6 +350,19 @@ def sound_only() -> bytes:
     return file.read_bytes()
 
 
+def box(kind: bytes, content: bytes = b"", length: int | None = None) -> bytes:
+    """With a length of 64 bits where one is given, true or not."""
+    if length is None:
+        return struct.pack(">I4s", 8 + len(content), kind) + content
+    return struct.pack(">I4sQ", 1, kind, length) + content
+
+
+def promising(film: bytes, frames: int) -> bytes:
+    """The film, with so many frames in its table of sizes."""
+    at = film.index(b"stsz") + 12
+    return film[:at] + struct.pack(">I", frames) + film[at + 4 :]
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -355,6 +371,10 @@ def sound_only() -> bytes:
         (lambda film: written(Path("film.avi"), SIX, kind="avi").read_bytes(), "is an AVI file, not the MP4"),
         (lambda film: b"\x1aE\xdf\xa3" * 9, "is a Matroska or WebM file, not the MP4"),
         (lambda film: sound_only(), "has no video stream"),
+        (lambda film: box(b"ftyp") + box(b"moov", length=1 << 62), "is cut off"),
+        (lambda film: box(b"moov", bytes(mp4.MAX_HEADER_BYTES)), "more than 32 MB"),
+        (lambda film: promising(film, decode.MAX_FRAMES + 1), "has 200001 frames, more than 200000"),
+        (lambda film: promising(film, 2**32 - 1), "has 4294967295 frames, more than 200000"),
     ],
 )
 def test_a_bad_video_is_named_and_the_other_view_stays(
@@ -366,6 +386,44 @@ def test_a_bad_video_is_named_and_the_other_view_stays(
     found = bad(folder)
     assert list(found) == ["trimmed/subject1/cam2/scene1/session1/walking.mp4"] and reason in str(found)
     assert read(folder, skip_bad=True).clips["camera"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("where", ["gyro_clip/{}.csv", "trimmed/subject1/cam2/scene1/session1/walking.mp4"])
+def test_a_pipe_is_not_waited_for(tree: Tree, where: str) -> None:
+    folder = tree((1, 1, 1, "walking"), (1, 1, 2, "walking"))
+    name = where.format("subject1/scene1/session1/walking")
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert bad(folder) == {name: "is no regular file"}
+
+
+def test_a_csv_has_so_many_bytes_and_so_have_those_of_a_session(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tree((1, 1, 1, "walking"), (1, 1, 2, "walking"))
+    large = "gyro_clip/subject1/scene1/session1/walking.csv"
+    with (folder / large).open("r+b") as file:
+        file.truncate(mmact.MAX_BYTES + 1)
+    assert bad(folder) == {large: "is larger than 16 MB"}
+    (folder / large).write_text(ROWS)
+    monkeypatch.setattr(mmact, "SESSION_BYTES", 3 * len(ROWS))
+    assert list(bad(folder)) == [f"orientation_clip/subject1/scene1/session{n}/walking.csv" for n in (1, 2)]
+
+
+@pytest.mark.parametrize("content", [b"null", b"[" * 100_000, b"{", b'{"video": "depth"}', b"\xff\xfe"])
+def test_a_corpus_json_that_says_nothing_is_named(tree: Tree, content: bytes) -> None:
+    folder = tree((1, 1, 1, "walking"))
+    (folder / "corpus.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{folder}/corpus\.json: is not of the form"):
+        read(folder)
+
+
+def test_numbers_of_many_digits_are_no_subjects_or_sessions(tree: Tree) -> None:
+    folder = tree((1, 1, 1, "walking"))
+    put(folder / "trimmed/subject99999999999/cam1/scene1/session1/walking.mp4", b"")
+    put(csv_of(folder, "gyro", "subject1/scene1/session100/walking"), ROWS.encode())
+    assert bad(folder) == {
+        "trimmed/subject99999999999": "is not named as in subjectN/camN/sceneN/sessionN",
+        "gyro_clip/subject1/scene1/session100": "is not named as in subjectN/sceneN/sessionN",
+    }
 
 
 def test_an_instance_that_no_camera_saw_and_a_class_that_is_none(tree: Tree) -> None:
@@ -390,7 +448,7 @@ def test_a_link_to_nothing_and_a_folder_are_bad_files(tree: Tree, file: str, spo
     (folder / file).unlink()
     spoil(folder / file)
     found = bad(folder)
-    assert list(found) == [file] and ("No such file" in found[file] or "Is a directory" in found[file])
+    assert list(found) == [file] and ("No such file" in found[file] or "is no regular file" in found[file])
     assert read(folder, skip_bad=True).clips.num_rows == (2 if file.endswith("csv") else 3)
 
 
@@ -450,7 +508,7 @@ def test_a_second_keyframe_changes_no_frame(tmp_path: Path) -> None:
     kept, count = decode.decode_video(file, 8, 20, 24)
     assert count == 8
     for i, at in enumerate(decode.sample_times(20, 8)):
-        np.testing.assert_array_equal(kept[i], decode._scaled(frames[at], 24, 24))
+        np.testing.assert_array_equal(kept[i].reshape(24, 72), decode._scaled(frames[at], 24, 24))
 
 
 def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> None:

@@ -1,8 +1,12 @@
 """Shards: the index that is read elsewhere, and that nothing is decoded twice. With a real Ray."""
 
 import json
+import os
 import shutil
-from dataclasses import replace
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from datasets import corpora, shards
+from datasets import corpora, crashed, shards
 from datasets.manifest import BadRecordings, Manifest
 from datasets.shards import Shards
 from datasets.spec import Sampling
 from orchestrator.prepare import write_shards
 from orchestrator.store import Store
 from orchestrator.study import Study
+from tests.small_disk import needs_mount, run_on
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -108,6 +113,83 @@ def test_a_clip_that_cannot_be_decoded_leaves_no_index(written: Shards, manifest
     again = corpora.read("synthetic", manifest.root, tmp_path / "scans", skip_bad=True)
     assert again.clips.equals(manifest.clips.slice(2)) and again.bad == raised.value.bad
     assert corpora.read("synthetic", manifest.root, tmp_path / "scans").digest == manifest.digest
+
+
+def test_a_recording_that_takes_its_process_along_is_named(
+    ray_local: None, recordings: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Data would start the task again for ever. Another one died once, through no fault of its recordings."""
+    videos = manifest.clips["video"].to_pylist()
+    shutil.copytree(recordings, tmp_path / "recordings")
+    (tmp_path / "recordings" / videos[5]).write_bytes(b"no video")
+    (tmp_path / "seen").mkdir()
+
+    @dataclass(frozen=True)
+    class Crashing(shards.Recordings):
+        def tried(self, rows: Sequence[int], columns: Sequence[str] = shards.COLUMNS) -> tuple:
+            seen = self.root.parent / "seen" / str(rows[0])
+            if 5 in rows or (rows[0] == 0 and not seen.exists()):
+                seen.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().tried(rows, columns)
+
+        @staticmethod
+        def of(manifest: Manifest, sampling: Sampling) -> "Crashing":
+            return Crashing(manifest.clips, manifest.layout, manifest.root, sampling)
+
+    monkeypatch.setattr(shards, "Recordings", Crashing)
+    moved, sampling = replace(manifest, root=tmp_path / "recordings"), Sampling(8, 32, manifest.max_samples)
+    with pytest.raises(BadRecordings, match=rf"{videos[5]}: is no video that can be decoded") as told:
+        shards.write(tmp_path, moved, sampling)
+    assert [bad.file for bad in told.value.bad] == [videos[5]]
+    left = times(shards.folder_of(tmp_path, manifest, sampling))
+    assert sorted(left) == [f"part-{i:05d}.parquet" for i in (0, 1, 3, 4, 5)]
+
+
+def test_a_task_that_dies_again_and_again_is_given_up(recordings: Path, manifest: Manifest, tmp_path: Path) -> None:
+    videos = manifest.clips["video"].to_pylist()[:2]
+    note = tmp_path / "part-00000.begun"
+    note.write_bytes(b"..")
+    with crashed.counted(note) as died:
+        assert not crashed.culprits(recordings, videos, died)
+        assert died == 2 and note.read_bytes() == b"..."
+    assert not note.exists()
+    [bad] = crashed.culprits(recordings, videos, crashed.MOST)
+    assert bad.file == videos[0] and "the process that decodes it and what follows was killed" in bad.reason
+
+
+ON_A_FULL_DISK = """
+import sys, ray
+from pathlib import Path
+from datasets import crashed, shards
+from datasets.manifest import Manifest
+from datasets.spec import Sampling
+from orchestrator.terminal import refuse_bad_input
+storage, manifest = Path(sys.argv[1]), Manifest.read(Path(sys.argv[2]))
+sampling = Sampling(frames=8, size=64, samples=manifest.max_samples)
+ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+ballast = storage / "ballast"
+ballast.write_bytes(bytes((1 << 20) - 2 * 4096))
+print(refuse_bad_input(lambda: shards.write(storage, manifest, sampling)))
+folder = shards.folder_of(storage, manifest, sampling)
+print([file.name for file in folder.glob("*.json")])
+ballast.unlink()
+print(sum(refuse_bad_input(lambda: shards.write(storage, manifest, sampling)).clips))
+print(sorted(file.suffix for file in folder.iterdir()) == [".json"] + [".parquet"] * 6)
+"""
+
+
+@needs_mount
+def test_a_full_disk_is_one_sentence_and_with_room_it_goes_on(
+    manifest: Manifest, recordings: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "storage").mkdir()
+    replace(manifest, root=recordings).write(tmp_path / "manifest.parquet")
+    words = [sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path / "storage"), str(tmp_path / "manifest.parquet")]
+    ended = run_on(tmp_path / "storage", "1m", words)
+    assert ended.stdout.splitlines() == ["1", "[]", "12", "True"], ended.stdout + ended.stderr
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("error: [Errno 28] can't be written: No space left on device") and "part-0000" in line
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,7 @@
 """Files that are whole or not there, also on a full disk."""
 
 import errno
-import os
 import resource
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +14,8 @@ import torch
 
 from datasets.manifest import Manifest
 from orchestrator.store import RunFolder, Store
+from tests.small_disk import needs_mount, run_on
 from tests.spoilt import IMU, three_done
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -84,16 +80,9 @@ print(sorted(file.name for file in folder.path.iterdir()), folder.load("checkpoi
 """
 
 
-@pytest.mark.skipif(
-    not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"], check=False).returncode != 0,
-    reason="needs a mount namespace for a small file system",
-)
+@needs_mount
 def test_a_full_file_system(tmp_path: Path) -> None:
-    script = f'mount -t tmpfs -o size=1m none {tmp_path} && exec {sys.executable} -c "$CODE" {tmp_path}'
-    env = os.environ | {"CODE": ON_A_FULL_DISK}
-    ended = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300
-    )
+    ended = run_on(tmp_path, "1m", [sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path)])
     assert ended.returncode == 0, ended.stderr
     first, second, last = ended.stdout.splitlines()
     for line, name in ((first, "checkpoint.pt"), (second, "predictions.parquet")):

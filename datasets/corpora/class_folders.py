@@ -14,7 +14,7 @@ from datasets.corpora.pairs import Pair, checked
 from datasets.manifest import BadFile, Manifest
 from datasets.spec import Protocol
 
-NAME = re.compile(r"v_\w+_g(\d+)_c(\d+)")
+NAME = re.compile(r"v_\w+_g(\d{1,6})_c(\d{1,6})")
 KINDS = {".avi": "video", ".mp4": "video", ".csv": "imu"}
 
 

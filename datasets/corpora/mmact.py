@@ -9,7 +9,6 @@ A clip's `trial` is its session. An optional corpus.json names what the video sh
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datasets import mp4, signals
-from datasets.corpora import mmact_folders
+from datasets import inertial, mp4, signals
+from datasets.corpora import about, mmact_folders
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.mmact_folders import CLASSES, Path3, Session, files_of
 from datasets.manifest import SCHEMA, BadFile, Manifest
@@ -44,16 +43,22 @@ MMACT_SCHEMA = pa.schema(
         ("missing", pa.string()),
     ]
 )
+MAX_BYTES = 16 << 20  # of a sensor's file: an hour at 100 Hz, where the release has seconds
+SESSION_BYTES = 64 << 20  # of all of a session's, which are parsed at once: ten times the release's
 
 
 def _signals(files: Iterable[Path]) -> dict[Path, tuple[bytes, Samples | ValueError]]:
     """Of each file its content and its samples, or what is wrong with it."""
     contents: dict[Path, bytes] = {}
     unread: dict[Path, tuple[bytes, Samples | ValueError]] = {}
+    room = SESSION_BYTES
     for file in files:
         try:
-            contents[file] = file.read_bytes()
-        except OSError as error:  # a link to nothing, a folder
+            contents[file] = inertial.read_bounded(file, min(room, MAX_BYTES))
+            room -= len(contents[file])
+        except ValueError as error:
+            unread[file] = b"", error
+        except OSError as error:  # a link to nothing
             unread[file] = b"", ValueError(f"can't be read ({error.strerror})")
     parsed = signals.parse_all(list(contents.values()))
     return {file: (contents[file], samples) for file, samples in zip(contents, parsed, strict=True)} | unread
@@ -128,9 +133,7 @@ def read(folder: Path) -> Manifest:
 
     Every CSV is read, of every video the header: decoding what is 100 GB of them to count frames would take a day.
     """
-    about = {"name": "MMAct", "video": "RGB"}
-    if (folder / "corpus.json").exists():
-        about |= json.loads((folder / "corpus.json").read_text())
+    name, video = about.read(folder, "MMAct")
     sessions, bad = mmact_folders.find(folder)
     keys = sorted(sessions)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -141,7 +144,7 @@ def read(folder: Path) -> Manifest:
     unseen = sum(count for _, _, count in found)
     notes = (f"{unseen} {UNSEEN}",) if unseen else ()
     clips = clips.combine_chunks()
-    return noted(Manifest(about["name"], about["video"], "mmact", CLASSES, clips, folder.resolve(), bad, notes))
+    return noted(Manifest(name, video, "mmact", CLASSES, clips, folder.resolve(), bad, notes))
 
 
 def noted(manifest: Manifest) -> Manifest:

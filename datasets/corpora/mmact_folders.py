@@ -20,6 +20,7 @@ CLASSES: tuple[str, ...] = tuple(
     " setting_down sitting sitting_down standing standing_up talking talking_on_phone throwing transferring_object"
     " using_pc using_phone walking waving_hand".split()
 )
+# By what is at most three digits for a subject and two for the rest: `instance` puts them into one number.
 LEVELS = {"subject": "subject", "scene": "scene", "session": "session", "camera": "cam"}
 SENSOR_PATH, VIDEO_PATH = ("subject", "scene", "session"), ("subject", "camera", "scene", "session")
 
@@ -86,7 +87,7 @@ def _roots(folder: Path, deep: int = 3) -> tuple[list[tuple[str, Path]], list[Pa
 
 def _number(level: str, name: str) -> int | None:
     """12 of "subject12", "subject012" or "Subject12"."""
-    match = re.fullmatch(rf"{LEVELS[level]}0*([1-9]\d*)", name.casefold())
+    match = re.fullmatch(rf"{LEVELS[level]}0*([1-9]\d{{0,{2 if level == 'subject' else 1}}})", name.casefold())
     return int(match[1]) if match else None
 
 

@@ -3,10 +3,10 @@
 861 of 27 x 8 x 4 trials. An optional corpus.json names what the video shows; without one it is RGB.
 """
 
-import json
 import re
 from pathlib import Path
 
+from datasets.corpora import about
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.pairs import Pair, checked
 from datasets.manifest import BadFile, Manifest
@@ -18,7 +18,6 @@ CLASSES: tuple[str, ...] = tuple(
     " jog walk sit2stand stand2sit lunge squat".split()
 )
 
-ABOUT_BYTES = 64 << 10
 FOLDERS = {"video": ("RGB", "color.avi"), "imu": ("Inertial", "inertial.mat")}
 
 
@@ -34,21 +33,8 @@ def listing(folder: Path) -> list[Path]:
                 f"{folder / sub}: is empty; {name} recordings named a{{A}}_s{{S}}_t{{T}}_{suffix} go there."
             )
         files += found
-    about = folder / "corpus.json"
-    return sorted(files) + ([about] if about.exists() else [])
-
-
-def _about(folder: Path) -> tuple[str, str]:
-    file = folder / "corpus.json"
-    if not file.exists():
-        return "UTD-MHAD", "RGB"
-    try:
-        if not file.is_file() or file.stat().st_size > ABOUT_BYTES:
-            raise ValueError(f"it is no file of at most {ABOUT_BYTES >> 10} kB")
-        about = json.loads(file.read_text())
-        return str(about["name"]), str(about["video"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f'{file}: is not of the form {{"name": ..., "video": ...}} ({error}).') from None
+    label = folder / "corpus.json"
+    return sorted(files) + ([label] if label.exists() else [])
 
 
 def _index(folder: Path, files: list[Path]) -> tuple[dict[tuple[int, int, int], dict[str, Path]], list[BadFile]]:
@@ -58,7 +44,7 @@ def _index(folder: Path, files: list[Path]) -> tuple[dict[tuple[int, int, int], 
     for file in files:
         kind = "video" if file.parent.name == "RGB" else "imu"
         suffix = FOLDERS[kind][1]
-        match = re.fullmatch(r"a([1-9]\d*)_s([1-9]\d*)_t([1-9]\d*)_" + re.escape(suffix), file.name)
+        match = re.fullmatch(r"a([1-9]\d?)_s([1-9]\d{0,5})_t([1-9]\d{0,5})_" + re.escape(suffix), file.name)
         if not match:
             bad.append(BadFile(str(file.relative_to(folder)), f"is not named a{{A}}_s{{S}}_t{{T}}_{suffix}"))
         elif int(match[1]) > len(CLASSES):
@@ -70,7 +56,7 @@ def _index(folder: Path, files: list[Path]) -> tuple[dict[tuple[int, int, int], 
 
 def read(folder: Path) -> Manifest:
     """Every whole trial in numerical order; what is bad is listed in `Manifest.bad`. Decodes every frame once."""
-    name, video = _about(folder)
+    name, video = about.read(folder, "UTD-MHAD")
     trials, bad = _index(folder, [f for f in listing(folder) if f.name != "corpus.json"])
     pairs = [
         Pair(f"a{action}_s{subject}_t{trial}", subject, trial, action - 1, pair.get("video"), pair.get("imu"))
