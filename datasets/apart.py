@@ -35,7 +35,7 @@ class Reader:
             self.close()
         self.process = process = self.process or _start()
         assert process.stdin and process.stdout
-        process.stdin.write(json.dumps([kind, str(file)]) + "\n")
+        process.stdin.write(json.dumps([kind, str(file.absolute())]) + "\n")
         process.stdin.flush()
         if not select.select([process.stdout], [], [], seconds)[0]:
             self.close()
