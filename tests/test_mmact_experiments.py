@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     film = written(made.parent / "six.mp4", SIX).read_bytes()
     write_instances(made, film, [(subject, 1, 1, name) for subject in (1, 2, 17) for name in CLASSES])
     csv_of(made, "gyro").write_text(f"{ROWS}20181016_13:37:30,1,2,3\n")  # by time stamp at 50 Hz it has 101 samples
-    put(made / "corpus.json", b'{"name": "a few"}')
+    put(made / "corpus.json", b'{"name": "a few", "video": "RGB"}')
     return made
 
 
