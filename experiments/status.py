@@ -16,7 +16,7 @@ from datasets.whole import read_json
 from experiments.report import Which
 from orchestrator.progress import SIGN_SECONDS, duration, epoch_of
 from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input
+from orchestrator.terminal import console, refuse_bad_input, tell
 
 
 def status(which: Which) -> int:
@@ -27,6 +27,7 @@ def status(which: Which) -> int:
     results, progress = read_json(file), sign_of_life(store, which.plan)
     alive = not progress["ended"] and progress["age"] < 6 * SIGN_SECONDS
     console.print(f"{which.plan}: {results['corpus']}, {results['scale']} scale, started {results['created']}")
+    tell(f"{results['protocol_text']}; {results['scale_text']}; recipe {results['recipe']}")
     table = Table("run", "status", "", box=None, pad_edge=False)
     count = Counter()
     for key, run in results["runs"].items():

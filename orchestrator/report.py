@@ -34,7 +34,8 @@ def write(
     predictions = {model: errors.predictions(results, runs, model) for model in MODELS}
     images = _draw(results, runs, predictions)
     for number, look in enumerate(() if isinstance(looks, str) else looks):
-        images |= {f"look{number}_frames": pictures.frames(look), f"look{number}_signal": pictures.signal(look)}
+        signal = pictures.signal(look, results["protocol_text"])
+        images |= {f"look{number}_frames": pictures.frames(look), f"look{number}_signal": signal}
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
     content = _content(results, predictions, cache(lambda key: _right(runs / key)))
@@ -81,21 +82,20 @@ def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[
 
 def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, bytes]:
     """PNGs by the name of their file; a plot without a single value is left out."""
-    images = {}
+    images, protocol = {}, results["protocol_text"]
     lines = _lines(results)
     if any(line.points()[0] for line in lines):
-        images["figure2"] = figures.ratio_lines(lines)
+        images["figure2"] = figures.ratio_lines(lines, protocol)
     accuracy, f1 = _bars(results, "top1"), _bars(results, "f1")
     if any(bars.points()[0] for bars in accuracy):
-        images["figure3"] = figures.hidden_bars(accuracy, f1)
+        images["figure3"] = figures.hidden_bars(accuracy, f1, protocol)
     for model, seeds in predictions.items():
         if seeds:
             title = f"{scores.model_label(results, model)}: per cent of each class's test clips"
-            images[f"confusion_{model}"] = figures.confusion(
-                errors.confusion(results, seeds), results["classes"], title
-            )
+            counts = errors.confusion(results, seeds)
+            images[f"confusion_{model}"] = figures.confusion(counts, results["classes"], title, protocol)
     if histories := _histories(results, runs):
-        images["curves"] = figures.curves(histories)
+        images["curves"] = figures.curves(histories, protocol)
     return images
 
 
