@@ -38,7 +38,7 @@ def write(
         images |= {f"look{number}_frames": pictures.frames(look), f"look{number}_signal": signal}
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
-    content = _content(results, predictions, cache(lambda key: _right(runs / key)))
+    content = _content(results, predictions, cache(lambda key: RunFolder(runs / key).right()))
     content["subjects"] = errors.rows(results, runs, predictions, "subject")
     content["subject_names"] = sorted(set().union(*(row.total for row in content["subjects"])))
     content["by_class"] = errors.rows(results, runs, predictions, "label")
@@ -58,14 +58,6 @@ def _environment() -> jinja2.Environment:
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters["duration"] = cost.duration
     return environment
-
-
-def _right(run: Path) -> dict[str, bool] | None:
-    """Whether each test clip was named right; None where the run has left no predictions."""
-    if not (run / "predictions.parquet").exists():
-        return None
-    table = RunFolder(run).predictions(["clip", "label", "predicted"]).to_pydict()
-    return {clip: y == p for clip, y, p in zip(table["clip"], table["label"], table["predicted"], strict=True)}
 
 
 def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[dict[str, float]]]]:
