@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -15,7 +16,9 @@ from experiments.report import Which
 from orchestrator.terminal import console, refuse_bad_input
 
 FOLDER = Path(__file__).parent / "results"
-ABOUT = ("plan", "corpus", "scale", "scale_text", "recipe", "protocol", "protocol_text")
+ABOUT = ("plan", "corpus", "scale", "recipe", "protocol")
+# What these names meant when a result was made: a recipe of one name has other epochs from one day to the next.
+MEANT = ("scale_text", "protocol_text")
 SCORES = (
     "top1",
     "k",
@@ -38,27 +41,42 @@ def record(which: Which) -> int:
     if not file.exists():
         raise ValueError(f"{file}: no such file; run experiments/{which.plan}.py on this storage.")
     results = read_json(file)
-    name = "-".join(results[part] for part in ("plan", "corpus", "scale", "recipe", "protocol"))
+    name = "-".join(results[part] for part in ABOUT)
     out = FOLDER / f"{re.sub('[^a-z0-9]+', '-', name.lower().replace('_', '-')).strip('-')}.json"
-    kept = read_json(out) if out.exists() else {part: results[part] for part in ABOUT} | {"results": []}
-    known = {(row["experiment"], row["key"]) for row in kept["results"]}
-    source = {
-        "date": results["created"][:10],
-        "command": re.sub(r"/\S*/", "", results["command"]),
-    }  # no machine's paths
-    new = [
+    kept = _kept(out) if out.exists() else []
+    known = {(row["experiment"], row["key"]) for row in kept}
+    new = [row for row in _rows(results) if (row["experiment"], row["key"]) not in known]
+    FOLDER.mkdir(exist_ok=True)
+    write_whole(out, _text({part: results[part] for part in ABOUT}, kept + new))
+    console.print(f"{out.name}: {len(new)} new of {len(kept) + len(new)} results", highlight=False)
+    return 0
+
+
+def _kept(file: Path) -> list[dict[str, Any]]:
+    """Raises ValueError where a row doesn't say what its scale and protocol meant: another's words may be wrong."""
+    rows = read_json(file)["results"]
+    bare = [row["key"] for row in rows if not set(MEANT) <= row.keys()]
+    if bare:
+        raise ValueError(f"{file}: the results of {', '.join(bare)} lack {' and '.join(MEANT)}; give each its own.")
+    return rows
+
+
+def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of what is done."""
+    source = {part: results[part] for part in MEANT} | {"date": results["created"][:10]}
+    source |= {"command": re.sub(r"/\S*/", "", results["command"])}  # no machine's paths
+    return [
         {part: cell.get(part, "") for part in WHAT} | {s: cell[s] for s in SCORES if cell.get(s) is not None} | source
         for cell in results["cells"]
-        if cell["status"] == "done" and (cell["experiment"], cell["key"]) not in known
+        if cell["status"] == "done"
     ]
-    kept["results"] += new
-    FOLDER.mkdir(exist_ok=True)
-    # A line a result: a record is read in diffs.
-    rows = ",\n  ".join(json.dumps(row) for row in kept["results"])
-    head = json.dumps({part: kept[part] for part in ABOUT}, indent=1).removesuffix("\n}")
-    write_whole(out, f'{head},\n "results": [\n  {rows}\n ]\n}}\n')
-    console.print(f"{out.name}: {len(new)} new of {len(kept['results'])} results", highlight=False)
-    return 0
+
+
+def _text(about: dict[str, str], rows: list[dict[str, Any]]) -> str:
+    """A line a result: a record is read in diffs."""
+    head = json.dumps(about, indent=1).removesuffix("\n}")
+    lines = ",\n  ".join(json.dumps(row) for row in rows)
+    return f'{head},\n "results": [\n  {lines}\n ]\n}}\n'
 
 
 if __name__ == "__main__":

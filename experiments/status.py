@@ -28,6 +28,7 @@ def status(which: Which) -> int:
     results, progress = read(file), sign_of_life(store, which.plan)
     alive = not progress["ended"] and progress["age"] < 6 * SIGN_SECONDS
     tell(f"{which.plan}: {results['corpus']}, {results['scale']} scale, started {results['created']}")
+    tell(f"{results['protocol_text']}; {results['scale_text']}; recipe {results['recipe']}")
     table = Table("run", "key", "status", "", box=None, pad_edge=False)
     for column in table.columns[:3]:
         column.no_wrap = True  # half a key is none

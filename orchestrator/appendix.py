@@ -25,9 +25,9 @@ class Pictured:
     signal: bytes
 
 
-def keep(folder: Path, run: str, looks: Sequence[Look]) -> list[Pictured]:
-    """Drawn, and written into the report's folder; which run they are of comes last."""
-    drawn = [Pictured(look.clip, look.text, pictures.frames(look), pictures.signal(look)) for look in looks]
+def keep(folder: Path, run: str, looks: Sequence[Look], protocol: str) -> list[Pictured]:
+    """Drawn, and written into the report's folder; which run they are of comes last. `protocol` stands on each."""
+    drawn = [Pictured(look.clip, look.text, pictures.frames(look), pictures.signal(look, protocol)) for look in looks]
     for number, each in enumerate(drawn):
         (folder / f"look{number}_frames.png").write_bytes(each.frames)
         (folder / f"look{number}_signal.png").write_bytes(each.signal)

@@ -4,6 +4,7 @@ Letters are 12 points on six inches: as large as the page's, and still ten pixel
 """
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +45,7 @@ class Series:
 
 
 @rc_context(LETTERS)
-def ratio_lines(series: Sequence[Series]) -> bytes:
+def ratio_lines(series: Sequence[Series], protocol: str = "") -> bytes:
     """Figure 2: top-1 against the share of the training data, with 95 % intervals."""
     figure = Figure(figsize=(6, 4.6), layout="constrained")
     axes = figure.subplots()
@@ -63,11 +64,12 @@ def ratio_lines(series: Sequence[Series]) -> bytes:
     axes.set_ylim(0, 102)
     columns = 3 if len(keys) == len(series) else 2
     figure.legend(handles=keys, frameon=False, ncols=columns, loc="outside lower center")
+    say(figure, protocol)
     return png(figure, axes)
 
 
 @rc_context(LETTERS)
-def hidden_bars(accuracy: Sequence[Series], f1: Sequence[Series]) -> bytes:
+def hidden_bars(accuracy: Sequence[Series], f1: Sequence[Series], protocol: str = "") -> bytes:
     """Figure 3: two panels, accuracy above macro F1; bars by modality, grouped by classes hidden."""
     figure = Figure(figsize=(6, 7.6), layout="constrained")
     above, below = figure.subplots(2, 1)
@@ -75,6 +77,7 @@ def hidden_bars(accuracy: Sequence[Series], f1: Sequence[Series]) -> bytes:
     _grouped(below, f1, "macro F1 (%)")
     handles, labels = above.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    say(figure, protocol)
     return png(figure, above, below)
 
 
@@ -98,7 +101,7 @@ def _grouped(axes: Axes, series: Sequence[Series], title: str) -> None:
     axes.set_yticks(range(0, 101, 20))
 
 
-def confusion(matrix_KK: np.ndarray, classes: Sequence[str], title: str) -> bytes:
+def confusion(matrix_KK: np.ndarray, classes: Sequence[str], title: str, protocol: str = "") -> bytes:
     """Clips counted as (class, predicted class), shown as per cent of the class's clips; zeros are left blank."""
     total = matrix_KK.sum(axis=1, keepdims=True)
     share_KK = 100 * matrix_KK / np.maximum(total, 1)
@@ -115,19 +118,20 @@ def confusion(matrix_KK: np.ndarray, classes: Sequence[str], title: str) -> byte
     axes.set_yticks(range(len(classes)), classes, fontsize=NAMES, parse_math=False)
     axes.set(xlabel="predicted class", ylabel="class")
     axes.set_title(title, fontsize=11)
+    say(figure, protocol)
     return png(figure)
 
 
 @rc_context(LETTERS)
-def curves(histories: dict[tuple[str, str], list[list[dict]]]) -> bytes:
+def curves(histories: dict[tuple[str, str], list[list[dict]]], protocol: str = "") -> bytes:
     """Training loss beside training top-1, a row per (model, label) and a line per seed, against the epoch."""
     figure = Figure(figsize=(6, 0.6 + 2.2 * len(histories)), layout="constrained")
     grid = figure.subplots(len(histories), 2, squeeze=False)
     for row, ((model, label), seeds) in zip(grid, histories.items(), strict=True):
-        for axes, name, scale in ((row[0], "loss", 1), (row[1], "train_top1", 100)):
+        for axes, value, scale in ((row[0], "loss", 1), (row[1], "train_top1", 100)):
             for history in seeds:
-                epochs = [epoch for epoch in history if epoch.get(name) is not None]
-                x, y = [epoch["epoch"] for epoch in epochs], [scale * epoch[name] for epoch in epochs]
+                epochs = [epoch for epoch in history if epoch.get(value) is not None]
+                x, y = [epoch["epoch"] for epoch in epochs], [scale * epoch[value] for epoch in epochs]
                 axes.plot(x, y, color=COLOURS[model], linewidth=1.5, marker="." if len(x) < 25 else "")
             axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         row[0].set_ylabel(label)
@@ -137,7 +141,16 @@ def curves(histories: dict[tuple[str, str], list[list[dict]]]) -> bytes:
         axes.set_title(title)
     for axes in grid[-1]:
         axes.set_xlabel("epoch")
+    say(figure, protocol)
     return png(figure, *grid.flat)
+
+
+def say(figure: Figure, protocol: str) -> None:
+    """Above all: a plot that is copied out of its page still says who trained, who was tested, and what isn't clean."""
+    if not protocol:
+        return
+    lines = textwrap.fill(protocol, int(14 * figure.get_figwidth()))
+    figure.suptitle(lines, x=0.02, ha="left", fontsize=9, color="#555555", parse_math=False)
 
 
 def png(figure: Figure, *plain: Axes) -> bytes:

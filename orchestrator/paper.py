@@ -3,6 +3,7 @@
 from typing import Any
 
 CORPORA = ("UTD-MHAD", "MMAct")
+PROTOCOLS = {"UTD-MHAD": "odd-even", "MMAct": "cross-subject"}  # by our names of them
 
 # Table 1. Optimizer, schedule and epochs are not stated.
 TABLE1: dict[str, dict[str, dict[str, float]]] = {
@@ -58,6 +59,23 @@ def printed(corpus: str, model: str) -> dict[str, float] | None:
     name = corpus_of(corpus)
     row = next((row for row in TABLE2 if row["model"] == model), None)
     return {metric: value / 100 for metric, value in row[name].items()} if name and row else None
+
+
+def gap(corpus: str, model: str) -> float | None:
+    """Points of top-1 by which the paper's fusion is above a single modality; None where it prints nothing."""
+    fused, single = printed(corpus, "fusion"), printed(corpus, model)
+    return 100 * (fused["top1"] - single["top1"]) if fused and single else None
+
+
+def best_of_others(corpus: str) -> dict[str, tuple[str, float]]:
+    """By metric the best of the methods that aren't the paper's own, with its figure as printed, per cent."""
+    found = {}
+    for metric in ("top1", "top5", "f1"):
+        rows = [row for row in TABLE2 if row["model"] is None and row[corpus][metric] is not None]
+        if rows:
+            best = max(rows, key=lambda row: row[corpus][metric])
+            found[metric] = (best["method"], best[corpus][metric])
+    return found
 
 
 def with_less(corpus: str, model: str) -> dict[float, float]:

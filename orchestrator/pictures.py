@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from orchestrator.figures import LETTERS, png
+from orchestrator.figures import LETTERS, png, say
 
 SHOWN = 8  # frames of a clip
 SIDE, GAP = 120, 4  # pixels
@@ -69,7 +69,7 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 
 
 @rc_context(LETTERS)
-def signal(look: Look) -> bytes:
+def signal(look: Look, protocol: str = "") -> bytes:
     """The sensors over the clip, shaded where the prediction hangs on them, above what the network says so far."""
     names = SENSORS.get(look.signal_SC.shape[1], ("signal",))
     figure = Figure(figsize=(6, 1.4 * len(names) + 2.2), layout="constrained")
@@ -79,6 +79,7 @@ def signal(look: Look) -> bytes:
     _prediction(last, look)
     handles, labels = last.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    say(figure, protocol)
     return png(figure, *sensors, last)
 
 

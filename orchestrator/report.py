@@ -36,7 +36,7 @@ def write(
     pictured = _pictured(results, folder, looks)
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
-    content = _content(results, predictions, cache(lambda key: _right(runs / key)))
+    content = _content(results, predictions, cache(lambda key: RunFolder(runs / key).right()))
     content["subjects"] = errors.rows(results, runs, predictions, "subject")
     content["subject_names"] = sorted(set().union(*(row.total for row in content["subjects"])))
     content["by_class"] = errors.rows(results, runs, predictions, "label")
@@ -55,7 +55,7 @@ def _pictured(results: Results, folder: Path, looks: Sequence[Look] | str) -> li
     run = scores.looked_at(results)
     if isinstance(looks, str):
         return [] if looks else appendix.kept(folder, run)
-    return appendix.keep(folder, run or "", looks)
+    return appendix.keep(folder, run or "", looks, results["protocol_text"])
 
 
 def _environment() -> jinja2.Environment:
@@ -65,14 +65,6 @@ def _environment() -> jinja2.Environment:
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters["duration"] = cost.duration
     return environment
-
-
-def _right(run: Path) -> dict[str, bool] | None:
-    """Whether each test clip was named right; None where the run has left no predictions."""
-    if not (run / "predictions.parquet").exists():
-        return None
-    table = RunFolder(run).predictions(["clip", "label", "predicted"]).to_pydict()
-    return {clip: y == p for clip, y, p in zip(table["clip"], table["label"], table["predicted"], strict=True)}
 
 
 def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[dict[str, float]]]]:
@@ -89,21 +81,20 @@ def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[
 
 def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, bytes]:
     """PNGs by the name of their file; a plot without a single value is left out."""
-    images = {}
+    images, protocol = {}, results["protocol_text"]
     lines = _lines(results)
     if any(line.points()[0] for line in lines):
-        images["figure2"] = figures.ratio_lines(lines)
+        images["figure2"] = figures.ratio_lines(lines, protocol)
     accuracy, f1 = _bars(results, "top1"), _bars(results, "f1")
     if any(bars.points()[0] for bars in accuracy):
-        images["figure3"] = figures.hidden_bars(accuracy, f1)
+        images["figure3"] = figures.hidden_bars(accuracy, f1, protocol)
     for model, seeds in predictions.items():
         if seeds:
             title = f"{scores.model_label(results, model)}: per cent of each class's test clips"
-            images[f"confusion_{model}"] = figures.confusion(
-                errors.confusion(results, seeds), results["classes"], title
-            )
+            counts = errors.confusion(results, seeds)
+            images[f"confusion_{model}"] = figures.confusion(counts, results["classes"], title, protocol)
     if histories := _histories(results, runs):
-        images["curves"] = figures.curves(histories)
+        images["curves"] = figures.curves(histories, protocol)
     return images
 
 

@@ -156,6 +156,13 @@ class RunFolder:
         except (OSError, pa.ArrowException) as error:
             raise ValueError(f"{file}: can't be read ({type(error).__name__}: {error}).") from None
 
+    def right(self) -> dict[str, bool] | None:
+        """Whether each test clip was named right; None where the run has left no predictions."""
+        if not (self.path / "predictions.parquet").exists():
+            return None
+        table = self.predictions(["clip", "label", "predicted"]).to_pydict()
+        return {clip: y == p for clip, y, p in zip(table["clip"], table["label"], table["predicted"], strict=True)}
+
     def history(self) -> list[dict[str, Any]]:
         """One row an epoch, up to the first that can't be read: a crash cuts the last line off."""
         rows: list[dict[str, Any]] = []

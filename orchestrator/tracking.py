@@ -38,7 +38,9 @@ FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "top1_without_imu", "
 
 def tags(about: dict[str, Any]) -> dict[str, str]:
     """What all runs of a start share, as their folders and MLflow's tags say it. `about` is as in results.json."""
-    return {name: about[name] for name in ("plan", "corpus", "video", "scale", "recipe", "protocol")}
+    found = {name: about[name] for name in ("plan", "corpus", "video", "scale", "recipe", "protocol")}
+    # With who trained and what isn't clean; a folder of before 2026-11-24 doesn't know.
+    return found | ({"protocol_text": about["protocol_text"]} if "protocol_text" in about else {})
 
 
 class Tracker:
@@ -168,7 +170,8 @@ class Tracker:
         counts = confusion_matrix(table["label"], table["predicted"], labels=range(len(classes)))
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "confusion.png"
-            file.write_bytes(figures.confusion(counts, classes, views.title(folder.spec, self.about["video"])))
+            title, protocol = views.title(folder.spec, self.about["video"]), self.about.get("protocol_text", "")
+            file.write_bytes(figures.confusion(counts, classes, title, protocol))
             self.client.log_artifact(run_id, str(file))
 
     def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> None:

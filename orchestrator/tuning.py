@@ -1,12 +1,10 @@
 """DRIVER of a search: Ray Tune with Optuna and ASHA over settings of a recipe, judged on validation folds alone."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal
 
 import optuna
@@ -16,11 +14,11 @@ from optuna.trial import TrialState
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
-from rich.table import Table
 
 from datasets import corpora, splits
-from datasets.whole import read_json, write_whole
+from datasets.whole import read_json
 from orchestrator import cluster, tracking
+from orchestrator.conclude import conclude
 from orchestrator.launch import run_plan
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
@@ -30,7 +28,7 @@ from orchestrator.spec import Modality
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.terminal import console, interruptible, refuse_bad_input
-from orchestrator.validate import Looks, look_top1, looks, validate
+from orchestrator.validate import Looks, looks, validate
 
 PLAN = "recipe_search"
 
@@ -103,7 +101,8 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
             code = 130
             cluster.give_back(options.room)
             ray.shutdown()
-        file, tried = conclude(options, study, store)
+        folder = records_of(options, study, store)
+        file, tried = conclude(folder, judged_by(options), study, store, about["protocol_text"])
         missing = tracker.end("KILLED" if code else "FINISHED", [file], {"settings": tried})
     if missing:
         console.print(f"tracking: MLflow lacks some of this ({without_secrets(missing)})", markup=False)
@@ -164,7 +163,7 @@ def tune(
             name=f"{PLAN}-{time.strftime('%Y%m%d-%H%M%S')}",
             storage_path=str(store.root / "tune"),
             verbose=0,
-            callbacks=[Say(keys, len(base))],
+            callbacks=[Say(keys, len(base), study.protocol)],
         ),
     ).fit()
 
@@ -187,39 +186,14 @@ def take_up(storage: optuna.storages.BaseStorage) -> int:
 class Say(ray.tune.Callback):
     """A line for each look that is done, in the driver."""
 
-    def __init__(self, keys: list[str], looks: int):
-        self.keys, self.looks = keys, looks
+    def __init__(self, keys: list[str], looks: int, protocol: str):
+        self.keys, self.looks, self.protocol = keys, looks, protocol
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
         self.keys.append(result["key"])
         words = f"setting {trials.index(trial) + 1}: {result['top1']:.2f} after {result['looks']} of {self.looks} looks"
-        console.print(f"[{time.strftime('%H:%M:%S')}] {words}, {result['gain']:+.2f}", markup=False, highlight=False)
+        words += f", {result['gain']:+.2f} ({self.protocol})"
+        console.print(f"[{time.strftime('%H:%M:%S')}] {words}", markup=False, highlight=False)
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         console.print(f"setting {trials.index(trial) + 1} failed: {trial.config['setting']}", markup=False)
-
-
-def conclude(options: SearchOptions, study: Study, store: Store) -> tuple[Path, int]:
-    """settings.json: what each setting gave, the most looked at and best first; and how many settings there are."""
-    folder = records_of(options, study, store)
-    records = [read_json(file) for file in folder.glob("*.json") if file.name != "settings.json"]
-    records.sort(key=lambda r: (len(r["looks"]), r.get("gain", -100.0)), reverse=True)
-    base = [store.run(spec.key).record("metrics") for spec in looks(study, judged_by(options))]
-    found = {
-        "modality": options.modality,
-        "recipe": study.recipe_name,
-        "protocol": splits.describe(study.manifest, study.protocol),
-        "baseline": {"top1": 100 * fmean(m["top1"] for m in base), "k": sum(m["k"] for m in base)},
-        "settings": records,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "settings.json"
-    write_whole(file, json.dumps(found, indent=1))
-    table = Table("top-1", "gain", "looks", "setting", title=f"{options.modality}: {found['protocol']}")
-    table.add_row(f"{found['baseline']['top1']:.2f}", "", str(len(base)), f"recipe {study.recipe_name}")
-    for record in [r for r in records if r["looks"]][:10]:
-        words = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in record["setting"].items())
-        table.add_row(f"{look_top1(record):.2f}", f"{record['gain']:+.2f}", str(len(record["looks"])), words)
-    console.print(table)
-    console.print(f"settings: {file}", highlight=False)
-    return file, len(records)

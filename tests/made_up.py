@@ -27,7 +27,7 @@ def make(runs: Path, video: str = "depth", corpus: str = "UTD-MHAD (depth video)
         "scale": "demo",
         "scale_text": "8 frames of 32x32",
         "recipe": "paper",
-        "protocol": "odd-even",
+        "protocol": "cross-subject" if corpus == "MMAct" else "odd-even",
         "protocol_text": "cross-subject: subjects 1, 3 train, 2, 4 test",
         "seeds": seeds,
         "command": "full_grid.py --scale demo",

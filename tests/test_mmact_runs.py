@@ -9,10 +9,10 @@ import pytest
 from datasets import corpora, shards
 from datasets.corpora import synthetic_mmact
 from experiments import modality_comparison
-from orchestrator import run
 from orchestrator.metrics import score_run
 from orchestrator.store import Store
 from orchestrator.study import Study
+from tests import trials
 
 pytestmark = pytest.mark.long
 
@@ -27,7 +27,7 @@ def table2(study: Study, storage: Path, read: str) -> dict[str, dict[str, Any]]:
         spec, folder = study.runs[cell.key], store.run(cell.key)
         folder.begin(spec)
         config = {"key": cell.key, "storage": str(storage), "sampling": study.sampling.to_json(), "read": read}
-        run.fit(folder, config | {"resources": {"CPU": 0.5}})
+        trials.fit(folder, config | {"resources": {"CPU": 0.5}})
         losses = [row["loss"] for row in folder.history()]
         predictions = pq.read_table(folder.path / "predictions.parquet").to_pydict()
         found[cell.model] = {"losses": losses, "predictions": predictions, "metrics": score_run(folder)}

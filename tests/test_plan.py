@@ -14,7 +14,7 @@ from models.spec import FusionModel, ImuModel
 from orchestrator import scale, setting
 from orchestrator.plan import Plan
 from orchestrator.reader import rows_of
-from orchestrator.spec import Modality, RunSpec
+from orchestrator.spec import MODALITIES, Modality, RunSpec
 from orchestrator.study import Study
 from orchestrator.validate import Looks, looks
 
@@ -222,9 +222,12 @@ def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["odd-even-validation", "even-odd-validation"])
-@pytest.mark.parametrize("modality", ["imu", "video"])
+@pytest.mark.parametrize("modality", MODALITIES)
 def test_nothing_of_a_test_subject_reaches_what_chooses(protocol: str, modality: Modality) -> None:
-    """Every run that a setting is judged by, whatever the setting: the clips it trains on and those that score it."""
+    """Every run that a setting is judged by, whatever the setting: the clips it trains on and those that score it.
+
+    And so of the stage 1s that a fusion starts from, each of the fold that its fusion is of.
+    """
     clips = manifest()
     tested = splits.split(clips, protocol.removesuffix(splits.VALIDATION))[1]
     study = Study(clips, "laptop", "tuned", protocol)
@@ -232,7 +235,11 @@ def test_nothing_of_a_test_subject_reaches_what_chooses(protocol: str, modality:
     for changed in ({}, extreme):
         specs = looks(replace(study, set=changed), Looks(modality, seeds=2))
         assert len(specs) == 8 == len({spec.key for spec in specs})
+        parents = {spec.key: [study.runs[key] for _, key in spec.parents] for spec in specs}
+        assert all(p.data.protocol == spec.data.protocol for spec in specs for p in parents[spec.key])
+        behind = [*specs, *(parent for both in parents.values() for parent in both)]
+        assert len({spec.key for spec in behind}) == (24 if modality == "fusion" else 8)
         scored = np.concatenate([rows_of(spec, clips)[1] for spec in specs])
-        seen = {row for spec in specs for part in rows_of(spec, clips) for row in part}
+        seen = {row for spec in behind for part in rows_of(spec, clips) for row in part}
         assert len(seen) == len(clips.clips) - len(tested) and not seen & set(tested)
         assert len(scored) == 2 * len(seen), "each training clip judges once a seed"

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator import figures, report
+from orchestrator import figures, pictures, report
 from tests.made_up import PLOTS, fail, make, terminal, text_of, write
+from tests.test_pictures import look
 
 
 def test_page_and_plots_are_written_and_self_contained(depth):
@@ -132,6 +133,21 @@ def test_plots_with_several_seeds_and_gaps(tmp_path):
         fail(results, index, "failed", "out of memory")
     write(results, tmp_path)
     assert {file.stem for file in (tmp_path / "report").glob("*.png")} == PLOTS
+
+
+def test_every_plot_says_its_protocol(monkeypatch, tmp_path):
+    """A PNG goes on without its page."""
+    said: dict[str, str] = {}
+    for module in (figures, pictures):
+        show = lambda figure, *axes: said.setdefault(str(len(said)), figure.get_suptitle()).encode()  # noqa: E731
+        monkeypatch.setattr(module, "png", show)
+    results = make(tmp_path / "runs") | {
+        "protocol_text": "cross-subject (odd-even): $1$ trains; NOT CLEAN: " + "x " * 60
+    }
+    report.write(results, tmp_path / "runs", tmp_path / "report", looks=[look()])
+    assert len(said) == len(PLOTS) + 1, "and of a clip the signal; frames hold no number"
+    for text in said.values():
+        assert " ".join(text.split()) == results["protocol_text"].strip() and "\n" in text
 
 
 def test_class_names_are_not_mathematics():

@@ -21,6 +21,7 @@ from orchestrator.tracking import Background, Tracker
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 ABOUT = {"corpus": "UTD-MHAD", "video": "RGB", "scale": "demo", "recipe": "paper", "protocol": "odd-even"}
+ABOUT |= {"protocol_text": "subjects 1 train, 2 test; last epoch; NOT CLEAN: recipe paper was chosen by subject 2"}
 CLASSES = ["wave", "clap", "squat"]
 STARTS = itertools.count()
 OPTIMIZATION = Optimization(1e-3, 0, 8, epochs=450)

@@ -1,0 +1,130 @@
+"""A claim of the paper, and whether it holds here: by the sign of a difference, or by a number of the paper's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from orchestrator import paper
+from orchestrator.paired import Difference
+from orchestrator.scores import Cell, Results, ends_of, modality, values
+
+HOLDS, FAILS, OPEN, UNTESTABLE = "holds", "does not hold", "not told apart", "not testable on this data"
+NO_BREAK = "\u00a0"
+SLIGHTLY = 2.0  # points: the paper calls itself slightly below others, and is so by 1.55 at most
+
+At = tuple[str, Difference | None]  # at which ratio or count, and what came out
+
+
+@dataclass(frozen=True)
+class Claim:
+    text: str
+    paper: str
+    ours: str
+    verdict: str
+    runs: tuple[str, ...] = ()  # keys of those behind it
+
+
+def better(text: str, theirs: str, found: Sequence[At], size: float | None = None, below: bool = False) -> Claim:
+    """A is above B (or below it) where the whole interval is. `size` is by how many points in the paper."""
+    verdicts = [(at, _told(d, size, below)) for at, d in found if d]
+    return Claim(text, theirs, listed([(at, d.text) for at, d in found if d]), _verdict(verdicts), _runs(found))
+
+
+def _told(d: Difference, size: float | None, below: bool) -> str:
+    holds, fails = (d.high < 0, d.low > 0) if below else (d.low > 0, d.high < 0)
+    if not holds or size is None:
+        return HOLDS if holds else FAILS if fails else OPEN
+    if d.low <= size <= d.high:
+        return f"{HOLDS}, and by as much: {size:.2f} lies in our interval"
+    return f"{HOLDS}, but by {d.points:.2f} ({d.low:.2f} to {d.high:.2f}), not {size:.2f}"
+
+
+def about(
+    results: Results, text: str, theirs: str, found: Sequence[tuple[str, Difference | None, float | None]], model: str
+) -> Claim:
+    """A number of the paper's holds where the interval contains it; only where `model` sees what the paper's sees."""
+    ours = listed([(at, d.text) for at, d, _ in found if d])
+    claim = Claim(text, theirs, ours, "", _runs([(at, d) for at, d, _ in found]))
+    if ours and (why := other(results, model)):
+        return replace(claim, verdict=untestable(why))
+    if ours and all(v is None for *_, v in found):
+        return replace(claim, verdict=untestable("the paper has no number for it"))
+    verdicts = [(at, HOLDS if d.low <= v <= d.high else FAILS) for at, d, v in found if d and v is not None]
+    return replace(claim, verdict=_verdict(verdicts))
+
+
+def reaches(results: Results, text: str, model: str, figure: float) -> Claim:
+    """A top-1 of the paper's, per cent, holds where our interval contains it or lies above it."""
+    cells = modality(results, model)
+    ends = ends_of(cells, "top1")
+    if not ends:
+        return Claim(text, f"{figure:.2f}", "", untestable("results missing"))
+    told = f"{HOLDS}, ours is above it" if ends[0] > figure else HOLDS if ends[1] >= figure else FAILS
+    why = other(results, model)
+    return Claim(text, f"{figure:.2f}", _mean(cells, "top1"), untestable(why) if why else told, _keys(cells))
+
+
+def beside_others(results: Results, text: str, best: dict[str, tuple[str, float]], slightly_below: bool) -> Claim:
+    """Our fusion against the best method of Table 2 by each metric, as printed, per cent.
+
+    Slightly below: the interval ends below the best, by two points at most. Comparable or better: it reaches the best.
+    """
+    cells = modality(results, "fusion")
+    names = {"top1": "top-1", "top5": "top-5", "f1": "F1"}
+    theirs = listed([(names[metric], f"{method} {figure:.2f}") for metric, (method, figure) in best.items()])
+    ends = {metric: found for metric in best if (found := ends_of(cells, metric))}
+    ours = listed([(names[metric], _mean(cells, metric)) for metric in ends])
+    verdicts = [(names[m], _placed(*ends[m], best[m][1], slightly_below)) for m in ends]
+    why = other(results, "fusion") if ours else None
+    return Claim(text, theirs, ours, untestable(why) if why else _verdict(verdicts), _keys(cells) if ours else ())
+
+
+def _placed(low: float, high: float, best: float, slightly_below: bool) -> str:
+    if not slightly_below:
+        return HOLDS if high >= best else FAILS
+    if low <= best <= high:
+        return OPEN
+    return HOLDS if best - SLIGHTLY <= high < best else f"{FAILS}, ours is {'above' if low > best else 'far below'}"
+
+
+def other(results: Results, model: str) -> str | None:
+    """Why a number of the paper's on `model` is no number for this data; None where it is. IMU alone sees no video."""
+    corpus = paper.corpus_of(results["corpus"])
+    if corpus is None:
+        return "the paper has no number of this corpus"
+    if results["protocol"] != paper.PROTOCOLS[corpus]:
+        return f"protocol {results['protocol']}, the number is of {paper.PROTOCOLS[corpus]}"
+    return None if model == "imu" or results["video"] == "RGB" else f"{results['video']} video, the number is of RGB"
+
+
+def untestable(why: str) -> str:
+    return f"{UNTESTABLE} ({why})"
+
+
+def listed(points: list[tuple[str, str]]) -> str:
+    return (
+        "; ".join(f"{at}: {text}" if at else text for at, text in points)
+        .replace(" ", NO_BREAK)
+        .replace(f";{NO_BREAK}", "; ")
+    )
+
+
+def _mean(cells: list[Cell], metric: str) -> str:
+    low, high = ends_of(cells, metric) or (0.0, 100.0)
+    return f"{fmean(values(cells, metric)):.2f} [{low:.2f} to {high:.2f}]".replace(" ", NO_BREAK)
+
+
+def _keys(cells: list[Cell]) -> tuple[str, ...]:
+    return tuple(key for cell in cells if cell["status"] == "done" for key in cell["keys"])
+
+
+def _runs(found: Sequence[At]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for _, d in found if d for key in d.keys))
+
+
+def _verdict(verdicts: list[tuple[str, str]]) -> str:
+    """One word where they agree; else which at which."""
+    words = list(dict.fromkeys(word for _, word in verdicts))
+    if len(words) <= 1:
+        return words[0] if words else untestable("results missing")
+    return "; ".join(f"{word}: {', '.join(at for at, w in verdicts if w == word)}" for word in words)
