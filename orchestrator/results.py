@@ -43,7 +43,10 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
     }
 
 
-def read(file: Path, texts: Sequence[str] = ("corpus", "scale", "created")) -> dict[str, Any]:
+TEXTS = ("corpus", "scale", "created", "protocol_text", "scale_text", "recipe")
+
+
+def read(file: Path, texts: Sequence[str] = TEXTS) -> dict[str, Any]:
     """results.json with these texts and its runs. Raises ValueError naming a file that lacks them."""
     found = read_json(file)
     lacking = [name for name in texts if not isinstance(found.get(name), str)]

@@ -246,7 +246,12 @@ def shard_rows(file: Path) -> pa.Table:
 
 
 ABOUT = dict.fromkeys(("plan", "video", "recipe", "protocol", "corpus", "scale", "created"), "p")
-RESULTS = ABOUT | {"classes": ["a"], "runs": {SPEC.key: {"name": "imu", "kind": "imu", "status": "done"}}, "cells": []}
+TEXTS = {"protocol_text": "p", "scale_text": "s"}
+RESULTS = (
+    ABOUT
+    | TEXTS
+    | {"classes": ["a"], "runs": {SPEC.key: {"name": "imu", "kind": "imu", "status": "done"}}, "cells": []}
+)
 PROGRESS = {"ended": False, "host": "lab", "process": 7, "running": [SPEC.key], "skipped": {}, "seconds_left": 9.5}
 
 
