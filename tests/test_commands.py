@@ -204,8 +204,10 @@ def test_every_start_of_a_script_is_what_it_takes(
         )
     if name == "launch":
         code = launch(script.removesuffix(".py"), module.cells, replace(asked, dry_run=True))
+    elif name == "search":
+        code = module.search(replace(asked, dry_run=True), module.SPACES[asked.modality])
     else:
-        code = getattr(module, name)(replace(asked, dry_run=True) if script == "recipe_search.py" else asked)
+        code = getattr(module, name)(asked)
     said = capsys.readouterr().out
     assert code == 0 and said, said
     if script == "status.py":
