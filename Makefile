@@ -45,7 +45,7 @@ soak: setup
 fuzz: setup
 	FUZZ=800 .venv/bin/pytest -s tests/test_fuzz.py
 
-# Known holes of the versions everything was measured with. Where pypi.org doesn't tell, says so within 10 s and passes.
+# Known holes of the versions everything was measured with. Where nobody tells, it says so and passes.
 audit: setup
 	@.venv/bin/python tests/audit.py $(UV)
 
