@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -245,9 +245,14 @@ def check_shared(storage: Path, given: Path, recordings: Path | None) -> None:
 
 
 def _seen(path: str, nodes: list[str]) -> dict[str, bool]:
-    look = ray.remote(num_cpus=0)(os.path.exists)
+    return on_each(nodes, os.path.exists, path)
+
+
+def on_each(nodes: list[str], ask: Callable[..., Any], *given: Any) -> dict[str, Any]:
+    """What a function gives on each of these nodes, by the node's id."""
+    remote = ray.remote(num_cpus=0)(ask)
     on = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
-    return dict(zip(nodes, ray.get([look.options(scheduling_strategy=s).remote(path) for s in on]), strict=True))
+    return dict(zip(nodes, ray.get([remote.options(scheduling_strategy=s).remote(*given) for s in on]), strict=True))
 
 
 def check_packages() -> None:

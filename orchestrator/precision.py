@@ -1,23 +1,21 @@
 """Whether the CPUs that runs will land on compute in bf16: emulating it takes fifty times as long as fp32."""
 
+from collections.abc import Iterable
+
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from models.spec import FusionModel, VideoModel
-from orchestrator.cluster import Gpus
-from orchestrator.plan import Plan
+from orchestrator.cluster import Gpus, on_each
 from orchestrator.spec import RunSpec
 
 
-def check(plan: Plan, gpus: Gpus) -> None:
+def check(todo: Iterable[RunSpec], gpus: Gpus) -> None:
     """Raises ValueError where runs in bf16 would train on a CPU without it; what a GPU does isn't looked at."""
-    wanted = {spec.kind for spec in plan.runs.values() if in_bf16(spec) and not gpus[spec.kind]}
+    wanted = {spec.kind for spec in todo if in_bf16(spec) and not gpus[spec.kind]}
     if not wanted:
         return
     alive = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
-    ask = ray.remote(num_cpus=0)(emulates_bf16)
-    on = [ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote() for node in alive]
-    slow = [where for where, emulates in zip(alive.values(), ray.get(on), strict=True) if emulates]
+    slow = [alive[node] for node, emulates in on_each(list(alive), emulates_bf16).items() if emulates]
     if slow:
         kinds, nodes = " and ".join(sorted(wanted)), ", ".join(sorted(slow))
         raise ValueError(

@@ -41,7 +41,8 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
         cluster.make_room(plan, study.gpus, options.room)
         cluster.check_shared(store.root, options.storage, options.recordings)
     cluster.check_placeable(plan, study.gpus, cluster.nodes())
-    precision.check(plan, study.gpus)
+    # What is done is only read, wherever it was trained.
+    precision.check((spec for key, spec in plan.runs.items() if store.run(key).status != "done"), study.gpus)
     tracking = without_secrets(options.tracking(store.root))
     nodes = cluster.nodes()
     console.print(preflight.table(plan, study, store, nodes, options.concurrency, tracking, options.read))

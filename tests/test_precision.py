@@ -8,16 +8,14 @@ import pytest
 
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator import precision
-from orchestrator.plan import Plan
 from orchestrator.scale import RECIPES, SCALES
 from orchestrator.spec import DataSpec, Modality, RunSpec
 
 HALF = VideoModel(precision="bf16")
 
 
-def plan(kind: Modality, model: ImuModel | VideoModel | FusionModel) -> Plan:
-    run = RunSpec(model, DataSpec("5f0c"), RECIPES["paper"].optimization[kind], 0)
-    return Plan("made up", (), {run.key: run})
+def todo(kind: Modality, model: ImuModel | VideoModel | FusionModel) -> list[RunSpec]:
+    return [RunSpec(model, DataSpec("5f0c"), RECIPES["paper"].optimization[kind], 0)]
 
 
 def flags() -> str:
@@ -32,15 +30,15 @@ def test_what_the_kernel_says_of_this_processor() -> None:
 def test_runs_in_bf16_on_a_cpu_without_it(model: VideoModel | FusionModel, ray_local: None) -> None:
     kind: Modality = "video" if isinstance(model, VideoModel) else "fusion"
     with_gpus = dict(SCALES["laptop"].gpus) | {kind: 1.0}
-    precision.check(plan(kind, model), with_gpus)
+    precision.check(todo(kind, model), with_gpus)
     if "avx512bw" in flags():
-        precision.check(plan(kind, model), SCALES["laptop"].gpus)
+        precision.check(todo(kind, model), SCALES["laptop"].gpus)
     else:
         with pytest.raises(ValueError, match=f"{kind} runs of this recipe.*--set video.model.precision fp32"):
-            precision.check(plan(kind, model), SCALES["laptop"].gpus)
+            precision.check(todo(kind, model), SCALES["laptop"].gpus)
 
 
 def test_runs_in_fp32_ask_no_node() -> None:
     gpus = SCALES["laptop"].gpus
-    precision.check(plan("video", replace(HALF, precision="fp32")), gpus)
-    precision.check(plan("imu", ImuModel()), gpus)
+    precision.check(todo("video", replace(HALF, precision="fp32")), gpus)
+    precision.check(todo("imu", ImuModel()), gpus)
