@@ -112,6 +112,16 @@ def until(page: Page, wanted: set[str]) -> None:
     assert names(page) == wanted
 
 
+def compare(page: Page, server: str) -> None:
+    """Two runs of Table 2, ticked and compared."""
+    view(page, server, "Table 2")
+    until(page, TABLE2)
+    for name in ("IMU only, seed 0", "RGB only, seed 0"):
+        row(page, name).locator("input.ag-checkbox-input").check(force=True)
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/compare-runs**")
+
+
 def test_a_view_has_its_runs_and_the_columns_that_tell_them_apart(page: Page, server: str):
     view(page, server, "Table 2")
     until(page, TABLE2)
@@ -130,12 +140,7 @@ def test_runs_are_filtered_by_what_they_are(page: Page, server: str):
 
 
 def test_two_runs_are_compared(page: Page, server: str):
-    view(page, server, "Table 2")
-    until(page, TABLE2)
-    for name in ("IMU only, seed 0", "RGB only, seed 0"):
-        row(page, name).locator("input.ag-checkbox-input").check(force=True)
-    page.get_by_role("button", name="Compare").click()
-    page.wait_for_url("**/compare-runs**")
+    compare(page, server)
     page.get_by_text("test_top1").first.wait_for()
     assert page.get_by_text("RGB only, seed 0").count() and page.get_by_text("IMU only, seed 0").count()
 
@@ -147,12 +152,7 @@ def test_the_clicks_that_the_readme_describes_lead_to_table_2(page: Page, server
 
 def test_the_losses_of_two_runs_are_in_one_chart(page: Page, server: str):
     """By the metric's name in the comparison."""
-    view(page, server, "Table 2")
-    until(page, TABLE2)
-    for name in ("IMU only, seed 0", "RGB only, seed 0"):
-        row(page, name).locator("input.ag-checkbox-input").check(force=True)
-    page.get_by_role("button", name="Compare").click()
-    page.wait_for_url("**/compare-runs**")
+    compare(page, server)
     page.get_by_role("link", name="loss", exact=True).first.click()
     page.wait_for_url("**/metric**")
     page.locator(".js-plotly-plot .scatterlayer .trace").nth(1).wait_for(state="attached")
