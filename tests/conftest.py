@@ -80,6 +80,26 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Six frames of H.264."""
+    from tests.mmact_files import SIX, written
+
+    return written(tmp_path_factory.mktemp("film") / "film.mp4", SIX).read_bytes()
+
+
+@pytest.fixture
+def tree(tmp_path: Path, film: bytes) -> Callable[..., Path]:
+    """Writes instances with all sensors and two cameras, as tree((subject, scene, session, class), ...)."""
+    from tests.mmact_files import write_instances
+
+    def write(*instances: tuple, sensors: str = "", videos: str = "trimmed", cameras: tuple = (1, 2)) -> Path:
+        write_instances(tmp_path, film, instances, sensors, videos, cameras)
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def files(recordings: Path) -> dict[str, Path]:
     """A clip's video and signal."""
     from tests.untrained import CLIP

@@ -19,7 +19,7 @@ from orchestrator.launch import launch
 from orchestrator.options import Options
 from orchestrator.spec import MODALITIES
 from orchestrator.tuning import SearchOptions, search, with_protocol
-from tests.test_mmact import ROWS, SIX, csv_of, put, write_instances, written
+from tests.mmact_files import ROWS, SIX, csv_of, put, write_instances, written
 
 CLASSES = ("walking", "running", "kicking", "fall", "jumping", "closing", "opening")
 EXPERIMENTS = {

@@ -9,7 +9,7 @@ import torch
 from datasets import signals
 from models.imu import ImuEncoder
 from models.spec import ImuModel
-from tests.test_mmact import ROWS
+from tests.mmact_files import ROWS
 
 
 @pytest.mark.parametrize("names", ["", "time,x,y,z\n", "time,azimuth,pitch,roll\r\n", '\ufeff"Time","x","y","z"\n\n'])
