@@ -36,6 +36,7 @@ from models.spec import ImuModel
 from orchestrator import results
 from orchestrator.spec import DataSpec, Optimization, RunSpec
 from orchestrator.store import RunFolder
+from tests.mutation import Edit, edits, mutated
 
 EXAMPLES = int(os.environ.get("FUZZ", "20"))
 MOST_MEMORY = 1 << 30  # that this process may grow by over all of them
@@ -47,42 +48,6 @@ fuzz = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-
-# What parsers stumble over: no length, all of it, the largest of a type, one less than nothing.
-WORDS = [bytes(4), b"\xff" * 4, b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x80", b"\x01\x00\x00\x00"]
-edits = st.lists(
-    st.tuples(
-        st.sampled_from(["set", "word", "insert", "delete", "repeat", "cut", "swap"]),
-        st.floats(0, 1, exclude_max=True),  # where
-        st.integers(1, 64),  # how much
-        st.one_of(st.sampled_from(WORDS), st.binary(min_size=1, max_size=8)),
-    ),
-    min_size=1,
-    max_size=6,
-)
-Edit = tuple[str, float, int, bytes]
-
-
-def mutated(content: bytes, changes: list[Edit]) -> bytes:
-    out = bytearray(content)
-    for kind, where, size, new in changes:
-        # Headers are at the front: as many edits go to the first kilobyte as to all of the rest.
-        at = int(where * 2 * len(out)) if where < 0.5 else int((where - 0.5) * 2 * min(1024, len(out)))
-        match kind:
-            case "set" | "word":
-                out[at : at + len(new)] = new
-            case "insert":
-                out[at:at] = new * size
-            case "delete":
-                del out[at : at + size]
-            case "repeat":
-                out[at:at] = out[at : at + size] * 8
-            case "cut":
-                del out[at:]
-            case "swap":
-                out[at : at + size] = out[at : at + size][::-1]
-    return bytes(out)
-
 
 OUTCOMES: Counter[tuple[str, str]] = Counter()
 SLOWEST: dict[str, float] = {}
