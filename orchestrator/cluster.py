@@ -42,12 +42,15 @@ DRIVER_ENV = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # torch's threads sleep where they wait for one another. Spinning, two S3D runs on two cores take 6.4 times as long
-    # as one alone; sleeping 1.7 times, and one alone 1.07 (experiments/LOG.md).
-    "OMP_WAIT_POLICY": "PASSIVE",
     # What Ray says of a process that was killed comes without colours, for it may go to a file.
     "RAY_COLOR_PREFIX": "0",
 }
+# torch's threads sleep where they wait for one another. Spinning, two S3D runs on two cores take 6.4 times as long as
+# one alone; sleeping 1.7 times, and one alone 1.07 (experiments/LOG.md).
+WORKER_ENV = {"OMP_WAIT_POLICY": "PASSIVE"}
+# So many of a run's threads share a CPU: two runs of two each on two cores take less time together than one after the
+# other (experiments/LOG.md), for one goes on where the other starts, waits or tests.
+THREADS_A_CPU = 2
 
 
 def in_job() -> bool:
@@ -65,15 +68,15 @@ def connect(address: str | None) -> None:
     """Join the Ray at `address` or RAY_ADDRESS, else start one here; does nothing where that is done."""
     if ray.is_initialized():
         return
-    os.environ.update({k: v for k, v in DRIVER_ENV.items() if k not in os.environ})
+    os.environ.update(unset(DRIVER_ENV))
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
     joined = to_join(address)
     if joined:
         # A job brought the code along, or its image holds it; whoever joins from outside brings it now.
-        code = {} if in_job() else {"runtime_env": {"working_dir": str(ROOT)}}
+        code = {} if in_job() else {"working_dir": str(ROOT)}
         try:
-            ray.init(address=joined, **code, **quiet)
+            ray.init(address=joined, runtime_env=code | {"env_vars": unset(WORKER_ENV)}, **quiet)
         except ConnectionError as error:
             raise ValueError(
                 f"no Ray answers at {without_secrets(joined)} ({error}); start one, or leave --address out."
@@ -91,14 +94,19 @@ def connect(address: str | None) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-    # At least 2: a video run takes two threads' worth, also where they share one core.
+    os.environ.update(unset(WORKER_ENV))
     start_here(quiet)
     logging.getLogger("ray").setLevel(logging.ERROR)
 
 
+def unset(env: Mapping[str, str]) -> dict[str, str]:
+    """The part that the user (or a job's own runtime environment, which Ray refuses to contradict) doesn't say."""
+    return {name: value for name, value in env.items() if name not in os.environ}
+
+
 def start_here(quiet: Mapping[str, Any]) -> None:
     """Ray gives itself 30 s, which a busy machine doesn't hold: once more then. Raises ValueError after the second."""
-    cpus = max(2, os.cpu_count() or 1)
+    cpus = max(2, os.cpu_count() or 1)  # two runs at once, also where they share one core
     for _ in range(2):
         try:
             # "local", for without an address Ray would look for a cluster that was started on this machine.
@@ -123,8 +131,9 @@ def check_token() -> None:
 
 
 def worker_resources(spec: RunSpec, gpus: Gpus) -> dict[str, float]:
-    share = gpus[spec.kind]
-    return {"CPU": spec.threads - DATA_CPUS} | ({"GPU": share} if share else {})
+    if share := gpus[spec.kind]:
+        return {"CPU": spec.threads - DATA_CPUS, "GPU": share}
+    return {"CPU": max(1, spec.threads / THREADS_A_CPU) - DATA_CPUS}
 
 
 def config_of(spec: RunSpec, study: Study, store: Store, read: str) -> dict[str, Any]:

@@ -31,10 +31,13 @@ def plan(scale: str, kinds: tuple[Modality, ...] = MODALITIES, **given: int) -> 
 
 @pytest.mark.parametrize(
     ("scale", "kind", "cpus", "gpus"),
-    [("laptop", "imu", 1, 0), ("laptop", "fusion", 2, 0), ("paper", "imu", 1, 0.25), ("paper", "video", 4, 1)],
+    [("laptop", "imu", 1, 0), ("laptop", "fusion", 1, 0), ("paper", "imu", 1, 0.25), ("paper", "video", 4, 1)],
 )
-def test_a_run_takes_a_cpu_per_thread(scale: str, kind: Modality, cpus: int, gpus: float) -> None:
-    run = spec(scale, kind, workers=1, threads=cpus)
+def test_a_run_takes_a_cpu_per_thread_beside_a_gpu_and_half_as_many_without(
+    scale: str, kind: Modality, cpus: int, gpus: float
+) -> None:
+    run = spec(scale, kind)
+    assert run.threads == {"imu": 1, "video": 4, "fusion": 2}[kind]
     assert need(run, SCALES[scale].gpus) == Need(cpus, gpus)
     assert ("GPU" in worker_resources(run, SCALES[scale].gpus)) == bool(gpus)
     # Half a CPU goes to Ray Data's tasks once, however many workers there are.
@@ -73,11 +76,11 @@ def test_paper_scale_is_refused_where_no_node_has_a_gpu() -> None:
 )
 def test_what_can_never_be_placed_is_refused(scale: str, kind: Modality, workers: int, nodes: list) -> None:
     with pytest.raises(ValueError, match=f"a {kind} run can never .* {workers} worker"):
-        check_placeable(plan(scale, (kind,), workers=workers, threads=2), SCALES[scale].gpus, nodes)
+        check_placeable(plan(scale, (kind,), workers=workers, threads=4), SCALES[scale].gpus, nodes)
 
 
 def test_only_kinds_in_the_plan_are_asked_for() -> None:
-    imu, video = plan("laptop", ("imu",), threads=1), plan("laptop", ("video",), threads=2)
+    imu, video = plan("laptop", ("imu",), threads=1), plan("laptop", ("video",), threads=4)
     check_placeable(imu, SCALES["laptop"].gpus, [{"CPU": 1.0}])
     with pytest.raises(ValueError, match="a video run"):
         check_placeable(Plan("both", (), {**imu.runs, **video.runs}), SCALES["laptop"].gpus, [{"CPU": 1.0}])
