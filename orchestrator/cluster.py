@@ -45,9 +45,17 @@ DRIVER_ENV = {
     # What Ray says of a process that was killed comes without colours, for it may go to a file.
     "RAY_COLOR_PREFIX": "0",
 }
-# torch's threads sleep where they wait for one another. Spinning, two S3D runs on two cores take 6.4 times as long as
-# one alone; sleeping 1.7 times, and one alone 1.07 (experiments/LOG.md).
-WORKER_ENV = {"OMP_WAIT_POLICY": "PASSIVE"}
+# Of every process that Ray starts; what each gains stands in experiments/LOG.md.
+WORKER_ENV = {
+    # torch's threads sleep where they wait for one another. Spinning, two S3D runs on two cores take 6.4 times as long
+    # as one alone; sleeping 1.7 times, and one alone 1.07.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # glibc keeps what a step frees for the next one. It gave it back to the kernel, most of all in a thread that isn't
+    # the main one, where Ray Train trains: 124 instead of 95 ms a clip of S3D.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_TRIM_THRESHOLD_": "-1",
+    "MALLOC_MMAP_MAX_": "0",
+}
 # So many of a run's threads share a CPU: two runs of two each on two cores take less time together than one after the
 # other (experiments/LOG.md), for one goes on where the other starts, waits or tests.
 THREADS_A_CPU = 2

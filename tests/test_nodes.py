@@ -34,6 +34,21 @@ def run(command: list[str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=1800)
 
 
+ASK = """
+import os, sys, ray
+from orchestrator import cluster
+cluster.connect(sys.argv[1] or None)
+told = ray.get(ray.remote(lambda: {name: os.environ.get(name) for name in cluster.WORKER_ENV}).remote())
+print(told == cluster.WORKER_ENV, told)
+"""
+
+
+def test_processes_have_their_environment_of_a_ray_started_here_and_of_one_joined(cluster: Callable):
+    for address in ("", cluster(1).address):
+        ended = run([sys.executable, "-c", ASK, address])
+        assert ended.stdout.startswith("True"), ended.stdout + ended.stderr
+
+
 def test_runs_spread_over_nodes_give_the_same(
     cluster: Callable, grid_command: Callable, gave: Callable, undisturbed: tuple[Path, str], tmp_path: Path
 ):
@@ -68,12 +83,12 @@ def test_trials_of_a_small_head_lie_on_other_nodes_and_survive_one(
         made.shutdown()
 
 
-def test_workers_of_one_run_on_two_nodes_give_what_two_on_one_node_give(
+def test_workers_of_one_run_on_two_nodes_give_what_those_on_one_node_give(
     cluster: Callable, grid_command: Callable, gave: Callable, tmp_path: Path
 ):
-    """Laptop scale: a worker with two threads fills a node of two CPUs, so the second goes to another."""
-    flags = ["--only", "modalities", "--scale", "laptop", "--workers", "imu", "2", "video", "2", "fusion", "2"]
-    spread = cluster(2, 2, 2)
+    """Three workers of half a CPU each: a node of one holds two of them."""
+    flags = ["--only", "modalities", "--scale", "laptop", "--workers", "imu", "3", "video", "3", "fusion", "3"]
+    spread = cluster(1, 1, 1)
     ended = run(grid_command(tmp_path / "spread", *flags, "--address", spread.address))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert sorted(len(nodes) for nodes in nodes_of_workers(spread.address))[-2:] == [2, 2]

@@ -1,15 +1,15 @@
 """The laptop-scale grid against a plain script for each distinct result, on the same cores.
 
-Both sides train Table 2 for a few epochs, ours with three seeds, so that runs share the cores as in the whole grid.
-From what an epoch and the rest of each kind of run took, the whole plan is computed: ours as the searcher schedules it on
-these cores, the scripts one after the other, each with all of them.
+Both sides train Table 2 for a few epochs, ours with two seeds, so that runs share the cores as in the whole grid.
+From what an epoch and the rest of each kind of run took, the whole plan is computed: ours as the searcher schedules
+it on these cores, the scripts one after the other, each with all of them.
 """
 
 import json
 import os
 import time
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean
 
 from experiments import full_grid
 from experiments.benchmarks.commands import run
@@ -64,11 +64,11 @@ def trained_by_scripts(plan: Plan) -> list[str]:
 
 
 def orchestrated(place: Place) -> tuple[float, dict[Modality, Cost]]:
-    """Seconds until the first run begins (Ray's start, reading and decoding the corpus), and each kind's median run."""
+    """Seconds until the first run begins (Ray's start, reading and decoding the corpus), and each kind's mean run."""
     storage, epochs = place.folder / "grid", SCALES[place.scale].epochs
     fewer = [word for kind in MODALITIES for word in (f"{kind}.times_epochs", str(EPOCHS[kind] / epochs[kind]))]
     began = time.time()
-    run(place.command("modality_comparison", "--set", *fewer, "--seeds", "3", "--storage", str(storage)))
+    run(place.command("modality_comparison", "--set", *fewer, "--seeds", "2", "--storage", str(storage)))
     costs, starts = {}, []
     runs = [(f.spec, f.record("times"), f.record("done")) for f in Store(storage).runs()]
     for kind in MODALITIES:
@@ -79,7 +79,7 @@ def orchestrated(place: Place) -> tuple[float, dict[Modality, Cost]]:
                 epoch.append(in_epochs / spec.optimization.epochs)
                 rest.append(done["seconds"] - in_epochs)
                 starts.append(done["ended"] - done["seconds"])
-        costs[kind] = Cost(median(epoch), median(rest))
+        costs[kind] = Cost(fmean(epoch), fmean(rest))
     return min(starts) - began, costs
 
 
