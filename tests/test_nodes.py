@@ -87,7 +87,7 @@ def test_workers_of_one_run_on_two_nodes_give_what_those_on_one_node_give(
     cluster: Callable, grid_command: Callable, gave: Callable, tmp_path: Path
 ):
     """Three workers of half a CPU each: a node of one holds two of them."""
-    flags = ["--only", "modalities", "--scale", "laptop", "--workers", "imu", "3", "video", "3", "fusion", "3"]
+    flags = ["--only", "modalities", "--workers", "imu", "3", "video", "3", "fusion", "3"]
     spread = cluster(1, 1, 1)
     ended = run(grid_command(tmp_path / "spread", *flags, "--address", spread.address))
     assert ended.returncode == 0, ended.stdout + ended.stderr
