@@ -66,16 +66,18 @@ def test_a_node_lost_and_one_that_comes_later(
 @contextmanager
 def apart(address: str) -> Iterator[tuple[Callable[[str], object], subprocess.Popen]]:
     """A node of one CPU in a network of its own; gives what sets its only link "up" or "down", and its process."""
-    name, words = f"faults{os.getpid() % 100000}", f"--address={address} --num-cpus=1 --block --disable-usage-stats"
+    # Of this process alone: what an earlier one that was killed left behind is in nobody's way.
+    name, net = f"faults{os.getpid() % 100000}", f"10.213.{os.getpid() % 250}"
+    words = f"--address={address} --num-cpus=1 --block --disable-usage-stats"
     script = f"""
     ip netns add {name} && ip link add {name} type veth peer name peer netns {name}
-    ip addr add 10.213.0.1/30 dev {name} && ip link set {name} up
-    ip -n {name} addr add 10.213.0.2/30 dev peer && ip -n {name} link set peer up && ip -n {name} link set lo up
-    ip -n {name} route add default via 10.213.0.1
+    ip addr add {net}.1/30 dev {name} && ip link set {name} up
+    ip -n {name} addr add {net}.2/30 dev peer && ip -n {name} link set peer up && ip -n {name} link set lo up
+    ip -n {name} route add default via {net}.1
     """
     subprocess.run(["sh", "-ec", script], check=True)
     command = ["ip", "netns", "exec", name, sys.executable, "-m", "ray.scripts.scripts", "start", *words.split()]
-    node = subprocess.Popen([*command, "--node-ip-address=10.213.0.2"], env=ENV, stdout=subprocess.DEVNULL)
+    node = subprocess.Popen([*command, f"--node-ip-address={net}.2"], env=ENV, stdout=subprocess.DEVNULL)
     try:
         yield lambda how: subprocess.run(["ip", "link", "set", name, how], check=True), node
     finally:
