@@ -49,6 +49,8 @@ def _container(file: Path, seconds: float) -> Iterator[tuple[InputContainer, Ite
         with av.open(str(file), options=options, timeout=seconds) as container:
             if not container.streams.video:
                 raise ValueError("has no video stream")
+            if container.streams.video[0].codec_context is None:
+                raise ValueError("names no codec of its video")
             yield container, _frames(container, seconds)
     except (FFmpegError, IndexError, MemoryError, OverflowError) as error:
         raise ValueError(f"is no video that can be decoded ({getattr(error, 'strerror', None) or error})") from None

@@ -138,6 +138,14 @@ SEEDS = {
 SENSOR = b"".join(b"20181016_13:37:28.%02d0000,%d,9.8,-0.5\n" % (i, i) for i in range(60))
 
 
+def test_a_video_that_names_no_codec(tmp_path: Path) -> None:
+    """Found by `make fuzz`: two words of an MP4 zeroed, at the front and near the end."""
+    content = mutated(SEEDS["mp4"][0], [("set", 0.75, 1, bytes(4)), ("set", 0.46043624884319706, 1, bytes(4))])
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(ValueError, match="names no codec of its video"):
+        decode.count_frames(tmp_path / "a.mp4")
+
+
 def scanned(kind: str, folder: Path, content: bytes) -> None:
     """As a corpus is read: what is bad is listed with its name; what is whole is decoded."""
     video, imu = folder / "a.avi", folder / ("a.csv" if kind == "csv" else "a.mat")
