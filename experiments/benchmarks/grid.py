@@ -69,17 +69,17 @@ def orchestrated(place: Place) -> tuple[float, dict[Modality, Cost]]:
     fewer = [word for kind in MODALITIES for word in (f"{kind}.times_epochs", str(EPOCHS[kind] / epochs[kind]))]
     began = time.time()
     run(place.command("modality_comparison", "--set", *fewer, "--seeds", "2", "--storage", str(storage)))
-    costs, starts = {}, []
-    runs = [(f.spec, f.record("times"), f.record("done")) for f in Store(storage).runs()]
-    for kind in MODALITIES:
-        epoch, rest = [], []
-        for spec, times, done in runs:
-            if spec.kind == kind:
-                in_epochs = times["data"] + times["steps"]
-                epoch.append(in_epochs / spec.optimization.epochs)
-                rest.append(done["seconds"] - in_epochs)
-                starts.append(done["ended"] - done["seconds"])
-        costs[kind] = Cost(fmean(epoch), fmean(rest))
+    by_kind: dict[Modality, list[Cost]] = {kind: [] for kind in MODALITIES}
+    starts = []
+    for folder in Store(storage).runs():
+        spec, times, done = folder.spec, folder.record("times"), folder.record("done")
+        in_epochs = times["data"] + times["steps"]
+        by_kind[spec.kind].append(Cost(in_epochs / spec.optimization.epochs, done["seconds"] - in_epochs))
+        starts.append(done["ended"] - done["seconds"])
+    costs: dict[Modality, Cost] = {
+        kind: Cost(fmean(cost.epoch for cost in each), fmean(cost.rest for cost in each))
+        for kind, each in by_kind.items()
+    }
     return min(starts) - began, costs
 
 
