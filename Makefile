@@ -41,9 +41,9 @@ test-long: setup
 soak: setup
 	.venv/bin/pytest -m soak
 
-# Files made by mutation of whole ones, 800 of each of 23 kinds: what reads them, and how many it refused.
+# Mutations of whole recordings and stored files, 800 of each of 23 kinds: what reads them, and how many it refused.
 fuzz: setup
-	FUZZ=800 .venv/bin/pytest -s tests/test_fuzz.py
+	FUZZ=800 .venv/bin/pytest -s tests/test_fuzzed_recordings.py tests/test_fuzzed_storage.py
 
 # Known holes of the versions everything was measured with. Where nobody tells, it says so and passes.
 audit: setup
