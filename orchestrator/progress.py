@@ -36,6 +36,7 @@ class Progress:
         area = SCALES[scale].frames * (SCALES[scale].size / 64) ** 2 / 16
         self.cost = COST | {"video": COST["video"] * area, "fusion": COST["fusion"] * area}
         self.started, self.before = time.monotonic(), set(schedule.done)
+        self.begun: dict[str, int] = {}  # epochs that a run had of an earlier start when it was first seen in training
         self.signed = -SIGN_SECONDS
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._show, daemon=True)
@@ -108,20 +109,24 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """From the work done in this start, by the relative cost of each kind's epochs."""
+        for key in list(self.schedule.running):
+            self.begun.setdefault(key, self._epochs(key))
         done = sum(self._work(key) for key in self.schedule.done - self.before)
-        begun = sum(self._work(key, self._epochs(key)) for key in list(self.schedule.running))
+        done += sum(self._work(key, self._epochs(key)) for key in list(self.schedule.running))
         total = sum(self._work(k) for k in self.plan.runs if k not in self.before | self.schedule.failed)
         total -= sum(self._work(k) for k in self.schedule.skipped)
         elapsed = time.monotonic() - self.started
-        return None if done + begun <= 0 else (total - done - begun) * elapsed / (done + begun)
+        return None if done <= 0 else (total - done) * elapsed / done
 
     def _epochs(self, key: str) -> int:
         rows = self.store.run(key).history()
         return rows[-1]["epoch"] if rows else 0
 
     def _work(self, key: str, epochs: int | None = None) -> float:
+        """Of this start: up to an epoch, or all."""
         spec = self.plan.runs[key]
         epochs = spec.optimization.epochs if epochs is None else epochs
+        epochs = max(0, epochs - self.begun.get(key, 0))
         return (FIXED if epochs else 0.0) + self.cost[spec.kind] * self.clips * spec.data.ratio * epochs
 
 

@@ -63,3 +63,18 @@ def test_a_narrow_terminal_has_a_view_that_leaves_nothing_behind(tmp_path: Path,
     assert max(len(line) for part in shown.split("\r") for line in part.splitlines()) <= 60
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor is there again"
     assert "\x1b[2K" in text[text.rindex("imu seed=1") :], "what was drawn last is wiped"
+
+
+def test_epochs_of_an_earlier_start_are_no_work_of_this_one(tmp_path: Path):
+    store, plan = Store(tmp_path), Plan("plan", (), {spec.key: spec for spec in SPECS})
+    schedule = Schedule(plan, {spec.key: Need(1, 0) for spec in SPECS}, 1, 0)
+    store.run(FIRST).begin(SPECS[0])
+    for epoch in range(1, 7):
+        store.run(FIRST).append_history({"epoch": epoch, "loss": 1.25, "train_top1": 0.5, "seconds": 0.1})
+    progress = Progress(Console(file=io.StringIO()), plan, schedule, store, "demo", clips=1000)
+    assert schedule.next() == FIRST
+    assert progress.seconds_left() is None
+    store.run(FIRST).append_history({"epoch": 7, "loss": 1.25, "train_top1": 0.5, "seconds": 0.1})
+    progress.started -= 10
+    # A run's processes count as four epochs of 1,000 clips: 5 are done, 1 of this run is left and 12 of the other.
+    assert progress.seconds_left() == pytest.approx(26, rel=0.05)
