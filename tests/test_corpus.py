@@ -215,8 +215,16 @@ def replaced(file: Path) -> None:
     file.write_bytes(b"\x00\xff no recording\n" * 99)
 
 
+def lost(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file.parent / "gone")
+
+
+SPOILT = [("video", replaced), ("video", cut), ("imu", replaced), ("video", lost), ("imu", lost)]
+
+
 # A text file that is cut off at the end of a line is whole.
-@pytest.mark.parametrize(("kind", "spoil"), [("video", replaced), ("video", cut), ("imu", replaced)])
+@pytest.mark.parametrize(("kind", "spoil"), SPOILT)
 def test_a_bad_file_is_named_with_the_reason(kind: str, spoil: Callable[[Path], None], case: Case, part: Path) -> None:
     clip = rows(case.manifest)[0]
     bad = clip["video"] if kind == "video" else next(name for name in clip["imu"].split("|") if name)

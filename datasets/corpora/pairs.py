@@ -31,7 +31,7 @@ def seen(folder: Path) -> Iterator[str]:
         folders.sort()
         for name in sorted(name for name in files if not name.startswith(".")):
             file = Path(parent, name)
-            stat = file.stat()
+            stat = file.stat() if file.exists() else file.lstat()  # a link to nothing is named by who reads it
             yield f"{file.relative_to(folder)} {stat.st_size} {stat.st_mtime_ns}\n"
 
 
