@@ -82,13 +82,16 @@ def view(
     return out, kept
 
 
-def motion(video_BTHWC: Tensor) -> Tensor:
+def motion(video_BTHWC: Tensor, length_B: Tensor) -> Tensor:
     """Brightness, what differs from the frame before, and from the clip's own background, instead of three colours.
 
-    uint8 of the same shape; differences are halved and 128 is none. For static cameras.
+    uint8 of the same shape; differences are halved and 128 is none. For static cameras. Frames after a clip's length
+    are padding: they have no say in its background.
     """
     grey = video_BTHWC.float().mean(dim=4)
     before = torch.cat([grey[:, :1], grey[:, :-1]], dim=1)
-    background = grey.median(dim=1, keepdim=True).values
+    padding = torch.arange(grey.shape[1], device=grey.device)[None] >= length_B[:, None]
+    true = grey.masked_fill(padding[:, :, None, None], torch.nan)
+    background = true.nanmedian(dim=1, keepdim=True).values.nan_to_num(nan=0.0)
     channels = torch.stack([grey, 128 + (grey - before) / 2, 128 + (grey - background) / 2], dim=4)
     return channels.round().clamp(0, 255).to(torch.uint8)

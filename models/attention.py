@@ -13,7 +13,10 @@ DROPOUT = 0.1
 
 
 class JointAttention(nn.Module):
-    """imu_BCL and video_BCL, of different C and L -> (B, 2 W): what each has become beside the other, pooled."""
+    """imu_BCL and video_BCL, of different C and L, and their true steps -> (B, 2 W): what each has become, pooled.
+
+    Steps of padding are neither attended to nor pooled; of a modality that is missing nothing is left but zeros.
+    """
 
     def __init__(self, imu_channels: int, video_channels: int, width: int):
         super().__init__()
@@ -23,17 +26,34 @@ class JointAttention(nn.Module):
         self.modality = nn.Parameter(torch.zeros(2, width))
         self.layer = nn.TransformerEncoderLayer(width, HEADS, 2 * width, DROPOUT, batch_first=True, norm_first=True)
 
-    def forward(self, imu_BCL: Tensor, video_BCL: Tensor) -> Tensor:
+    def forward(self, imu_BCL: Tensor, video_BCL: Tensor, imu_steps_B: Tensor, video_steps_B: Tensor) -> Tensor:
         parts = [self.imu(imu_BCL.transpose(1, 2)), self.video(video_BCL.transpose(1, 2))]
-        parts = [part + positions(part) + own for part, own in zip(parts, self.modality, strict=True)]
-        joint_BLW = self.layer(torch.cat(parts, dim=1))
-        imu, video = joint_BLW.split([part.shape[1] for part in parts], dim=1)
-        return torch.cat([imu.mean(dim=1), video.mean(dim=1)], dim=1)
+        steps = [imu_steps_B, video_steps_B]
+        true = [inside(part, count) for part, count in zip(parts, steps, strict=True)]
+        each = zip(parts, steps, self.modality, strict=True)
+        parts = [part + positions(part, count) + own for part, count, own in each]
+        seen_BL = torch.cat(true, dim=1)
+        seen_BL = seen_BL | ~seen_BL.any(dim=1, keepdim=True)  # without both there is nothing to attend to but padding
+        joint_BLW = self.layer(torch.cat(parts, dim=1), src_key_padding_mask=~seen_BL)
+        became = joint_BLW.split([part.shape[1] for part in parts], dim=1)
+        return torch.cat([mean(x, of) for x, of in zip(became, true, strict=True)], dim=1)
 
 
-def positions(sequence_BLW: Tensor) -> Tensor:
-    """(L, W): sines and cosines over the share of the clip that a step lies at, so that both sequences agree."""
+def inside(sequence_BLW: Tensor, steps_B: Tensor) -> Tensor:
+    """(B, L): whether a step is true."""
+    return torch.arange(sequence_BLW.shape[1], device=steps_B.device)[None] < steps_B[:, None]
+
+
+def mean(sequence_BLW: Tensor, true_BL: Tensor) -> Tensor:
+    """(B, W): over the true steps, zeros where there are none."""
+    count_B1 = true_BL.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.where(true_BL[:, :, None], sequence_BLW, 0.0).sum(dim=1) / count_B1
+
+
+def positions(sequence_BLW: Tensor, steps_B: Tensor) -> Tensor:
+    """(B, L, W): sines and cosines over the share of the true clip that a step lies at: both sequences agree."""
     length, width = sequence_BLW.shape[1:]
-    at = torch.linspace(0, 1, length, device=sequence_BLW.device)[:, None] * 100
-    rates = torch.exp(torch.arange(0, width, 2, device=at.device) * (-math.log(1000.0) / width))
-    return torch.cat([(at * rates).sin(), (at * rates).cos()], dim=1)[:, :width]
+    steps_L = torch.arange(length, device=sequence_BLW.device)
+    at_BL1 = (steps_L / (steps_B[:, None] - 1).clamp(min=1))[:, :, None] * 100
+    rates = torch.exp(torch.arange(0, width, 2, device=steps_L.device) * (-math.log(1000.0) / width))
+    return torch.cat([(at_BL1 * rates).sin(), (at_BL1 * rates).cos()], dim=2)[:, :, :width]

@@ -41,8 +41,9 @@ VIDEO = {
     ),
 }
 
-# Class(imu_width, video_width, hidden), `width`: (B, imu_width, L) and (B, video_width, L') -> (B, width). None pools
-# each over time, the signal's by its maximum and the video's by its mean, and puts one after the other.
+# Class(imu_width, video_width, hidden), `width`: (B, imu_width, L) and (B, video_width, L'), and for each how many of a
+# clip's steps are true, (B,) and (B,) -> (B, width). None pools each over time, the signal's by its maximum and the
+# video's by its mean, and puts one after the other.
 JOINTS = {
     "concatenation": None,
     "attention": "models.attention:JointAttention",

@@ -13,18 +13,36 @@ from orchestrator.scores import (
     variant,
     zero_shot,
 )
-from orchestrator.verdict import SLIGHTLY, At, Claim, about, beside_others, better, listed, reaches
+from orchestrator.verdict import (
+    SLIGHTLY,
+    WIDE,
+    At,
+    Claim,
+    about,
+    beside_others,
+    better,
+    conditions,
+    listed,
+    reaches,
+)
 
 NOT_PRINTED = "not tested on this data set"
 ELSEWHERE = "not in this plan: experiments/stage_ablation.py"
 
 NOTE = (
-    "Differences are between the same test clips, with a 95 % interval from a bootstrap over clips and the chance of"
-    " such a difference between equals (McNemar's exact test with one seed, the bootstrap's with several). “Above”"
-    " holds where the interval lies wholly above nothing, “drops” where it lies below, a difference of the paper's"
-    " where the interval contains it, and a score of the paper's where our score's interval contains it or lies above."
-    " Clips of one person are alike: with other people the intervals would be wider."
+    "Differences are between the same test clips, with a 95 % interval and the chance of such a difference between"
+    " equals. With one seed they are Bonett and Price's and McNemar's exact one and speak of these networks alone; with"
+    " several both are Student's, over clips and seeds. “Above” holds where the interval lies wholly above nothing and"
+    " the chance is below 0.05, “drops” where it lies below, a difference of the paper's where the interval contains it"
+    " and not nothing as well, and a score of the paper's where our score's interval lies above it, or contains it and"
+    f" is no wider than {WIDE:g} points. Clips of one person are alike: with other people the intervals would be wider."
 )
+
+
+def all_of(results: Results, right: Right) -> dict[str, list[Claim]]:
+    """By the part of the report that they belong to."""
+    parts = {"table2": table2(results, right), "ratio": ratio(results, right), "zero_shot": hiding(results, right)}
+    return {name: [conditions(results, claim) for claim in claims] for name, claims in parts.items()}
 
 
 def table2(results: Results, right: Right) -> list[Claim]:

@@ -5,9 +5,13 @@ from statistics import fmean, stdev
 from scipy.stats import binomtest, t
 
 
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """95 %, of k right of n clips, per cent: Wilson's score interval."""
-    found = binomtest(k, n).proportion_ci(method="wilson")
+def wilson(k: int, n: int, views: float | None = None) -> tuple[float, float]:
+    """95 %, of k right of n clips, per cent: Wilson's score interval.
+
+    Where a performance has several `views` on average they count as one: they may all be right or wrong together.
+    """
+    shown = round(n / (views or 1))
+    found = binomtest(round(k * shown / n), shown).proportion_ci(method="wilson")
     return 100 * found.low, 100 * found.high
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, t
 
-DRAWS = 4000
-
-Right = Callable[[str], dict[str, bool] | None]  # of a run's key: whether each test clip was named right
+# Of a run's key: whether each test clip was named right. A clip is the performance it shows and its own name; views of
+# one performance share the first.
+Clip = tuple[int | str, str]
+Right = Callable[[str], dict[Clip, bool] | None]
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Difference:
 def difference(these: list[dict[str, Any]], those: list[dict[str, Any]], right: Right) -> Difference | None:
     """A's cells and B's, paired by seed and clip; None where no seed has both.
 
-    The interval is a bootstrap over test clips (a clip's value is its mean over seeds). The test is McNemar's exact
-    one with one seed, the bootstrap's with several. Clips of one person are alike, so both are too narrow for a claim
+    Of one seed: McNemar's exact test, and the interval of Bonett and Price (2012); they say nothing of other seeds.
+    Of several seeds, and where clips are views of one performance, both are Student's: the variance of the mean over
+    performances and that over seeds are added. Clips of one person are alike, so all of it is too narrow for a claim
     about other people.
     """
     by_seed = {cell["seed"]: cell for cell in those}
@@ -43,26 +45,49 @@ def difference(these: list[dict[str, Any]], those: list[dict[str, Any]], right: 
     whole = [(a, b, keys) for a, b, keys in found if a and b and a.keys() == b.keys()]
     if not whole:
         return None
-    names = sorted(whole[0][0])
-    values = np.array([[float(a[name]) - float(b[name]) for name in names] for a, b, _ in whole])  # seeds, clips
-    per_clip = values.mean(axis=0)
-    drawn = np.random.default_rng(0).integers(len(per_clip), size=(DRAWS, len(per_clip)))
-    means = 100 * per_clip[drawn].mean(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    if len(values) == 1:
-        won, lost = int((per_clip > 0).sum()), int((per_clip < 0).sum())
-        p = binomtest(won, won + lost).pvalue if won + lost else 1.0
-    else:
-        p = min(1.0, 2 * min((means <= 0).mean(), (means >= 0).mean()))
+    clips = sorted(whole[0][0], key=str)
+    shown = np.unique([str(performance) for performance, _ in clips], return_inverse=True)[1]
+    values = np.array([[float(a[clip]) - float(b[clip]) for clip in clips] for a, b, _ in whole])  # seeds, clips
+    alone = len(values) == 1 and shown.max() + 1 == len(clips)
+    points, (low, high, p) = values.mean(), _of_networks(values[0]) if alone else _student(values, shown)
     compared = tuple(dict.fromkeys(key for *_, keys in whole for key in keys))
-    return Difference(100 * float(per_clip.mean()), float(low), float(high), float(p), len(values), compared)
+    return Difference(100 * float(points), 100 * low, 100 * high, p, len(values), compared)
 
 
-def _clips(cell: dict[str, Any], right: Right) -> dict[str, bool] | None:
+def _of_networks(value: np.ndarray) -> tuple[float, float, float]:
+    """`value` (clips,) is 1 where A alone is right and -1 where B alone is."""
+    won, lost, count = int((value > 0).sum()), int((value < 0).sum()), len(value) + 2
+    a, b = (won + 1) / count, (lost + 1) / count
+    half = float(norm.ppf(0.975)) * ((a + b - (a - b) ** 2) / count) ** 0.5
+    return a - b - half, a - b + half, float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
+
+
+def _student(values: np.ndarray, shown: np.ndarray) -> tuple[float, float, float]:
+    """`values` (seeds, clips), `shown` the performance of each clip, by number. Degrees of freedom: Satterthwaite."""
+    seeds, mean, count = len(values), float(values.mean()), int(shown.max()) + 1
+    apart = np.bincount(shown, values.mean(axis=0) - mean)
+    over = [(np.square(apart).sum() / values.shape[1] ** 2 * count / max(1, count - 1), count - 1)]
+    if seeds > 1:
+        over.append((values.mean(axis=1).var(ddof=1) / seeds, seeds - 1))
+    variance = sum(part for part, _ in over)
+    if variance <= 0:
+        edge = _least(count)
+        return max(-1.0, mean - edge), min(1.0, mean + edge), float(mean == 0)
+    freedom = variance**2 / sum(part**2 / max(1, of) for part, of in over)
+    half = float(t.ppf(0.975, freedom)) * variance**0.5
+    return max(-1.0, mean - half), min(1.0, mean + half), float(2 * t.sf(abs(mean) / variance**0.5, freedom))
+
+
+def _least(count: int) -> float:
+    """The share of all clips that may well differ where none of so many does: 97.5 % would have shown one."""
+    return 1 - 0.025 ** (1 / count)
+
+
+def _clips(cell: dict[str, Any], right: Right) -> dict[Clip, bool] | None:
     """Of all folds of a cell; None where a run hasn't ended well."""
     if cell["status"] != "done":
         return None
-    found: dict[str, bool] = {}
+    found: dict[Clip, bool] = {}
     for key in cell["keys"]:
         part = right(key)
         if part is None:

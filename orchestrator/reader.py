@@ -55,7 +55,7 @@ def sent(batch: Batch, data: DataSpec, how: Augmentation | None) -> Batch:
 def arrived(batch: Batch, data: DataSpec) -> Batch:
     """The rest of it, which is arithmetic on whole batches, on the device."""
     if "video" in batch and data.channels == "motion":
-        return batch | {"video": augment.motion(batch["video"])}
+        return batch | {"video": augment.motion(batch["video"], batch["video_length"])}
     return batch
 
 
@@ -84,7 +84,7 @@ class Reader:
         self.sampling, self.spec, self.device = sampling, spec, device
         self.datasets: dict[str, ray.data.Dataset] = {}
         self.kept: Batch | None = None
-        self.blank: torch.Tensor | None = None  # what the trunk makes of a missing video
+        self.blank: Batch | None = None  # what the trunk makes of a missing video
 
     def open(self, name: str, rows: np.ndarray) -> None:
         """The rows this worker reads under a name. Each worker's are a Dataset of its own: nothing is split later."""
@@ -104,7 +104,7 @@ class Reader:
         for batch in self._stored("train", size=16, order=None):
             if trunk:
                 made = trunk(self.to_device(self.hide(sent(batch, self.spec.data, None))))
-                batch = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": made}
+                batch = {k: v for k, v in batch.items() if not k.startswith("video")} | made
             parts.append({k: v.cpu() for k, v in batch.items()})
         self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
         if trunk:
@@ -149,14 +149,20 @@ class Reader:
         return batch
 
     def miss(self, batch: Batch, share: float) -> Batch:
-        """Of so many clips of a fusion one modality's input has no length left, either modality's as often."""
+        """Of so many clips of a fusion one modality's input has no length left, either modality's as often.
+
+        A hidden class's clips have one left and keep it: without both nothing is to be seen but that they are hidden.
+        """
         drawn = torch.rand(len(batch["label"])).to(self.device)
+        hidden = (*self.spec.data.hidden_imu, *self.spec.data.hidden_video)
+        drawn = drawn.masked_fill(torch.isin(batch["label"], batch["label"].new_tensor(hidden)), 1.0)
         no_imu, no_video = drawn < share / 2, (drawn >= share / 2) & (drawn < share)
         batch = batch | {"imu_length": batch["imu_length"].masked_fill(no_imu, 0)}
         if self.blank is None:
             return batch | {"video_length": batch["video_length"].masked_fill(no_video, 0)}
         rows = no_video.reshape(-1, *[1] * (batch["trunk"].dim() - 1))
-        return batch | {"trunk": torch.where(rows, self.blank, batch["trunk"])}
+        steps = batch["trunk_length"].masked_fill(no_video, 0)
+        return batch | {"trunk": torch.where(rows, self.blank["trunk"], batch["trunk"]), "trunk_length": steps}
 
     def epoch(self, epoch: int, global_batch: int, vary: bool = True) -> Iterator[Batch]:
         """This worker's share of each global batch, in an order that seed, epoch and rank decide."""

@@ -133,6 +133,7 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "video": scores.video_label(results),
         "comparable": scores.comparable(results),
         "paper_corpus": corpus,
+        "paper_protocol": paper.PROTOCOLS.get(corpus or ""),
         "paper_rows": [{**row, **row[corpus]} for row in paper.TABLE2] if corpus else [],
         "labels": {model: scores.model_label(results, model) for model in MODELS},
         "statuses": Counter(cell["status"] for cell in results["cells"]),
@@ -146,9 +147,7 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "figure3": scores.figure3(results),
         "hidden_classes": scores.hidden_classes(results),
         "claim_note": claims.NOTE,
-        "table2_claims": claims.table2(results, right),
-        "ratio_claims": claims.ratio(results, right),
-        "zero_shot_claims": claims.hiding(results, right),
+        "claims": claims.all_of(results, right),
         "variants": _variants(results, right),
         "run_rows": cost.runs(results),
         "times": cost.times(results),
@@ -168,12 +167,13 @@ def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
     for experiment, title in scores.VARIED.items():
         cells = {name: scores.variant(results, experiment, name) for name in scores.variants(results, experiment)}
         if cells:
-            base = cells.get("") or cells.get("concatenation", [])
-            tables.append({"title": title, "rows": [_variant(VARIANTS[n], c, base, right) for n, c in cells.items()]})
+            first = next((name for name in ("", "concatenation") if name in cells), next(iter(cells)))
+            rows = [_variant(VARIANTS[name], found, cells[first], right) for name, found in cells.items()]
+            tables.append({"title": title, "rows": rows, "base": f"“{VARIANTS[first]}”"})
     fused = scores.modality(results, "fusion")
     if not tables and any(cell.get("top1_without_imu") is not None for cell in fused):
         row = _variant(scores.model_label(results, "fusion"), fused, fused, right)
-        tables.append({"title": "What is left where a modality is missing", "rows": [row]})
+        tables.append({"title": "What is left where a modality is missing", "rows": [row], "base": ""})
     return tables
 
 
@@ -221,7 +221,8 @@ def _terminal_table2(results: Results) -> Table:
 
 
 def _terminal_paper(results: Results) -> Table:
-    table = Table(title="The paper's RGB numbers, a distant reference", min_width=48)
+    theirs = paper.PROTOCOLS.get(paper.corpus_of(results["corpus"]) or "", "")
+    table = Table(title="The paper's RGB numbers, a distant reference", caption=f"protocol {theirs}", min_width=48)
     for name in ("", "top-1", "top-5", "F1"):
         table.add_column(name, justify="right" if name else "left")
     for row in paper.TABLE2:

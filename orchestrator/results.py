@@ -9,12 +9,13 @@ from typing import Any
 from datasets import splits
 from datasets.whole import read_json
 from orchestrator import paper
+from orchestrator.paper import PROTOCOLS
 from orchestrator.plan import Cell, Plan
 from orchestrator.scale import SCALES
 from orchestrator.store import Store
 from orchestrator.study import Study
 
-METRICS = ("top1", "top5", "f1", "k", "n")
+METRICS = ("top1", "top5", "f1", "k", "n", "views")
 PARTS = tuple(
     f"{name}_{part}" for part in ("seen", "hidden", "without_imu", "without_video") for name in ("top1", "k", "n")
 )
@@ -78,9 +79,12 @@ def selection(study: Study) -> str:
     """What had a say in the result besides the training clips."""
     tested = {s for fold in study.folds() for s in splits.subjects_tested(study.manifest, fold.protocol)}
     told = sorted(tested & set(study.recipe_used.chosen_on))
-    if not told:
-        return "last epoch, no selection"
-    return f"last epoch; NOT CLEAN: recipe {study.recipe} was chosen by scores of subjects {', '.join(map(str, told))}"
+    words = ["last epoch"]
+    if told:
+        words.append(f"NOT CLEAN: recipe {study.recipe} was chosen by scores of subjects {', '.join(map(str, told))}")
+    if study.set:
+        words.append("changed by --set: whether by a look at test scores, only who set it knows")
+    return "; ".join(words) if len(words) > 1 else "last epoch, no selection"
 
 
 def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[str, Any]:
@@ -103,9 +107,9 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
 
 def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[str, Any]:
     metrics = store.run(cell.key).record("metrics") if run["status"] == "done" else {}
-    printed = None
-    if cell.experiment == "modalities" and study.manifest.video == "RGB":
-        printed = paper.printed(study.manifest.layout, cell.model)
+    printed, theirs = None, paper.corpus_of(study.manifest.layout)
+    if theirs and (cell.experiment, study.manifest.video, study.protocol) == ("modalities", "RGB", PROTOCOLS[theirs]):
+        printed = paper.printed(theirs, cell.model)
     return {
         "experiment": cell.experiment,
         "model": cell.model,

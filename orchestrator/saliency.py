@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d
 from datasets import shards, stream
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
-from models.fusion import Fusion
+from models.fusion import Fusion, steps_of
 from orchestrator.pictures import Look
 from orchestrator.predict import Predictor
 from orchestrator.reader import see
@@ -109,7 +109,8 @@ def attribute(model: Fusion, batch: stream.Batch, target: int) -> tuple[Tensor, 
 
     def logits(video: Tensor, imu: Tensor, video_length: Tensor, imu_length: Tensor) -> Tensor:
         trunk = model.video.trunk(video, video_length, model.trunk_end)  # the model's own passes no gradient
-        return model({"trunk": trunk, "imu": imu, "imu_length": imu_length})
+        steps = steps_of(video_length, video.shape[1], trunk.shape[2])
+        return model({"trunk": trunk, "trunk_length": steps, "imu": imu, "imu_length": imu_length})
 
     inputs = (batch["video"].float(), imu_BSC)
     nothing = (torch.zeros_like(inputs[0]), model.imu.mean.expand_as(imu_BSC))

@@ -79,8 +79,9 @@ def fold_of(cell: Cell) -> str:
 
 
 def comparable(results: Results) -> bool:
-    """Whether the paper's scores may stand beside ours: the same corpus, and colour video as there."""
-    return results["video"] == "RGB" and paper.corpus_of(results["corpus"]) is not None
+    """Whether the paper's scores may stand beside ours: the same corpus and protocol, and colour video as there."""
+    corpus = paper.corpus_of(results["corpus"])
+    return corpus is not None and results["video"] == "RGB" and results["protocol"] == paper.PROTOCOLS[corpus]
 
 
 # Which cells
@@ -187,13 +188,13 @@ def score(cells: list[Cell], metric: str, part: str = "") -> Score:
 
 
 def ends_of(cells: list[Cell], metric: str, part: str = "") -> tuple[float, float] | None:
-    """Of a score's 95 % interval: of the mean over seeds, or, of one seed's top-1, over clips."""
+    """Of a score's 95 % interval: of the mean over seeds, or, of one seed's top-1, over clips (or performances)."""
     found = values(cells, metric + part)
     if len(found) > 1:
         return interval_of(found)
     scored = [cell for cell in cells if cell.get(metric + part) is not None]
     if metric == "top1" and scored and scored[0].get("n" + part):
-        return wilson(scored[0]["k" + part], scored[0]["n" + part])
+        return wilson(scored[0]["k" + part], scored[0]["n" + part], scored[0].get("views"))
     return None
 
 
@@ -223,14 +224,14 @@ def table2(results: Results) -> list[dict[str, Any]]:
 
 
 def sampling(results: Results) -> str:
-    """What one clip weighs and the binomial 95 % interval, as a sentence: nearer scores are not told apart."""
+    """What one clip weighs and Wilson's 95 % interval, as a sentence: nearer scores are not told apart."""
     for model in reversed(MODELS):
         for cell in modality(results, model):
             if cell.get("top1") is not None and cell.get("n"):
-                share, clips = cell["top1"], cell["n"]
-                half = 196 * (share * (1 - share) / clips) ** 0.5
-                chance = f"drawing other clips alone would move {100 * share:.0f} % by ± {half:.1f} points (95 %)"
-                return f"One test clip of {clips} is {100 / clips:.2f} points; {chance}, drawing other subjects by more"
+                low, high = wilson(cell["k"], cell["n"], cell.get("views"))
+                chance = f"drawing other clips alone would bring {100 * cell['top1']:.0f} % to {low:.1f} to {high:.1f}"
+                weight = f"One test clip of {cell['n']} is {100 / cell['n']:.2f} points"
+                return f"{weight}; {chance} (95 %), drawing other subjects further"
     return ""
 
 

@@ -156,12 +156,18 @@ class RunFolder:
         except (OSError, pa.ArrowException) as error:
             raise ValueError(f"{file}: can't be read ({type(error).__name__}: {error}).") from None
 
-    def right(self) -> dict[str, bool] | None:
-        """Whether each test clip was named right; None where the run has left no predictions."""
+    def right(self) -> dict[tuple[int | str, str], bool] | None:
+        """Whether each test clip was named right, by the performance it shows and its name; None without predictions.
+
+        Where a performance has one view the clip's name stands for it.
+        """
         if not (self.path / "predictions.parquet").exists():
             return None
-        table = self.predictions(["clip", "label", "predicted"]).to_pydict()
-        return {clip: y == p for clip, y, p in zip(table["clip"], table["label"], table["predicted"], strict=True)}
+        table = self.predictions()
+        clips = table["clip"].to_pylist()
+        shown = table["instance"].to_pylist() if "instance" in table.column_names else clips
+        right = (table["label"].to_numpy() == table["predicted"].to_numpy()).tolist()
+        return dict(zip(zip(shown, clips, strict=True), right, strict=True))
 
     def history(self) -> list[dict[str, Any]]:
         """One row an epoch, up to the first that can't be read: a crash cuts the last line off."""

@@ -249,10 +249,10 @@ def predict(model: nn.Module, reader: Reader, manifest: Manifest) -> pa.Table:
     for batch in reader.batches("test", size=32):
         columns = {"row": batch["row"], "label": batch["label"]}
         if reader.spec.kind == "fusion":
-            batch = batch | {"trunk": model.trunk(batch)}  # pyright: ignore
+            batch = batch | model.trunk(batch)  # pyright: ignore
             blank = model.blank(*batch["video"].shape[1:3])  # pyright: ignore
-            missing = batch | {"trunk": blank.expand_as(batch["trunk"])}
-            columns["without_video"] = model(missing).argmax(1)
+            missing = {name: values.expand_as(batch[name]) for name, values in blank.items()}
+            columns["without_video"] = model(batch | missing).argmax(1)
             columns["without_imu"] = model(batch | {"imu_length": torch.zeros_like(batch["imu_length"])}).argmax(1)
         columns["probabilities"] = model(batch).float().softmax(1)
         parts.append({name: values.cpu().numpy() for name, values in columns.items()})
@@ -266,5 +266,6 @@ def predict(model: nn.Module, reader: Reader, manifest: Manifest) -> pa.Table:
     rows, probabilities = whole.pop("row"), whole.pop("probabilities")
     assert (np.diff(rows) > 0).all(), "a test clip was evaluated twice"
     clips = manifest.clips.take(pa.array(rows))
-    columns = {"clip": clips["clip"], "subject": clips["subject"], **whole, "predicted": probabilities.argmax(1)}
+    about = [name for name in ("clip", "subject", "instance") if name in clips.column_names]
+    columns = {name: clips[name] for name in about} | whole | {"predicted": probabilities.argmax(1)}
     return pa.table(columns | {"probabilities": list(probabilities)})

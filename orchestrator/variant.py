@@ -8,9 +8,9 @@ from orchestrator.spec import Modality, RunSpec
 
 MISSING = 0.3  # of the training clips lack a modality where modality dropout is on, unless the recipe says how many
 
-# What a table says of each; "" is the paper's: Mixed_4c and Mixed_5c of S3D and the IMU encoder are fine-tuned.
+# What a table says of each; "" is what a recipe fuses by itself, and what of it is fine-tuned is the paper's.
 VARIANTS = {
-    "": "the paper's: two stages, Mixed_4c, Mixed_5c and the IMU encoder fine-tuned, concatenation",
+    "": "two stages, as the recipe has it: Mixed_4c, Mixed_5c and the IMU encoder fine-tuned",
     "one-stage": "one stage, all trained together from what stage 1 starts from",
     "frozen": "two stages, both encoders frozen after stage 1",
     "all": "two stages, everything fine-tuned",
@@ -49,4 +49,4 @@ def _joined(spec: RunSpec, variant: str) -> RunSpec:
     by = "attention" if variant.startswith("attention") else "concatenation"
     missing = (spec.augmentation.missing or MISSING) if variant.endswith("dropout") else 0.0
     model = replace(spec.model, by=by)  # pyright: ignore[reportCallIssue]
-    return replace(spec, model=model, augmentation=replace(spec.augmentation, missing=missing))
+    return replace(spec, model=model, augmentation=replace(spec.augmentation, missing=missing), code=0)

@@ -9,6 +9,8 @@ from orchestrator.paired import Difference
 from orchestrator.scores import Cell, Results, ends_of, modality, values
 
 HOLDS, FAILS, OPEN, UNTESTABLE = "holds", "does not hold", "not told apart", "not testable on this data"
+MISSING = "no result yet"
+WIDE = 10.0  # points from end to end: a score's interval that is wider and has the paper's in it tells nothing
 NO_BREAK = "\u00a0"
 SLIGHTLY = 2.0  # points: the paper calls itself slightly below others, and is so by 1.55 at most
 
@@ -25,13 +27,15 @@ class Claim:
 
 
 def better(text: str, theirs: str, found: Sequence[At], size: float | None = None, below: bool = False) -> Claim:
-    """A is above B (or below it) where the whole interval is. `size` is by how many points in the paper."""
+    """A is above B (or below it) where the whole interval is and p < 0.05. `size` is the paper's difference."""
     verdicts = [(at, _told(d, size, below)) for at, d in found if d]
     return Claim(text, theirs, listed([(at, d.text) for at, d in found if d]), _verdict(verdicts), _runs(found))
 
 
 def _told(d: Difference, size: float | None, below: bool) -> str:
     holds, fails = (d.high < 0, d.low > 0) if below else (d.low > 0, d.high < 0)
+    if d.p >= 0.05:
+        return OPEN
     if not holds or size is None:
         return HOLDS if holds else FAILS if fails else OPEN
     if d.low <= size <= d.high:
@@ -42,24 +46,34 @@ def _told(d: Difference, size: float | None, below: bool) -> str:
 def about(
     results: Results, text: str, theirs: str, found: Sequence[tuple[str, Difference | None, float | None]], model: str
 ) -> Claim:
-    """A number of the paper's holds where the interval contains it; only where `model` sees what the paper's sees."""
+    """A number of the paper's holds where the interval contains it and not 0 as well.
+
+    Only where `model` sees what the paper's sees.
+    """
     ours = listed([(at, d.text) for at, d, _ in found if d])
     claim = Claim(text, theirs, ours, "", _runs([(at, d) for at, d, _ in found]))
     if ours and (why := other(results, model)):
         return replace(claim, verdict=untestable(why))
     if ours and all(v is None for *_, v in found):
         return replace(claim, verdict=untestable("the paper has no number for it"))
-    verdicts = [(at, HOLDS if d.low <= v <= d.high else FAILS) for at, d, v in found if d and v is not None]
+    verdicts = [(at, _has(d, v)) for at, d, v in found if d and v is not None]
     return replace(claim, verdict=_verdict(verdicts))
 
 
+def _has(d: Difference, figure: float) -> str:
+    if not d.low <= figure <= d.high:
+        return FAILS
+    return OPEN if d.low <= 0 <= d.high else HOLDS
+
+
 def reaches(results: Results, text: str, model: str, figure: float) -> Claim:
-    """A top-1 of the paper's, per cent, holds where our interval contains it or lies above it."""
+    """A top-1 of the paper's, per cent, holds where our interval lies above it, or contains it and isn't wide."""
     cells = modality(results, model)
     ends = ends_of(cells, "top1")
     if not ends:
-        return Claim(text, f"{figure:.2f}", "", untestable("results missing"))
-    told = f"{HOLDS}, ours is above it" if ends[0] > figure else HOLDS if ends[1] >= figure else FAILS
+        return Claim(text, f"{figure:.2f}", "", MISSING)
+    inside = OPEN if ends[1] - ends[0] > WIDE else HOLDS
+    told = f"{HOLDS}, ours is above it" if ends[0] > figure else inside if ends[1] >= figure else FAILS
     why = other(results, model)
     return Claim(text, f"{figure:.2f}", _mean(cells, "top1"), untestable(why) if why else told, _keys(cells))
 
@@ -80,10 +94,10 @@ def beside_others(results: Results, text: str, best: dict[str, tuple[str, float]
 
 
 def _placed(low: float, high: float, best: float, slightly_below: bool) -> str:
+    if low <= best <= high and (slightly_below or high - low > WIDE):
+        return OPEN
     if not slightly_below:
         return HOLDS if high >= best else FAILS
-    if low <= best <= high:
-        return OPEN
     return HOLDS if best - SLIGHTLY <= high < best else f"{FAILS}, ours is {'above' if low > best else 'far below'}"
 
 
@@ -95,6 +109,15 @@ def other(results: Results, model: str) -> str | None:
     if results["protocol"] != paper.PROTOCOLS[corpus]:
         return f"protocol {results['protocol']}, the number is of {paper.PROTOCOLS[corpus]}"
     return None if model == "imu" or results["video"] == "RGB" else f"{results['video']} video, the number is of RGB"
+
+
+def conditions(results: Results, claim: Claim) -> Claim:
+    """With what a reader has to know of our side of it: another scale than the paper's, a choice that isn't clean."""
+    if not any(claim.verdict.startswith(word) for word in (HOLDS, FAILS, OPEN)):
+        return claim
+    words = [f"{results['scale']} scale"] * (results["scale"] != "paper")
+    words += ["NOT CLEAN"] * ("NOT CLEAN" in results["protocol_text"])
+    return replace(claim, verdict=f"{claim.verdict} ({', '.join(words)})") if words else claim
 
 
 def untestable(why: str) -> str:
@@ -126,5 +149,5 @@ def _verdict(verdicts: list[tuple[str, str]]) -> str:
     """One word where they agree; else which at which."""
     words = list(dict.fromkeys(word for _, word in verdicts))
     if len(words) <= 1:
-        return words[0] if words else untestable("results missing")
+        return words[0] if words else MISSING
     return "; ".join(f"{word}: {', '.join(at for at, w in verdicts if w == word)}" for word in words)

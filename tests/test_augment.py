@@ -114,7 +114,15 @@ def test_what_cannot_be_meant_is_refused(wrong: dict) -> None:
 def test_motion_shows_what_moves_and_not_what_stands() -> None:
     video = torch.full((1, 5, 4, 4, 3), 100, dtype=torch.uint8)
     video[0, 2, 1, 1] = 160  # in one frame of five one pixel is brighter
-    seen = augment.motion(video)
+    seen = augment.motion(video, torch.tensor([5]))
     assert seen.shape == video.shape and seen.dtype == torch.uint8
     assert seen[0, :, 0, 0].tolist() == [[100, 128, 128]] * 5
     assert seen[0, :, 1, 1].tolist() == [[100, 128, 128]] * 2 + [[160, 158, 158], [100, 98, 128], [100, 128, 128]]
+
+
+def test_padding_has_no_say_in_what_stands() -> None:
+    video = torch.randint(50, 200, (2, 5, 4, 4, 3), dtype=torch.uint8)
+    longer = torch.cat([video, torch.zeros(2, 7, 4, 4, 3, dtype=torch.uint8)], dim=1)
+    expected = augment.motion(video, torch.tensor([5, 5]))
+    assert torch.equal(augment.motion(longer, torch.tensor([5, 5]))[:, :5], expected)
+    assert torch.equal(augment.motion(longer, torch.tensor([5, 0]))[0, :5], expected[0]), "one without a frame"

@@ -60,7 +60,9 @@ def test_stage2_compares_steps_that_give_the_same_logits(monkeypatch: pytest.Mon
     row = stage2.compare(frames=8, size=32, clips=4)
     assert row.ours > 0 and row.against and row.against > 0
     trunk = stage2.Fusion.trunk
-    monkeypatch.setattr(stage2.Fusion, "trunk", lambda self, batch: trunk(self, batch) + torch.randn(()))
+    monkeypatch.setattr(
+        stage2.Fusion, "trunk", lambda self, batch: {"trunk": trunk(self, batch)["trunk"] + torch.randn(())}
+    )
     with pytest.raises(RuntimeError, match="logits"):
         stage2.compare(frames=8, size=32, clips=4)
 

@@ -17,10 +17,12 @@ def points(mean: float, low: float, high: float) -> Difference:
 
 def test_claims_are_differences_in_points(depth):
     text = text_of(depth[1]).replace("\u00a0", " ")
-    quarter = "25 % of the training data against all of it about −10 −8.33 [−25.00 to +0.00; p = 1.000]"
+    quarter = "25 % of the training data against all of it about −10 −8.33 [−31.10 to +16.81; p = 1.000]"
     assert f"{quarter} not testable on this data (depth video, the number is of RGB)" in text
     assert "IMU* against nothing hidden 1: −2; 5: −14 1: −16.67 [" in text
-    assert "IMU + Depth is above IMU only +10.63 +0.00 [+0.00 to +0.00; p = 1.000] not told apart" in text
+    assert (
+        "IMU + Depth is above IMU only +10.63 +0.00 [−19.80 to +19.80; p = 1.000] not told apart (demo scale)" in text
+    )
     assert (
         "Training in two stages makes the fused model better not tested by the paper either not in this plan: " in text
     )
@@ -30,7 +32,7 @@ def test_claims_are_differences_in_points(depth):
 def test_what_sees_no_video_is_judged_on_depth_too(tmp_path: Path):
     results = make(tmp_path)
     found = {claim.text: claim.verdict for claim in claims.table2(results, lambda key: None)}
-    assert found["IMU only: top-1"] == "holds", "75.00, 46.77 to 91.11"
+    assert found["IMU only: top-1"] == "not told apart", "75.00, 46.77 to 91.11: nothing lies outside"
     for text in ("Depth only: top-1", "IMU + Depth: top-1"):
         assert found[text] == "not testable on this data (depth video, the number is of RGB)"
     for model, lost in HIDDEN.items():
@@ -52,7 +54,7 @@ def test_a_score_holds_inside_the_interval_or_below_it(right: int, said: str, tm
     cell |= {"top1": right / 430, "k": right, "n": 430}
     assert verdict.reaches(results, "", "imu", 85.42).verdict == said
     cell |= {"status": "failed", "top1": None}
-    assert verdict.reaches(results, "", "imu", 85.42).verdict == "not testable on this data (results missing)"
+    assert verdict.reaches(results, "", "imu", 85.42).verdict == verdict.MISSING
 
 
 def test_above_is_judged_by_the_sign_and_its_size_stands_beside():
@@ -65,6 +67,19 @@ def test_above_is_judged_by_the_sign_and_its_size_stands_beside():
     assert judged(points(-3, -4, -2), size=10.63) == "does not hold"
     assert judged(points(-3, -4, -2), below=True) == "holds"
     assert judged(points(3, 2, 4), below=True) == "does not hold"
+    assert judged(Difference(2, 0.1, 4, 0.06, 1)) == "not told apart", "the test says so"
+
+
+def test_a_verdict_says_at_which_scale_and_whether_it_is_clean(tmp_path: Path):
+    results, claim = make(tmp_path), verdict.better("", "", [("", points(3, 2, 4))])
+    results["scale"] = "paper"
+    assert verdict.conditions(results, claim).verdict == "holds"
+    results["scale"] = "laptop"
+    assert verdict.conditions(results, claim).verdict == "holds (laptop scale)"
+    results["protocol_text"] += "; last epoch; NOT CLEAN: chosen by scores of subjects 2"
+    assert verdict.conditions(results, claim).verdict == "holds (laptop scale, NOT CLEAN)"
+    missing = verdict.better("", "", [("", None)])
+    assert verdict.conditions(results, missing).verdict == verdict.MISSING
 
 
 def test_fusion_is_held_against_both_single_modalities_and_against_itself(tmp_path: Path):
@@ -101,11 +116,11 @@ def test_fusion_beside_the_other_methods_as_printed(corpus: str, top1: tuple, sa
 def test_claims_about_numbers_are_judged_where_the_video_is_rgb(no_plots, tmp_path):
     results = make(tmp_path / "runs", video="RGB", corpus="UTD-MHAD")
     text = text_of(write(results, tmp_path)).replace("\u00a0", " ")
-    assert "[−25.00 to +0.00; p = 1.000] holds" in text
+    assert "[−31.10 to +16.81; p = 1.000] not told apart (demo scale)" in text, "10 lies in it, and so does 0"
     for file in (tmp_path / "runs").glob("fusion-*/predictions.parquet"):
         file.unlink()
     text = text_of(write(results, tmp_path))
-    assert "significantly better not testable on this data (results missing)" in text
+    assert "significantly better no result yet" in text
 
 
 def test_what_the_paper_tested_on_utd_mhad_alone_is_no_claim_about_mmact(tmp_path: Path):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.video import s3d
 
+from models.attention import JointAttention
 from models.build import build, build_fusion, restore
 from models.fusion import Fusion
 from models.imu import ImuClassifier, ImuEncoder
@@ -182,9 +183,9 @@ def test_logits_from_the_precomputed_trunk_are_the_full_networks(
     model = Fusion(FusionModel(hidden=16, finetuned=blocks), imu.encoder, video.encoder, CLASSES).eval()
     batch = clips()
     batch["video_length"] = torch.tensor([8, 5])
-    trunk = model.trunk(batch)
-    assert not trunk.requires_grad and trunk[:1].nbytes == model.trunk_bytes(8, 32)
-    kept = {k: v for k, v in batch.items() if not k.startswith("video")} | {"trunk": trunk}
+    made = model.trunk(batch)
+    assert not made["trunk"].requires_grad and made["trunk"][:1].nbytes == model.trunk_bytes(8, 32)
+    kept = {k: v for k, v in batch.items() if not k.startswith("video")} | made
     with torch.no_grad():
         whole = model.head(
             torch.cat(
@@ -267,18 +268,37 @@ def test_attention_looks_at_both_sequences(stage1: tuple[ImuClassifier, VideoCla
     """What one modality has become depends on the other, and on when in the clip something happens."""
     fusion = build_fusion(FusionModel(hidden=16, by="attention"), *copy.deepcopy(stage1), CLASSES).eval()
     assert isinstance(fusion, Fusion) and fusion.joint
-    imu, video = torch.randn(2, 96, 15), torch.randn(2, 1024, 3)
-    joint, other = fusion.joint(imu, video), fusion.joint(imu, 2 * video)
+    imu, video, steps = torch.randn(2, 96, 15), torch.randn(2, 1024, 3), (torch.tensor([15, 15]), torch.tensor([3, 3]))
+    joint, other = fusion.joint(imu, video, *steps), fusion.joint(imu, 2 * video, *steps)
     assert joint.shape == (2, 32) and not torch.allclose(joint[:, :16], other[:, :16])
-    assert not torch.allclose(joint, fusion.joint(imu.flip(2), video), atol=1e-4)
+    assert not torch.allclose(joint, fusion.joint(imu.flip(2), video, *steps), atol=1e-4)
     batch = clips()
-    assert torch.allclose(fusion(batch), fusion(batch | {"trunk": fusion.trunk(batch)}), atol=1e-5)
+    assert torch.allclose(fusion(batch), fusion(batch | fusion.trunk(batch)), atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_attention_sees_no_padding(training: bool) -> None:
+    """What lies after a clip's true steps changes nothing, nor how many steps there are; without both all is zero."""
+    joint = JointAttention(6, 8, 16).train(training)
+    for module in joint.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    joint.layer.self_attn.dropout = 0.0
+    imu, video, steps = torch.randn(3, 6, 15), torch.randn(3, 8, 5), (torch.tensor([9, 9, 0]), torch.tensor([4, 0, 0]))
+    found = joint(imu, video, *steps)
+    other = joint(torch.cat([imu[:, :, :9], torch.randn(3, 6, 30)], 2), video[:, :, :4], *steps)
+    assert torch.allclose(found, other, atol=1e-5) and found[0].abs().min() > 0
+    assert (found[1, 16:] == 0).all() and found[1, :16].abs().min() > 0 and (found[2] == 0).all()
+    whole = joint(imu[:1, :, :9], video[:1, :, :4], steps[0][:1], steps[1][:1])
+    assert torch.allclose(found[:1], whole, atol=1e-5)
 
 
 def test_a_missing_video_is_one_without_length(fusion: Fusion) -> None:
     batch = clips()
     blank = fusion.trunk(batch | {"video_length": torch.zeros(2, dtype=torch.long)})
-    assert torch.allclose(blank, fusion.blank(8, 32).expand_as(blank), atol=1e-4)
+    for name, values in fusion.blank(8, 32).items():
+        assert torch.allclose(blank[name], values.expand_as(blank[name]), atol=1e-4)
+    assert (blank["trunk_length"] == 0).all() and (fusion.trunk(batch)["trunk_length"] > 0).all()
 
 
 def test_weights_from_before_the_heads_dropout_are_read():

@@ -109,7 +109,7 @@ def test_the_pages_parts_train_alone_and_together(own_parts: None) -> None:
         batch = clips()
         with torch.no_grad():
             whole = fused.eval()(batch)
-            torch.testing.assert_close(fused(batch | {"trunk": fused.trunk(batch)}), whole)  # pyright: ignore
+            torch.testing.assert_close(fused(batch | fused.trunk(batch)), whole)  # pyright: ignore
         restore(fused, fused.state_dict())
 
 

@@ -80,7 +80,7 @@ def test_a_missing_modality_is_all_padding(recipe: str, made: tuple, files: dict
     s = sampling(predictor.spec, manifest)
     signal, length = inertial.pad_signal(inertial.read_mat(files["imu"]), s.samples)
     batch = {"imu": torch.from_numpy(signal)[None], "imu_length": torch.tensor([length])}
-    batch = see(batch, data, None) | {"trunk": model.blank(data.frames, data.size)}  # pyright: ignore
+    batch = see(batch, data, None) | model.blank(data.frames, data.size)  # pyright: ignore
     with torch.no_grad():
         np.testing.assert_allclose(no_video, model(batch).softmax(1)[0].numpy(), atol=1e-6)
 

@@ -38,7 +38,7 @@ def compare(frames: int, size: int, clips: int) -> Row:
         video(batch)
     model = build_fusion(FusionModel(), build(ImuModel(), CLASSES), video, CLASSES)
     assert isinstance(model, Fusion)
-    stored = {name: values for name, values in batch.items() if name != "video"} | {"trunk": model.trunk(batch)}
+    stored = {name: values for name, values in batch.items() if name != "video"} | model.trunk(batch)
     model.eval()
     with torch.no_grad():
         apart = float((model(stored) - model(batch)).abs().max())
