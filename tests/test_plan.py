@@ -1,7 +1,9 @@
 """The grid as a plan: each distinct run once, from a made-up manifest of 27 classes and 8 subjects."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,7 @@ from datasets import splits
 from datasets.manifest import SCHEMA, Manifest
 from experiments import full_grid, fusion_comparison, modality_comparison, stage_ablation, training_ratio, zero_shot
 from models.spec import FusionModel, ImuModel
-from orchestrator import scale, setting
+from orchestrator import results, scale, setting
 from orchestrator.plan import Plan
 from orchestrator.reader import rows_of
 from orchestrator.spec import MODALITIES, Modality, RunSpec
@@ -36,8 +38,10 @@ def manifest(classes: int = 27, subjects: int = 8) -> Manifest:
     return Manifest("made up", "RGB", "utd-mhad", names, pa.Table.from_pylist(rows, schema=SCHEMA), Path("/nowhere"))
 
 
-def grid(seeds: int = 1, only: tuple[str, ...] = (), scale: str = "demo", experiment=full_grid) -> Plan:
-    study = Study(manifest(), scale, "paper")
+def grid(
+    seeds: int = 1, only: tuple[str, ...] = (), scale: str = "demo", experiment=full_grid, recipe: str = "paper"
+) -> Plan:
+    study = Study(manifest(), scale, recipe)
     return Plan.of("grid", [c for seed in range(seeds) for c in experiment.cells(study, seed)], study.runs, only)
 
 
@@ -200,7 +204,49 @@ def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
     assert len(names) == 4 and "fusion attention modality-dropout seed=0" in names
 
 
-def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
+@pytest.mark.parametrize(
+    ("recipe", "changed", "said"),
+    [
+        ("paper", {"video.augmentation.video": 0.3}, "video.augmentation.video 0.3 changes nothing where shards hold"),
+        ("paper", {"imu.augmentation.warp": 0.3}, "imu.augmentation.warp 0.3 changes nothing where signals aren't"),
+        ("paper", {"fusion.augmentation.crop": 0.1}, "fusion.augmentation.crop 0.1 changes nothing where signals"),
+        ("tuned", {"spare_frames": 1, "spare_size": 1}, "video.augmentation.video 0.3 changes nothing where shards"),
+        ("tuned", {"imu.augmentation.missing": 0.3}, "imu.augmentation.missing: changes nothing of imu runs"),
+        ("tuned", {"video.augmentation.noise": 0.3}, "video.augmentation.noise: changes nothing of video runs"),
+        ("tuned", {"spare_frames": 1}, None),
+        ("paper", {"video.augmentation.video": 0.3, "spare_size": 1.125}, None),
+        ("paper", {"imu.augmentation.warp": 0.3, "resampled": 96, "fusion.augmentation.missing": 0.2}, None),
+    ],
+)
+def test_an_augmentation_that_would_change_nothing_is_refused(recipe: str, changed: dict, said: str | None) -> None:
+    study = Study(manifest(), "laptop", recipe, set=changed)
+    if said is None:
+        assert study.cell("modalities", "fusion", 0).key in study.runs
+        return
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        study.cell("modalities", "fusion", 0)
+
+
+def test_what_is_set_by_hand_is_said_beside_every_score() -> None:
+    by_hand = results.selection(Study(manifest(), "laptop", "paper", set={"imu.optimization.lr": 1e-3}))
+    assert by_hand == "last epoch; changed by --set: whether by a look at test scores, only who set it knows"
+    both = results.selection(Study(manifest(), "laptop", "tuned", set={"imu.optimization.lr": 1e-3}))
+    assert "NOT CLEAN" in both and both.endswith("only who set it knows")
+    assert results.selection(Study(manifest(), "laptop", "paper")) == "last epoch, no selection"
+
+
+def test_keys_move_for_what_a_change_of_the_code_touched_alone() -> None:
+    def codes(recipe: str, experiment: ModuleType) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {}
+        for cell in (plan := grid(recipe=recipe, experiment=experiment)).cells:
+            found.setdefault(cell.variant or cell.experiment, set()).add(plan.runs[cell.key].code)
+        return found
+
+    assert codes("paper", full_grid) == {"modalities": {1}, "ratio": {1}, "zero_shot": {1}}
+    of_fusions = {"concatenation": {1}, "attention": {2}, "dropout": {1}, "attention-dropout": {2}, "modalities": {1}}
+    assert codes("tuned", fusion_comparison).items() >= of_fusions.items()
+    assert codes("tuned", full_grid)["zero_shot"] == {1, 2}, "modality dropout took what hidden classes had left"
+
     tuned = scale.RECIPES["tuned"]
     changed = setting.apply(
         tuned, {"imu.optimization.lr": 0.5, "imu.model.width": 8, "imu.augmentation.noise": 0.7, "resampled": 96}

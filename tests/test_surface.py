@@ -27,7 +27,7 @@ FLAGS = """-h --help --corpus --recordings --scale --recipe --set --protocol --d
     --room --skip-bad --no-skip-bad --dry-run --no-dry-run --simulate"""
 TOP = """plan corpus video scale scale_text recipe protocol protocol_text seeds command created classes bad_clips
     notes sharing cells runs"""
-CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n top1_seen k_seen n_seen
+CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n views top1_seen k_seen n_seen
     top1_hidden k_hidden n_hidden top1_without_imu k_without_imu n_without_imu top1_without_video k_without_video
     n_without_video variant paper"""
 RUN = "kind name parents seconds times status reason retried"

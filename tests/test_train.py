@@ -15,12 +15,14 @@ from models.build import build
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator import run
 from orchestrator.metrics import score_run
+from orchestrator.reader import Reader
 from orchestrator.spec import DataSpec, Optimization, RunSpec
 from orchestrator.store import RunFolder, Store
 from tests import trials
 
 # First losses of seed 0 on the tiny corpus; they move when the code computes something else: then raise spec.CODE.
 GOLDEN = {"whole": [3.29629, 2.45892], "seen": [3.24748], "fused": [3.33129], "varying": [3.32314], "moving": [3.14920]}
+GOLDEN |= {"joint": [3.32633]}
 
 
 @pytest.fixture(scope="module")
@@ -186,16 +188,22 @@ def more(undisturbed: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
     return Store(root), Manifest.read(manifest), Shards.read(folder)
 
 
-def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
-    store: Store, varied: RunSpec, video_tuned: RunSpec, written: Shards
-):
-    model = FusionModel(finetuned=tuple(VideoModel().blocks), imu=varied.model, video=video_tuned.model)  # pyright: ignore
+@pytest.fixture(scope="module")
+def joint(store: Store, varied: RunSpec, video_tuned: RunSpec, written: Shards) -> RunFolder:
+    """One stage with every option of a fusion, at a rate at which nothing moves: it ends with what it started from."""
+    every = tuple(VideoModel().blocks)
+    model = FusionModel(finetuned=every, by="attention", imu=varied.model, video=video_tuned.model)  # pyright: ignore
     data = replace(video_tuned.data, samples=varied.data.samples, resampled=60)
-    # A rate at which nothing moves: what it ends with is what it started from.
     still = replace(video_tuned.optimization, lr=1e-12, weight_decay=0, epochs=1, schedule="constant")
-    folder = fit(store, RunSpec(model, data, still, seed=0), written)
-    state = folder.load("model")
-    assert state is not None
+    how = replace(varied.augmentation, video=0.3, missing=0.5)
+    return fit(store, RunSpec(model, data, still, seed=0, augmentation=how), written)
+
+
+def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
+    store: Store, joint: RunFolder, varied: RunSpec, video_tuned: RunSpec, written: Shards
+):
+    state, model = joint.load("model"), joint.spec.model
+    assert state is not None and isinstance(model, FusionModel)
     first = {}
     for name, spec in (("imu", model.imu), ("video", model.video)):
         torch.manual_seed(0)
@@ -209,8 +217,34 @@ def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
         stage1 = ran.load("model") or fit(store, parent, written).load("model")
         assert stage1 is not None
         assert torch.allclose(state["model"][f"{name}.mean"], stage1["model"]["encoder.mean"])
-    metrics = score_run(folder)
+    metrics = score_run(joint)
     assert 0 <= metrics["top1_without_imu"] <= 1 and metrics["n_without_video"] == 6
+
+
+@pytest.mark.parametrize("with_trunk", [False, True])
+def test_modality_dropout_takes_either_modality_and_never_both(
+    with_trunk: bool, store: Store, imu: RunSpec, manifest: Manifest, written: Shards
+):
+    """Of a hidden class's clips, which lack one already, it takes nothing."""
+    data = replace(imu.data, frames=8, size=32, hidden_imu=(1,))
+    spec = RunSpec(FusionModel(), data, imu.optimization, seed=0, augmentation=Augmentation(missing=0.5))
+    reader = Reader(store, manifest, written.sampling, spec, torch.device("cpu"))
+    count = 6000
+    batch = {"label": torch.arange(count) % 3, "imu_length": torch.full((count,), 60)}
+    if with_trunk:
+        reader.blank = {"trunk": torch.zeros(1, 2, 1, 1, 1), "trunk_length": torch.tensor([0])}
+        batch |= {"trunk": torch.ones(count, 2, 1, 1, 1), "trunk_length": torch.full((count,), 1)}
+    else:
+        batch |= {"video_length": torch.full((count,), 8)}
+    torch.manual_seed(0)
+    found = reader.miss(reader.hide(batch), 0.5)
+    no_imu, no_video = found["imu_length"] == 0, found["trunk_length" if with_trunk else "video_length"] == 0
+    if with_trunk:
+        assert torch.equal(found["trunk"].flatten(1).sum(1) == 0, no_video)
+    hidden = batch["label"] == 1
+    assert no_imu[hidden].all() and not no_video[hidden].any() and not (no_imu & no_video).any()
+    for missing in (no_imu, no_video):
+        assert missing[~hidden].float().mean().item() == pytest.approx(0.25, abs=0.03)
 
 
 def test_a_batch_of_18_over_4_workers_weights_gradients_by_clips(ray_local: None, more: tuple[Store, Manifest, Shards]):
