@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binomtest, norm, t
 
 # Of a run's key: whether each test clip was named right. A clip is the performance it shows and its own name; views of
-# one performance share the first.
+# one performance share the first, and where it isn't known the name stands for it.
 Clip = tuple[int | str, str]
 Right = Callable[[str], dict[Clip, bool] | None]
 
@@ -42,11 +42,13 @@ def difference(these: list[dict[str, Any]], those: list[dict[str, Any]], right: 
     by_seed = {cell["seed"]: cell for cell in those}
     pairs = [(a, by_seed[a["seed"]]) for a in these if a["seed"] in by_seed]
     found = [(_clips(a, right), _clips(b, right), (*a["keys"], *b["keys"])) for a, b in pairs]
-    whole = [(a, b, keys) for a, b, keys in found if a and b and a.keys() == b.keys()]
+    shows = {name: shown for sides in found for side in sides[:2] for shown, name in side or () if shown != name}
+    named = [({n: y for (_, n), y in a.items()}, {n: y for (_, n), y in b.items()}, k) for a, b, k in found if a and b]
+    whole = [(a, b, keys) for a, b, keys in named if a.keys() == b.keys() == named[0][0].keys()]
     if not whole:
         return None
-    clips = sorted(whole[0][0], key=str)
-    shown = np.unique([str(performance) for performance, _ in clips], return_inverse=True)[1]
+    clips = sorted(whole[0][0])
+    shown = np.unique([str(shows.get(clip, clip)) for clip in clips], return_inverse=True)[1]
     values = np.array([[float(a[clip]) - float(b[clip]) for clip in clips] for a, b, _ in whole])  # seeds, clips
     alone = len(values) == 1 and shown.max() + 1 == len(clips)
     points, (low, high, p) = values.mean(), _of_networks(values[0]) if alone else _student(values, shown)

@@ -15,7 +15,7 @@ from datasets.spec import LEAST_SAMPLES
 from models.build import build, build_fusion, restore
 from models.spec import FusionModel
 from orchestrator.reader import see
-from orchestrator.spec import DataSpec, RunSpec
+from orchestrator.spec import DataSpec, RunSpec, code_of
 from orchestrator.store import RunFolder, Store
 
 # How UTD-MHAD ends the names of a trial's two files.
@@ -37,6 +37,8 @@ def finished(store: Store, key: str) -> RunFolder:
 def load(store: Store, folder: RunFolder, classes: int) -> nn.Module:
     """The network as its run left it, in evaluation. A fusion's parents only say how its encoders are built."""
     spec = folder.spec
+    if spec.code < code_of(spec):
+        raise ValueError(f"{folder.path}: was trained by code that has changed what it computes since; train it again.")
     if isinstance(spec.model, FusionModel):
         parts = {"imu": spec.model.imu, "video": spec.model.video}
         for modality, key in spec.parents:

@@ -10,6 +10,7 @@ from datasets import corpora, splits, undecoded
 from datasets.corpora import synthetic, synthetic_mmact
 from datasets.manifest import BadRecordings
 from orchestrator import cluster, lock, precision, preflight, pretrained, simulate
+from orchestrator.idle import refuse_idle
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
 from orchestrator.secret import without_secrets
@@ -122,6 +123,8 @@ def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:
     plan = Plan.of(name, found, study.runs, options.only)
     if not plan.cells:
         raise ValueError(f"--only {' '.join(options.only)}: {name} has no such cell.")
+    for spec in plan.runs.values():
+        refuse_idle(spec)
     return plan
 
 

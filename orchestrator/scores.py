@@ -158,7 +158,7 @@ def over_folds(cells: list[Cell]) -> Cell:
     merged = cells[0] | behind | {"key": None}
     merged["status"] = next((cell["status"] for cell in cells if cell["status"] != "done"), "done")
     for name in cells[0]:
-        if name in METRICS or (name[0] in "kn" and name != "key") or name.startswith("top1_"):
+        if name in (*METRICS, "views") or (name[0] in "kn" and name != "key") or name.startswith("top1_"):
             values = [cell[name] for cell in cells]
             whole = None not in values
             merged[name] = (sum(values) if name[0] in "kn" else fmean(values)) if whole else None
@@ -229,7 +229,7 @@ def sampling(results: Results) -> str:
         for cell in modality(results, model):
             if cell.get("top1") is not None and cell.get("n"):
                 low, high = wilson(cell["k"], cell["n"], cell.get("views"))
-                chance = f"drawing other clips alone would bring {100 * cell['top1']:.0f} % to {low:.1f} to {high:.1f}"
+                chance = f"drawing other clips alone would put {100 * cell['top1']:.0f} % at {low:.1f} to {high:.1f}"
                 weight = f"One test clip of {cell['n']} is {100 / cell['n']:.2f} points"
                 return f"{weight}; {chance} (95 %), drawing other subjects further"
     return ""

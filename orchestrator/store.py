@@ -159,7 +159,7 @@ class RunFolder:
     def right(self) -> dict[tuple[int | str, str], bool] | None:
         """Whether each test clip was named right, by the performance it shows and its name; None without predictions.
 
-        Where a performance has one view the clip's name stands for it.
+        Where a performance has one view, or a run is from before they were kept, the clip's name stands for it.
         """
         if not (self.path / "predictions.parquet").exists():
             return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import splits
 from datasets.manifest import Manifest
-from datasets.spec import Augmentation, Sampling
+from datasets.spec import Sampling
 from models.spec import ImuModel, VideoModel
 from orchestrator import setting
 from orchestrator.plan import Cell
@@ -112,8 +112,6 @@ class Study:
                 f" where NCCL refuses them: give each a whole one (--gpus {modality} 1), or take one worker."
             )
         reads_imu, reads_video = modality != "video", modality != "imu"
-        augmentation = recipe.augmentation[modality]
-        self._check_acts(modality, augmentation)
         return RunSpec(
             model=model,
             data=DataSpec(
@@ -136,29 +134,8 @@ class Study:
                 recipe.optimization[modality], epochs=round(scale.epochs[modality] * recipe.times_epochs[modality])
             ),
             seed=seed,
-            augmentation=augmentation,
+            augmentation=recipe.augmentation[modality],
             workers=workers,
             threads=scale.threads[modality],
             parents=tuple((m, p.key) for m, p in (parents or {}).items()),
         )
-
-    def _check_acts(self, modality: Modality, how: Augmentation) -> None:
-        """Raises ValueError for an augmentation that would change no clip: its runs would compare nothing."""
-        recipe = self.recipe_used
-        sensor = () if modality == "video" else ("rotation", "scale", "noise")
-        sensor += ("warp", "crop") if modality != "video" and recipe.resampled else ()
-        spare = modality != "imu" and (recipe.spare_frames > 1 or recipe.spare_size > 1)
-        act = (*sensor, *["video"] * spare, *["missing"] * (modality == "fusion"))
-        idle = [name for name, value in vars(how).items() if value and name not in act]
-        if idle and modality != "imu" and idle == ["video"]:
-            raise ValueError(
-                f"{modality}.augmentation.video {how.video} changes nothing where shards hold no more frames or pixels"
-                " than the network sees: add --set spare_frames 1.5 or spare_size 1.125, or set it to 0."
-            )
-        if idle and modality != "video" and set(idle) <= {"warp", "crop"}:
-            raise ValueError(
-                f"{modality}.augmentation.{idle[0]} {getattr(how, idle[0])} changes nothing where signals aren't"
-                " resampled to one length: add --set resampled 128, or set it to 0."
-            )
-        if idle:
-            raise ValueError(f"{modality}.augmentation.{idle[0]}: changes nothing of {modality} runs; leave it out.")

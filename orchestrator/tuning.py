@@ -19,6 +19,7 @@ from datasets import corpora, splits
 from datasets.whole import read_json
 from orchestrator import cluster, tracking
 from orchestrator.conclude import conclude
+from orchestrator.idle import refuse_idle
 from orchestrator.launch import run_plan
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
@@ -86,6 +87,11 @@ def with_protocol(options: SearchOptions) -> SearchOptions:
 
 
 def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, store: Store) -> int:
+    if options.settings:
+        # A setting that can't be is told before anything trains: each would only fail for itself.
+        drawn = {name: values.sample() for name, values in space.items()}
+        for spec in looks(replace(study, set={**study.set, **drawn}), judged_by(options)):
+            refuse_idle(spec)
     code = run_plan(plan, study, store, options)
     if code:
         return code

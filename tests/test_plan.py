@@ -14,7 +14,9 @@ from datasets.manifest import SCHEMA, Manifest
 from experiments import full_grid, fusion_comparison, modality_comparison, stage_ablation, training_ratio, zero_shot
 from models.spec import FusionModel, ImuModel
 from orchestrator import results, scale, setting
+from orchestrator.options import Options
 from orchestrator.plan import Plan
+from orchestrator.prepare import make_plan
 from orchestrator.reader import rows_of
 from orchestrator.spec import MODALITIES, Modality, RunSpec
 from orchestrator.study import Study
@@ -211,8 +213,8 @@ def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
         ("paper", {"imu.augmentation.warp": 0.3}, "imu.augmentation.warp 0.3 changes nothing where signals aren't"),
         ("paper", {"fusion.augmentation.crop": 0.1}, "fusion.augmentation.crop 0.1 changes nothing where signals"),
         ("tuned", {"spare_frames": 1, "spare_size": 1}, "video.augmentation.video 0.3 changes nothing where shards"),
-        ("tuned", {"imu.augmentation.missing": 0.3}, "imu.augmentation.missing: changes nothing of imu runs"),
-        ("tuned", {"video.augmentation.noise": 0.3}, "video.augmentation.noise: changes nothing of video runs"),
+        ("tuned", {"imu.augmentation.missing": 0.3}, "imu.augmentation.missing 0.3 changes nothing of imu runs"),
+        ("tuned", {"video.augmentation.noise": 0.3}, "video.augmentation.noise 0.3 changes nothing of video runs"),
         ("tuned", {"spare_frames": 1}, None),
         ("paper", {"video.augmentation.video": 0.3, "spare_size": 1.125}, None),
         ("paper", {"imu.augmentation.warp": 0.3, "resampled": 96, "fusion.augmentation.missing": 0.2}, None),
@@ -221,10 +223,13 @@ def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
 def test_an_augmentation_that_would_change_nothing_is_refused(recipe: str, changed: dict, said: str | None) -> None:
     study = Study(manifest(), "laptop", recipe, set=changed)
     if said is None:
-        assert study.cell("modalities", "fusion", 0).key in study.runs
+        make_plan("full_grid", full_grid.cells, study, Options())
         return
     with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
-        study.cell("modalities", "fusion", 0)
+        make_plan("full_grid", full_grid.cells, study, Options())
+    kind = said.partition(".")[0]
+    for other in {"imu", "video"} - {kind}:  # what isn't asked for isn't refused
+        assert make_plan("full_grid", full_grid.cells, replace(study, runs={}), Options(only=(other,))).runs
 
 
 def test_what_is_set_by_hand_is_said_beside_every_score() -> None:
@@ -247,6 +252,8 @@ def test_keys_move_for_what_a_change_of_the_code_touched_alone() -> None:
     assert codes("tuned", fusion_comparison).items() >= of_fusions.items()
     assert codes("tuned", full_grid)["zero_shot"] == {1, 2}, "modality dropout took what hidden classes had left"
 
+
+def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
     tuned = scale.RECIPES["tuned"]
     changed = setting.apply(
         tuned, {"imu.optimization.lr": 0.5, "imu.model.width": 8, "imu.augmentation.noise": 0.7, "resampled": 96}

@@ -46,7 +46,7 @@ def test_depth_is_never_called_rgb_and_the_paper_stands_apart(depth):
 def test_the_paper_stands_apart_from_another_protocol(no_plots, tmp_path):
     results = make(tmp_path / "runs", "RGB", "UTD-MHAD") | {"protocol": "trials"}
     text = text_of(write(results, tmp_path))
-    assert "a distant reference They are of protocol odd-even, ours are of trials: other people" in text
+    assert "a distant reference They are of protocol odd-even, ours are of trials: other clips" in text
     assert "96.05" not in text[: text.index("distant reference")] and "colour frames" not in text
     assert "protocol odd-even" in terminal(results)
 

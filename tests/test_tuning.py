@@ -53,3 +53,9 @@ def test_a_search_reads_training_subjects_only_and_goes_on(grid_recordings: Path
 def test_a_search_on_test_subjects_is_refused(grid_recordings: Path, tmp_path: Path) -> None:
     ended = search(grid_recordings, tmp_path, "--protocol", "odd-even")
     assert ended.returncode == 2 and "odd-even-validation" in ended.stderr
+
+
+def test_a_space_that_changes_no_clip_is_refused_before_anything_trains(grid_recordings: Path, tmp_path: Path) -> None:
+    ended = search(grid_recordings, tmp_path, "--modality", "video", "--recipe", "paper", "--settings", "2")
+    assert ended.returncode == 2 and "video.augmentation.video" in ended.stderr and "spare_frames" in ended.stderr
+    assert not list((tmp_path / "runs").glob("*/history.jsonl"))
