@@ -212,11 +212,13 @@ def tables(results: Results) -> list[Table]:
 
 def _terminal_table2(results: Results) -> Table:
     beside = scores.comparable(results)
-    table = _rich(results, "Table 2", ["top-1", "top-5", "F1", *(["paper: top-1", "top-5", "F1"] if beside else [])])
+    title = "Table 2" if results["seeds"] == 1 else "Table 2, below a mean its 95 % interval"
+    table = _rich(results, title, ["top-1", "top-5", "F1", *(["paper: top-1", "top-5", "F1"] if beside else [])])
     for row in scores.table2(results):
         printed = (paper.printed(results["corpus"], row["model"]) or {}) if beside else {}
         theirs = [f"{100 * value:.2f}" for value in printed.values()]
-        _add(table, row["label"], _with_counts(row["top1"]), row["top5"].text, row["f1"].text, *theirs)
+        interval = "" if results["seeds"] == 1 else f"\n{row['top1'].interval}"
+        _add(table, row["label"], _with_counts(row["top1"]) + interval, row["top5"].text, row["f1"].text, *theirs)
     return table
 
 

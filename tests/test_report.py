@@ -171,6 +171,11 @@ def test_terminal_tables_keep_brackets_and_the_paper_apart(tmp_path):
     assert "distant" not in beside and re.search(r"RGB only.*74\.76", beside)
 
 
+def test_the_terminal_has_intervals_over_seeds(tmp_path):
+    text = terminal(make(tmp_path / "runs", seeds=3))
+    assert "below a mean its 95 % interval" in text and "83.33 ± 8.33" in text and "62.63 to 100.00" in text
+
+
 def test_where_the_time_goes_adds_up(no_plots, tmp_path):
     results = make(tmp_path / "runs")
     assert "Where the time of a run goes" not in write(results, tmp_path)
