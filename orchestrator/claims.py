@@ -1,14 +1,12 @@
 """The paper's claims one by one: its figure, ours with its interval, and whether it holds on this data."""
 
 from orchestrator import paper
+from orchestrator.labels import Results, bar_label, model_label
 from orchestrator.paired import Right, difference
 from orchestrator.scores import (
-    Results,
     at_ratio,
-    bar_label,
     hidden_counts,
     modality,
-    model_label,
     ratios,
     variant,
     zero_shot,

@@ -3,9 +3,10 @@
 from statistics import fmean
 from typing import Any
 
-from orchestrator import scores
+from orchestrator import labels
 from orchestrator.clock import PARTS
-from orchestrator.scores import MODELS, Results
+from orchestrator.labels import Results
+from orchestrator.scores import MODELS
 
 
 def times(results: Results) -> list[dict[str, Any]]:
@@ -17,7 +18,7 @@ def times(results: Results) -> list[dict[str, Any]]:
             parts = {name: fmean(run["times"][name] for run in timed) for name in PARTS}
             whole = fmean(run["seconds"] for run in timed)
             parts = {"processes": whole - sum(parts.values())} | parts | {"all": whole}
-            rows.append({"label": scores.model_label(results, kind), "runs": len(timed), "parts": parts})
+            rows.append({"label": labels.model_label(results, kind), "runs": len(timed), "parts": parts})
     return rows
 
 
@@ -36,9 +37,9 @@ def runs(results: Results) -> list[dict[str, Any]]:
     rows = {key: {**empty, **run, "key": key, "cells": []} for key, run in results["runs"].items()}
     for cell in results["cells"]:
         if cell.get("key"):
-            named = {"name": scores.cell_label(results, cell), "kind": cell["model"], "status": cell["status"]}
+            named = {"name": labels.cell_label(results, cell), "kind": cell["model"], "status": cell["status"]}
             row = rows.setdefault(cell["key"], {**empty, **named, "key": cell["key"], "cells": []})
-            row["cells"].append(scores.cell_label(results, cell))
+            row["cells"].append(labels.cell_label(results, cell))
             row["reason"] = row["reason"] or cell.get("reason")
     return list(rows.values())
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from orchestrator import scores
-from orchestrator.scores import Results
+from orchestrator import labels, scores
+from orchestrator.labels import Results
 from orchestrator.store import RunFolder
 
 Clips = dict[str, list[Any]]  # columns of predictions.parquet: subject, label, predicted, and the run's key
@@ -64,7 +64,7 @@ def rows(results: Results, runs: Path, found: Predictions, by: str) -> list[Row]
             right.update(at for at, y, p in zip(run[by], run["label"], run["predicted"], strict=True) if y == p)
         if total:
             keys = [key for seed in _keys(results, runs, model) for key in seed]
-            out.append(Row(scores.model_label(results, model), keys, right, total, behind))
+            out.append(Row(labels.model_label(results, model), keys, right, total, behind))
     return out
 
 

@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from datasets.whole import write_whole
-from orchestrator import appendix, claims, cost, errors, figures, paper, scores
+from orchestrator import appendix, claims, cost, errors, figures, labels, paper, scores
 from orchestrator.errors import Predictions
 from orchestrator.figures import Series
+from orchestrator.labels import Results
 from orchestrator.paired import Right, difference
 from orchestrator.pictures import Look
-from orchestrator.scores import BARS, MODELS, Results
+from orchestrator.scores import BARS, MODELS
 from orchestrator.store import RunFolder
 from orchestrator.variant import VARIANTS
 
@@ -72,7 +73,7 @@ def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[
     for model in MODELS:
         keys = [key for cell in scores.modality(results, model) for key in cell["keys"]]
         if seeds := [epochs for key in keys if (epochs := RunFolder(runs / key).history())]:
-            out[model, scores.model_label(results, model)] = seeds
+            out[model, labels.model_label(results, model)] = seeds
     return out
 
 
@@ -90,7 +91,7 @@ def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, b
         images["figure3"] = figures.hidden_bars(accuracy, f1, protocol)
     for model, seeds in predictions.items():
         if seeds:
-            title = f"{scores.model_label(results, model)}: per cent of each class's test clips"
+            title = f"{labels.model_label(results, model)}: per cent of each class's test clips"
             counts = errors.confusion(results, seeds)
             images[f"confusion_{model}"] = figures.confusion(counts, results["classes"], title, protocol)
     if histories := _histories(results, runs):
@@ -103,7 +104,7 @@ def _lines(results: Results) -> list[Series]:
     for model in MODELS:
         cells = {100 * share: scores.at_ratio(results, model, share) for share in scores.ratios(results)}
         printed = paper.with_less(results["corpus"], model) if scores.comparable(results) else {}
-        out.append(_series(scores.model_label(results, model), model, cells, "top1", printed))
+        out.append(_series(labels.model_label(results, model), model, cells, "top1", printed))
     return out
 
 
@@ -113,7 +114,7 @@ def _bars(results: Results, metric: str) -> list[Series]:
         counts = scores.hidden_counts(results)
         cells = {float(x): scores.zero_shot(results, model, star, x) for x in counts}
         printed = paper.with_hidden(results["corpus"], model) if metric == "top1" and scores.comparable(results) else {}
-        out.append(_series(scores.bar_label(results, model, star), model, cells, metric, printed))
+        out.append(_series(labels.bar_label(results, model, star), model, cells, metric, printed))
     return out
 
 
@@ -130,18 +131,18 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
     corpus = paper.corpus_of(results["corpus"])
     return {
         "results": results,
-        "video": scores.video_label(results),
+        "video": labels.video_label(results),
         "comparable": scores.comparable(results),
         "paper_corpus": corpus,
         "paper_protocol": paper.PROTOCOLS.get(corpus or ""),
         "paper_rows": [{**row, **row[corpus]} for row in paper.TABLE2] if corpus else [],
-        "labels": {model: scores.model_label(results, model) for model in MODELS},
+        "labels": {model: labels.model_label(results, model) for model in MODELS},
         "statuses": Counter(cell["status"] for cell in results["cells"]),
         "missing": [cell for cell in results["cells"] if cell["status"] != "done"],
-        "cell_label": lambda cell: scores.cell_label(results, cell),
+        "cell_label": lambda cell: labels.cell_label(results, cell),
         "table2": scores.table2(results),
         "sampling": scores.sampling(results),
-        "folds": any(scores.fold_of(cell) for cell in results["cells"]),
+        "folds": any(labels.fold_of(cell) for cell in results["cells"]),
         "ratios": scores.ratios(results),
         "figure2": scores.figure2(results),
         "figure3": scores.figure3(results),
@@ -172,7 +173,7 @@ def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
             tables.append({"title": title, "rows": rows, "base": f"“{VARIANTS[first]}”"})
     fused = scores.modality(results, "fusion")
     if not tables and any(cell.get("top1_without_imu") is not None for cell in fused):
-        row = _variant(scores.model_label(results, "fusion"), fused, fused, right)
+        row = _variant(labels.model_label(results, "fusion"), fused, fused, right)
         tables.append({"title": "What is left where a modality is missing", "rows": [row], "base": ""})
     return tables
 
@@ -201,7 +202,7 @@ def tables(results: Results) -> list[Table]:
         for model, star in BARS:
             cells = [scores.zero_shot(results, model, star, x) for x in counts]
             text = [f"{_with_counts(scores.score(at, 'top1'))}, {scores.score(at, 'f1').text}" for at in cells]
-            _add(out[-1], scores.bar_label(results, model, star), *text)
+            _add(out[-1], labels.bar_label(results, model, star), *text)
     for table in _variants(results, lambda key: None):
         out.append(_rich(results, table["title"], ["top-1", "F1", "without IMU", "without video"]))
         for row in table["rows"]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from orchestrator import paper
+from orchestrator.labels import Cell, Results
 from orchestrator.paired import Difference
-from orchestrator.scores import Cell, Results, ends_of, modality, values
+from orchestrator.scores import ends_of, modality, values
 
 HOLDS, FAILS, OPEN, UNTESTABLE = "holds", "does not hold", "not told apart", "not testable on this data"
 MISSING = "no result yet"

@@ -5,7 +5,7 @@ MLflow keeps a view that somebody saves there as a tag of the experiment; these 
 
 import json
 
-from orchestrator import scores
+from orchestrator import labels
 from orchestrator.spec import RunSpec
 
 COLUMNS = {
@@ -57,7 +57,7 @@ def title(spec: RunSpec, video: str) -> str:
     """For people who haven't read a line of this: "IMU* + Depth, 3 classes hidden, seed 0"."""
     about, hidden = {"video": video}, len(spec.data.hidden_imu) or len(spec.data.hidden_video)
     star = "imu" if spec.data.hidden_imu else "video"
-    words = [scores.bar_label(about, spec.kind, star) if hidden else scores.model_label(about, spec.kind)]
+    words = [labels.bar_label(about, spec.kind, star) if hidden else labels.model_label(about, spec.kind)]
     if spec.data.ratio < 1:
         words.append(f"{100 * spec.data.ratio:g} % of the data")
     if hidden:
