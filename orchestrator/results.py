@@ -78,8 +78,12 @@ def _only(plan: Plan, study: Study) -> str:
 def selection(study: Study) -> str:
     """What had a say in the result besides the training clips."""
     tested = {s for fold in study.folds() for s in splits.subjects_tested(study.manifest, fold.protocol)}
-    told = sorted(tested & set(study.recipe_used.chosen_on))
-    words = ["last epoch"]
+    chosen_on, words = study.recipe_used.chosen_on, ["last epoch"]
+    told = sorted(tested & set(chosen_on))
+    if chosen_on and not told:
+        words.append(
+            f"recipe {study.recipe} was chosen by subjects {', '.join(map(str, chosen_on))}, none of them tested"
+        )
     if told:
         words.append(f"NOT CLEAN: recipe {study.recipe} was chosen by scores of subjects {', '.join(map(str, told))}")
     if study.set:

@@ -235,7 +235,7 @@ def test_an_augmentation_that_would_change_nothing_is_refused(recipe: str, chang
 def test_what_is_set_by_hand_is_said_beside_every_score() -> None:
     by_hand = results.selection(Study(manifest(), "laptop", "paper", set={"imu.optimization.lr": 1e-3}))
     assert by_hand == "last epoch; changed by --set: whether by a look at test scores, only who set it knows"
-    both = results.selection(Study(manifest(), "laptop", "tuned", set={"imu.optimization.lr": 1e-3}))
+    both = results.selection(Study(manifest(), "laptop", "tuned", "even-odd", set={"imu.optimization.lr": 1e-3}))
     assert "NOT CLEAN" in both and both.endswith("only who set it knows")
     assert results.selection(Study(manifest(), "laptop", "paper")) == "last epoch, no selection"
 
