@@ -68,6 +68,6 @@ def test_a_setting_whose_predictions_are_gone_has_no_test(study: Study) -> None:
 def test_a_second_seed_that_was_stopped_is_left_out(study: Study) -> None:
     start = looks(study, Looks("imu", seeds=2))
     told = [{"key": s.key + "!", "protocol": s.data.protocol, "seed": s.seed} for s in start[:6]]
-    clips = {s.key + end: {s.data.protocol: end == "!"} for s in start for end in ("", "!")}
+    clips = {s.key + end: {(s.data.protocol,) * 2: end == "!"} for s in start for end in ("", "!")}
     found = conclude.against({"looks": told}, start, clips.get)
     assert found and (found.points, found.seeds, len(found.keys)) == (100, 1, 8)
