@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
     from datasets.shards import Shards
+    from models.imu import ImuClassifier
+    from models.video import VideoClassifier
 
 ROOT = Path(__file__).parent.parent
 Command = Callable[..., list[str]]
@@ -143,6 +145,31 @@ def browser() -> Iterator[Browser]:
         found = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         yield found
         found.close()
+
+
+@pytest.fixture
+def seeded() -> None:
+    import torch
+
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads that wait for one another are ten times as slow on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def stage1(one_thread: None) -> tuple[ImuClassifier, VideoClassifier]:
+    from tests.networks import trained
+
+    return trained()
 
 
 @pytest.fixture
