@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from models.imu import inside
+
 HEADS = 4
 DROPOUT = 0.1
 
@@ -29,7 +31,7 @@ class JointAttention(nn.Module):
     def forward(self, imu_BCL: Tensor, video_BCL: Tensor, imu_steps_B: Tensor, video_steps_B: Tensor) -> Tensor:
         parts = [self.imu(imu_BCL.transpose(1, 2)), self.video(video_BCL.transpose(1, 2))]
         steps = [imu_steps_B, video_steps_B]
-        true = [inside(part, count) for part, count in zip(parts, steps, strict=True)]
+        true = [inside(part.shape[1], count) for part, count in zip(parts, steps, strict=True)]
         each = zip(parts, steps, self.modality, strict=True)
         parts = [part + positions(part, count) + own for part, count, own in each]
         seen_BL = torch.cat(true, dim=1)
@@ -37,11 +39,6 @@ class JointAttention(nn.Module):
         joint_BLW = self.layer(torch.cat(parts, dim=1), src_key_padding_mask=~seen_BL)
         became = joint_BLW.split([part.shape[1] for part in parts], dim=1)
         return torch.cat([mean(x, of) for x, of in zip(became, true, strict=True)], dim=1)
-
-
-def inside(sequence_BLW: Tensor, steps_B: Tensor) -> Tensor:
-    """(B, L): whether a step is true."""
-    return torch.arange(sequence_BLW.shape[1], device=steps_B.device)[None] < steps_B[:, None]
 
 
 def mean(sequence_BLW: Tensor, true_BL: Tensor) -> Tensor:

@@ -10,10 +10,15 @@ from models.parts import IMU, part
 from models.spec import ImuModel
 
 
+def inside(steps: int, length_B: Tensor) -> Tensor:
+    """(B, steps): whether a step lies before its clip's length."""
+    return torch.arange(steps, device=length_B.device)[None] < length_B[:, None]
+
+
 def mask_after(x: Tensor, length_B: Tensor) -> Tensor:
     """Zero in the second dimension from each clip's length on."""
-    inside = torch.arange(x.shape[1], device=x.device)[None] < length_B[:, None]
-    return x * inside.reshape(*inside.shape, *[1] * (x.dim() - 2))
+    true = inside(x.shape[1], length_B)
+    return x * true.reshape(*true.shape, *[1] * (x.dim() - 2))
 
 
 class Convolutions(nn.Sequential):

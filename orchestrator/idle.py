@@ -2,24 +2,20 @@
 
 from orchestrator.spec import RunSpec
 
-WITHOUT = {
-    "video": "shards hold no more frames or pixels than the network sees: add --set spare_frames 1.5",
-    "warp": "signals aren't resampled to one length: add --set resampled 128",
-    "crop": "signals aren't resampled to one length: add --set resampled 128",
-}
+ONE_LENGTH = "signals aren't resampled to one length: add --set resampled 128"
+SPARE = "shards hold no more frames or pixels than the network sees: add --set spare_frames 1.5"
 
 
 def refuse_idle(spec: RunSpec) -> None:
     """Raises ValueError."""
-    data, act = spec.data, set()
-    if spec.kind != "video":
-        act |= {"rotation", "scale", "noise"} | ({"warp", "crop"} if data.resampled else set())
-    if spec.kind != "imu" and (data.stored_frames or data.stored_size):
-        act |= {"video"}
-    if spec.kind == "fusion":
-        act |= {"missing"}
-    read = {"imu": {"warp", "crop"}, "video": {"video"}, "fusion": set(WITHOUT)}[spec.kind]
+    imu, video, data = spec.kind != "video", spec.kind != "imu", spec.data
+    spare = bool(data.stored_frames or data.stored_size)
+    # Whether such a run reads it, whether it acts there, and what it lacks otherwise.
+    rules = {"rotation": (imu, True, ""), "scale": (imu, True, ""), "noise": (imu, True, "")}
+    rules |= dict.fromkeys(("warp", "crop"), (imu, bool(data.resampled), ONE_LENGTH))
+    rules |= {"video": (video, spare, SPARE), "missing": (imu and video, True, "")}
     for name, value in vars(spec.augmentation).items():
-        if value and name not in act:
-            why = f"where {WITHOUT[name]}, or set it to 0." if name in read else f"of {spec.kind} runs; leave it out."
+        read, acts, lacks = rules[name]
+        if value and not (read and acts):
+            why = f"where {lacks}, or set it to 0." if read else f"of {spec.kind} runs; leave it out."
             raise ValueError(f"{spec.kind}.augmentation.{name} {value:g} changes nothing {why}")

@@ -54,6 +54,12 @@ def corpus_of(name: str) -> str | None:
     return next((corpus for corpus in CORPORA if f"{name} ".lower().startswith(f"{corpus} ".lower())), None)
 
 
+def comparable(corpus: str, video: str, protocol: str) -> bool:
+    """Whether the paper's scores may stand beside ours: the same corpus and protocol, and colour video as there."""
+    name = corpus_of(corpus)
+    return name is not None and video == "RGB" and protocol == PROTOCOLS[name]
+
+
 def printed(corpus: str, model: str) -> dict[str, float] | None:
     """Fractions of 1 for the paper's own row of Table 2; None where the paper prints nothing for this corpus."""
     name = corpus_of(corpus)

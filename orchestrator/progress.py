@@ -109,10 +109,11 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """From the work done in this start, by the relative cost of each kind's epochs."""
-        for key in list(self.schedule.running):  # what lies after its checkpoint is cut off, and trained again
-            self.begun[key] = min(self.begun.get(key, self._epochs(key)), self._epochs(key))
         done = sum(self._work(key) for key in self.schedule.done - self.before)
-        done += sum(self._work(key, self._epochs(key)) for key in list(self.schedule.running))
+        for key in list(self.schedule.running):
+            epochs = self._epochs(key)
+            self.begun[key] = min(self.begun.get(key, epochs), epochs)  # a resume cuts off what its checkpoint lacks
+            done += self._work(key, epochs)
         total = sum(self._work(k) for k in self.plan.runs if k not in self.before | self.schedule.failed)
         total -= sum(self._work(k) for k in self.schedule.skipped)
         elapsed = time.monotonic() - self.started

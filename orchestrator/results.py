@@ -9,7 +9,6 @@ from typing import Any
 from datasets import splits
 from datasets.whole import read_json
 from orchestrator import paper
-from orchestrator.paper import PROTOCOLS
 from orchestrator.plan import Cell, Plan
 from orchestrator.scale import SCALES
 from orchestrator.store import Store
@@ -111,9 +110,9 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
 
 def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[str, Any]:
     metrics = store.run(cell.key).record("metrics") if run["status"] == "done" else {}
-    printed, theirs = None, paper.corpus_of(study.manifest.layout)
-    if theirs and (cell.experiment, study.manifest.video, study.protocol) == ("modalities", "RGB", PROTOCOLS[theirs]):
-        printed = paper.printed(theirs, cell.model)
+    printed, corpus = None, study.manifest.layout
+    if cell.experiment == "modalities" and paper.comparable(corpus, study.manifest.video, study.protocol):
+        printed = paper.printed(corpus, cell.model)
     return {
         "experiment": cell.experiment,
         "model": cell.model,

@@ -33,9 +33,7 @@ class Score:
 
 
 def comparable(results: Results) -> bool:
-    """Whether the paper's scores may stand beside ours: the same corpus and protocol, and colour video as there."""
-    corpus = paper.corpus_of(results["corpus"])
-    return corpus is not None and results["video"] == "RGB" and results["protocol"] == paper.PROTOCOLS[corpus]
+    return paper.comparable(results["corpus"], results["video"], results["protocol"])
 
 
 # Which cells

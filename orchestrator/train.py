@@ -21,6 +21,7 @@ from datasets import stream
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
 from models.build import build, build_fusion, restore
+from models.imu import inside
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.clock import Clock
 from orchestrator.reader import Reader, rows_of
@@ -195,8 +196,7 @@ def statistics(modality: str, batches: Iterator[stream.Batch]) -> tuple[Tensor, 
     sums = torch.zeros(3, 1, dtype=torch.float64)
     for batch in batches:
         x, length = batch[modality].cpu(), batch[f"{modality}_length"].cpu()
-        inside = torch.arange(x.shape[1])[None] < length[:, None]
-        values = x[inside].reshape(-1, x.shape[-1]).double() / (255 if modality == "video" else 1)
+        values = x[inside(x.shape[1], length)].reshape(-1, x.shape[-1]).double() / (255 if modality == "video" else 1)
         count = torch.isfinite(values).sum(0)  # a sensor without a sample there counts for nothing
         values = values.nan_to_num(nan=0.0)
         sums = sums + torch.stack([count, values.sum(0), values.square().sum(0)])
