@@ -12,9 +12,11 @@ import torch
 from datasets import inertial, shards, stream
 from datasets.manifest import Manifest
 from datasets.spec import Sampling
-from orchestrator.predict import Predictor, predict_files, predict_folder
+from models.spec import FusionModel
+from orchestrator.predict import Predictor, load, predict_files, predict_folder
 from orchestrator.reader import see
-from orchestrator.spec import RunSpec
+from orchestrator.spec import DataSpec, Optimization, RunSpec
+from orchestrator.store import Store
 from tests.untrained import KINDS
 
 
@@ -83,6 +85,16 @@ def test_a_missing_modality_is_all_padding(recipe: str, made: tuple, files: dict
     batch = see(batch, data, None) | model.blank(data.frames, data.size)  # pyright: ignore
     with torch.no_grad():
         np.testing.assert_allclose(no_video, model(batch).softmax(1)[0].numpy(), atol=1e-6)
+
+
+def test_a_run_whose_code_computes_something_else_by_now_is_refused(tmp_path: Path) -> None:
+    """Attention attended to padding once: its weights were trained for that."""
+    data = DataSpec("5f0c", samples=60, frames=8, size=32)
+    spec = RunSpec(FusionModel(by="attention"), data, Optimization(1e-3, 0, 8, 3), seed=0, code=1)
+    folder = Store(tmp_path).run(spec.key)
+    folder.begin(spec)
+    with pytest.raises(ValueError, match=rf"{spec.key}: was trained by code that has changed .* train it again"):
+        load(Store(tmp_path), folder, 3)
 
 
 def test_a_signal_longer_than_any_of_the_corpus_is_taken_whole(made: tuple) -> None:
