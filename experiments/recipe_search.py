@@ -22,7 +22,6 @@ SPACES: dict[str, dict[str, Any]] = {
         "imu.optimization.weight_decay": ray.tune.loguniform(1e-4, 1e-1),
         "imu.optimization.batch": ray.tune.choice([16, 32]),
         "imu.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
-        "imu.optimization.average": ray.tune.choice([0.0, 0.99]),
         "imu.augmentation.rotation": ray.tune.uniform(0.0, 30.0),
         "imu.augmentation.scale": ray.tune.uniform(0.0, 0.3),
         "imu.augmentation.noise": ray.tune.uniform(0.0, 0.2),
@@ -48,7 +47,6 @@ SPACES: dict[str, dict[str, Any]] = {
         "fusion.optimization.lr": ray.tune.loguniform(1e-4, 2e-3),
         "fusion.optimization.weight_decay": ray.tune.loguniform(1e-4, 1e-1),
         "fusion.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
-        "fusion.optimization.average": ray.tune.choice([0.0, 0.99]),
         "fusion.augmentation.missing": ray.tune.uniform(0.0, 0.8),
     },
 }

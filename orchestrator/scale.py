@@ -89,7 +89,7 @@ RECIPES = {
             FusionModel(hidden=512),
         ),
         optimization=_per(
-            Optimization(8e-4, 1.5e-3, 16, 1, "adam", "one-cycle", 0.1, average=0.99),
+            Optimization(8e-4, 1.5e-3, 16, 1, "adam", "one-cycle", 0.1),
             Optimization(2e-3, 1e-2, 16, 1, "adamw", "one-cycle", 0.1),
             Optimization(5e-4, 1e-2, 16, 1, "adam", "one-cycle"),
         ),

@@ -55,8 +55,7 @@ class Optimization:
     """Adam at a constant rate (Table 1 states rate, weight decay and batch; the rest is open). `batch` is global.
 
     "adamw" decays weights apart from the gradient; "one-cycle" warms up over three tenths of the steps and then goes
-    down to nothing along a cosine. With `average` what is tested is the exponential average of the weights over steps,
-    with this decay.
+    down to nothing along a cosine.
     """
 
     lr: float
@@ -66,7 +65,6 @@ class Optimization:
     optimizer: Literal["adam", "adamw"] = "adam"
     schedule: Literal["constant", "one-cycle"] = "constant"
     label_smoothing: float = 0.0
-    average: float = 0.0
 
     def rate(self, done: float) -> float:
         """The learning rate when a share `done` of all steps is behind."""
@@ -173,7 +171,6 @@ NEUTRAL: dict[str, Any] = {
     "optimization.optimizer": "adam",
     "optimization.schedule": "constant",
     "optimization.label_smoothing": 0.0,
-    "optimization.average": 0.0,
 }
 
 
@@ -183,6 +180,7 @@ GONE: dict[str, Any] = {
     "augmentation.light": 0.0,
     "model.batchnorm": False,
     "model.imu.batchnorm": False,
+    "optimization.average": 0.0,
 }
 
 

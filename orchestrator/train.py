@@ -15,7 +15,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from datasets import stream
 from datasets.manifest import Manifest
@@ -59,11 +58,8 @@ def train(config: dict[str, Any]) -> None:
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     moving = [p for p in model.parameters() if p.requires_grad]
     optimizer = kinds[how.optimizer](moving, lr=how.lr, weight_decay=how.weight_decay)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(how.average)) if how.average else None
     if resumed:
         optimizer.load_state_dict(resumed["optimizer"])
-        if average:
-            average.load_state_dict(resumed["average"])
     if rank == 0:
         folder.cut_history(resumed["epoch"] if resumed else 0)
 
@@ -81,22 +77,17 @@ def train(config: dict[str, Any]) -> None:
         for step, (size, batch) in enumerate(zip(sizes, batches, strict=False)):
             optimizer.param_groups[0]["lr"] = how.rate((epoch - 1 + step / len(sizes)) / how.epochs)
             totals += update(network, optimizer, batch, how.label_smoothing, size, workers)
-            if average:
-                average.update_parameters(model)
         row = summarise(totals, sum(sizes), epoch, time.monotonic() - started)
         if rank == 0:
             folder.append_history(row)
             if time.monotonic() - saved > config["checkpoint_seconds"] and epoch < spec.optimization.epochs:
                 state = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-                state |= {"average": average.state_dict()} if average else {}
                 with clock.on("checkpoints"):
                     folder.save("checkpoint", state)
                 saved = time.monotonic()
 
     passed = time.monotonic() - began
     clock.seconds["steps"] = passed - sum(clock.seconds.values())  # pyright: ignore[reportArgumentType]
-    if average:
-        model.load_state_dict(average.module.state_dict())
     with clock.on("evaluation"):
         settle_batchnorm(model, reader, sizes)
         table = predict(model, reader, manifest)

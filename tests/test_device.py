@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from datasets.manifest import Manifest
 from datasets.shards import Shards
@@ -73,10 +72,8 @@ def test_a_step_waits_for_no_value_and_frames_travel_as_bytes(
         model = build(spec.model, classes)
     model.to(META)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99))
     for _ in range(2):
         totals = update(model, optimizer, given, 0.1, 4, 1)
-        average.update_parameters(model)
     assert totals.device == META and totals.shape == (3,)
 
 

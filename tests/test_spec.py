@@ -173,7 +173,7 @@ def test_the_encoders_of_one_stage_are_in_the_key() -> None:
 
 
 def test_an_option_that_came_later_moves_no_key_while_it_is_neutral() -> None:
-    """The key of a varied run from before modality dropout and weight averaging were options."""
+    """The key of a varied run from before modality dropout was an option."""
     how = Augmentation(rotation=10, scale=0.1, noise=0.03, warp=0.2, crop=0.1)
     varied = replace(SPECS["imu"], augmentation=how)
     assert varied.key == VARIED_KEY
@@ -184,6 +184,7 @@ def test_a_folder_from_before_an_option_went_is_read_where_it_did_nothing() -> N
     record = SPECS["imu"].to_json()
     record["spec"]["model"]["batchnorm"] = False
     record["spec"]["augmentation"] |= {"zoom": 0.0, "light": 0.0}
+    record["spec"]["optimization"]["average"] = 0.0
     assert RunSpec.from_json(record) == SPECS["imu"]
     record["spec"]["augmentation"]["zoom"] = 0.2
     with pytest.raises(ValueError, match=r"augmentation.zoom is 0.2: an option that is gone"):
