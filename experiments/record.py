@@ -36,7 +36,11 @@ WHAT = ("experiment", "model", "variant", "ratio", "hidden", "seed", "protocol",
 
 
 def record(which: Which) -> int:
-    """A result that is in the record already, by its run's key, stays as it was first written."""
+    """A result that is in the record already, by its run's key, stays as it was first written.
+
+    Only what is said of how its settings were chosen follows today's report: that may be known better by now. Rows of
+    one cell with other keys are of other settings; the last of them are today's.
+    """
     file = which.storage.resolve() / "reports" / which.plan / "results.json"
     if not file.exists():
         raise ValueError(f"{file}: no such file; run experiments/{which.plan}.py on this storage.")
@@ -44,12 +48,19 @@ def record(which: Which) -> int:
     name = "-".join(results[part] for part in ABOUT)
     out = FOLDER / f"{re.sub('[^a-z0-9]+', '-', name.lower().replace('_', '-')).strip('-')}.json"
     kept = _kept(out) if out.exists() else []
+    found = {_same(row): row for row in _rows(results)}
+    kept = [row | {"protocol_text": found.get(_same(row), row)["protocol_text"]} for row in kept]
     known = {(row["experiment"], row["key"]) for row in kept}
-    new = [row for row in _rows(results) if (row["experiment"], row["key"]) not in known]
+    new = [row for row in found.values() if (row["experiment"], row["key"]) not in known]
     FOLDER.mkdir(exist_ok=True)
     write_whole(out, _text({part: results[part] for part in ABOUT}, kept + new))
     console.print(f"{out.name}: {len(new)} new of {len(kept) + len(new)} results", highlight=False)
     return 0
+
+
+def _same(row: dict[str, Any]) -> tuple[Any, ...]:
+    """One result, scored and named alike."""
+    return row["experiment"], row["key"], row["k"], row["scale_text"]
 
 
 def _kept(file: Path) -> list[dict[str, Any]]:

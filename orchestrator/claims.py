@@ -28,13 +28,13 @@ NOT_PRINTED = "not tested on this data set"
 ELSEWHERE = "not in this plan: experiments/stage_ablation.py"
 
 NOTE = (
-    "Differences are between the same test clips, with a 95 % interval and the chance of such a difference between"
-    " equals. With one seed they are Bonett and Price's and McNemar's exact one and speak of these networks alone; with"
-    " several seeds, or views of a performance, both are Student's, over performances and seeds. “Above” holds where"
-    " the interval lies wholly above nothing and the chance is below 0.05, “drops” where it lies below, a difference of"
-    " the paper's where the interval contains it and not nothing as well, and a score of the paper's where our score's"
-    f" interval lies above it, or contains it and is no wider than {WIDE:g} points. Clips of one person are alike: with"
-    " other people the intervals would be wider."
+    "A difference is over the same test clips, in points, with its 95 % interval and p-value. With one seed these are"
+    " Bonett and Price's interval and McNemar's exact test, and speak of these networks alone; with several seeds, or"
+    " views of a performance, both are Student's, over performances and seeds. “A is above B” holds where the whole"
+    " interval is above 0 and p is below 0.05 (“drops”: below 0). A difference of the paper's holds where our interval"
+    " contains it and doesn't contain 0. A score of the paper's holds where our score's interval lies above it, or"
+    f" contains it and is no wider than {WIDE:g} points. Clips of one person are alike: with other people the"
+    " intervals would be wider."
 )
 
 

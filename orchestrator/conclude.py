@@ -74,7 +74,7 @@ def against(record: dict[str, Any], start: Sequence[RunSpec], right: Right) -> D
 
 def _table(found: dict[str, Any], looks: int, best: list[dict[str, Any]], gaps: list[Difference | None]) -> Table:
     caption = (
-        "per cent; against the start: points over the same clips, 95 % interval and chance between equals; not"
+        "per cent; against the start: points over the same clips, 95 % interval and p-value; not"
         f" corrected for being the best of {len(found['settings'])}"
     )
     table = Table(title=f"{found['modality']}: {found['protocol_text']}", caption=caption)

@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 from scipy.stats import binomtest, t
 
 
-def wilson(k: int, n: int, views: float | None = None) -> tuple[float, float]:
+def wilson(k: float, n: int, views: float | None = None) -> tuple[float, float]:
     """95 %, of k right of n clips, per cent: Wilson's score interval.
 
     Where a performance has several `views` on average they count as one: they may all be right or wrong together.

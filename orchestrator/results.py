@@ -77,11 +77,13 @@ def _only(plan: Plan, study: Study) -> str:
 def selection(study: Study) -> str:
     """What had a say in the result besides the training clips."""
     tested = {s for fold in study.folds() for s in splits.subjects_tested(study.manifest, fold.protocol)}
-    chosen_on, words = study.recipe_used.chosen_on, ["last epoch"]
+    recipe, words = study.recipe_used, ["last epoch"]
+    chosen_on = recipe.chosen_on
     told = sorted(tested & set(chosen_on))
     if chosen_on and not told:
         words.append(
             f"recipe {study.recipe} was chosen by subjects {', '.join(map(str, chosen_on))}, none of them tested"
+            + f" ({recipe.hindsight})" * bool(recipe.hindsight)
         )
     if told:
         words.append(f"NOT CLEAN: recipe {study.recipe} was chosen by scores of subjects {', '.join(map(str, told))}")

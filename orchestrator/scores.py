@@ -170,14 +170,15 @@ def table2(results: Results) -> list[dict[str, Any]]:
 
 
 def sampling(results: Results) -> str:
-    """What one clip weighs and Wilson's 95 % interval, as a sentence: nearer scores are not told apart."""
+    """What one clip weighs, and Wilson's 95 % interval of a mean over seeds, as a sentence."""
     for model in reversed(MODELS):
-        for cell in modality(results, model):
-            if cell.get("top1") is not None and cell.get("n"):
-                low, high = wilson(cell["k"], cell["n"], cell.get("views"))
-                chance = f"drawing other clips alone would put {100 * cell['top1']:.0f} % at {low:.1f} to {high:.1f}"
-                weight = f"One test clip of {cell['n']} is {100 / cell['n']:.2f} points"
-                return f"{weight}; {chance} (95 %), drawing other subjects further"
+        scored = [cell for cell in modality(results, model) if cell.get("top1") is not None and cell.get("n")]
+        if scored:
+            n, k = scored[0]["n"], fmean(cell["k"] for cell in scored)
+            low, high = wilson(k, n, scored[0].get("views"))
+            score = f"{model_label(results, model)}'s {100 * k / n:.1f} % at {low:.1f} to {high:.1f} (95 %)"
+            weight = f"One test clip of {n} is {100 / n:.2f} points"
+            return f"{weight}; drawing other clips alone would put {score}, drawing other subjects further"
     return ""
 
 

@@ -113,10 +113,11 @@ def other(results: Results, model: str) -> str | None:
 
 
 def conditions(results: Results, claim: Claim) -> Claim:
-    """With what a reader has to know of our side of it: another scale than the paper's, a choice that isn't clean."""
+    """With what to know of our side of it: another scale or recipe than the paper's, a choice that isn't clean."""
     if not any(claim.verdict.startswith(word) for word in (HOLDS, FAILS, OPEN)):
         return claim
     words = [f"{results['scale']} scale"] * (results["scale"] != "paper")
+    words += [f"recipe {results['recipe']}"] * (results["recipe"] != "paper")
     words += ["NOT CLEAN"] * ("NOT CLEAN" in results["protocol_text"])
     return replace(claim, verdict=f"{claim.verdict} ({', '.join(words)})") if words else claim
 

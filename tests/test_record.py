@@ -64,6 +64,12 @@ def test_each_result_says_what_its_recipe_was_then(recorded) -> None:
     assert not set(record.MEANT) & json.loads(out.read_text()).keys()
 
 
+def test_what_is_known_of_a_choice_by_now_is_said_of_the_result(recorded) -> None:
+    recorded(results(1, 0.5, protocol_text="last epoch; NOT CLEAN"))
+    [row] = rows_of(recorded(results(1, 0.5, protocol_text="last epoch; chosen by 1, none tested")))
+    assert row["protocol_text"] == "last epoch; chosen by 1, none tested" and row["top1"] == 0.5
+
+
 def test_a_record_that_does_not_say_it_is_refused(recorded) -> None:
     out = recorded(results(1, 0.5))
     out.write_text(out.read_text().replace('"scale_text": "x", ', ""))
