@@ -169,7 +169,10 @@ def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
         cells = {name: scores.variant(results, experiment, name) for name in scores.variants(results, experiment)}
         if cells:
             first = next((name for name in ("", "concatenation") if name in cells), next(iter(cells)))
-            rows = [_variant(VARIANTS[name], found, cells[first], right) for name, found in cells.items()]
+            bases = {name: "dropout" if name == "attention-dropout" and "dropout" in cells else first for name in cells}
+            rows = [_variant(VARIANTS[name], found, cells[bases[name]], right) for name, found in cells.items()]
+            for row, base in zip(rows, bases.values(), strict=True):
+                row["against"] += f" (against “{VARIANTS[base]}”)" * bool(row["against"] and base != first)
             tables.append({"title": title, "rows": rows, "base": f"“{VARIANTS[first]}”"})
     fused = scores.modality(results, "fusion")
     if not tables and any(cell.get("top1_without_imu") is not None for cell in fused):

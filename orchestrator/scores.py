@@ -138,10 +138,16 @@ def ends_of(cells: list[Cell], metric: str, part: str = "") -> tuple[float, floa
     found = values(cells, metric + part)
     if len(found) > 1:
         return interval_of(found)
-    scored = [cell for cell in cells if cell.get(metric + part) is not None]
-    if metric == "top1" and scored and scored[0].get("n" + part):
-        return wilson(scored[0]["k" + part], scored[0]["n" + part], scored[0].get("views"))
-    return None
+    return over_clips(cells, part) if metric == "top1" else None
+
+
+def over_clips(cells: list[Cell], part: str = "") -> tuple[float, float] | None:
+    """Wilson's 95 % interval of the top-1, per cent: of the mean over seeds, were other clips (performances) drawn."""
+    scored = [cell for cell in cells if cell.get("top1" + part) is not None and cell.get("n" + part)]
+    if not scored:
+        return None
+    right = fmean(cell["k" + part] for cell in scored)
+    return wilson(right, scored[0]["n" + part], scored[0].get("views"))
 
 
 def _runs(cell: Cell) -> list[tuple[str, str]]:
@@ -172,11 +178,10 @@ def table2(results: Results) -> list[dict[str, Any]]:
 def sampling(results: Results) -> str:
     """What one clip weighs, and Wilson's 95 % interval of a mean over seeds, as a sentence."""
     for model in reversed(MODELS):
-        scored = [cell for cell in modality(results, model) if cell.get("top1") is not None and cell.get("n")]
-        if scored:
-            n, k = scored[0]["n"], fmean(cell["k"] for cell in scored)
-            low, high = wilson(k, n, scored[0].get("views"))
-            score = f"{model_label(results, model)}'s {100 * k / n:.1f} % at {low:.1f} to {high:.1f} (95 %)"
+        cells = modality(results, model)
+        if ends := over_clips(cells):
+            n, top1 = next(cell["n"] for cell in cells if cell.get("n")), fmean(values(cells, "top1"))
+            score = f"{model_label(results, model)}'s {top1:.1f} % at {ends[0]:.1f} to {ends[1]:.1f} (95 %)"
             weight = f"One test clip of {n} is {100 / n:.2f} points"
             return f"{weight}; drawing other clips alone would put {score}, drawing other subjects further"
     return ""

@@ -10,7 +10,7 @@ from orchestrator.spec import RunSpec
 
 COLUMNS = {
     "metrics": ("test_top1", "test_f1", "test_top1_seen", "test_top1_hidden"),
-    "tags": ("modality", "stage", "ratio", "hidden", "seed"),
+    "tags": ("modality", "stage", "ratio", "hidden", "seed", "protocol", "recipe", "scale"),
 }
 ORDER = "metrics.`test_top1`"  # by a score MLflow lists the runs; by time it would fold them away under their start
 VIEWS = {
@@ -44,7 +44,7 @@ def of_run(spec: RunSpec) -> dict[str, str]:
     hidden = {"imu": len(spec.data.hidden_imu), "video": len(spec.data.hidden_video)}
     return {
         "modality": "imu+video" if spec.kind == "fusion" else spec.kind,
-        "stage": "2" if spec.kind == "fusion" else "1",
+        "stage": "2" if spec.parents else "1",
         "ratio": f"{spec.data.ratio:g}",
         "hidden": str(max(hidden.values())),
         "hidden_from": next((name for name, count in hidden.items() if count), "nothing"),

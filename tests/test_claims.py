@@ -53,6 +53,9 @@ def test_a_score_holds_inside_the_interval_or_below_it(right: int, said: str, tm
     [cell] = [cell for cell in results["cells"] if (cell["experiment"], cell["model"]) == ("modalities", "imu")]
     cell |= {"top1": right / 430, "k": right, "n": 430}
     assert verdict.reaches(results, "", "imu", 85.42).verdict == said
+    cells, others = [cell | {"seed": seed} for seed in range(3)], [c for c in results["cells"] if c is not cell]
+    equal = results | {"cells": [*others, *cells], "seeds": 3}
+    assert verdict.reaches(equal, "", "imu", 85.42).verdict == said, "seeds that agree say nothing of other clips"
     cell |= {"status": "failed", "top1": None}
     assert verdict.reaches(results, "", "imu", 85.42).verdict == verdict.MISSING
 
@@ -63,6 +66,7 @@ def test_above_is_judged_by_the_sign_and_its_size_stands_beside():
 
     assert judged(points(5.81, 3.80, 7.98), size=10.63) == "holds, but by 5.81 (3.80 to 7.98), not 10.63"
     assert judged(points(9, 6, 12), size=10.63) == "holds, and by as much: 10.63 lies in our interval"
+    assert judged(points(11, 0.5, 22), size=10.63) == "holds, by how much isn't told"
     assert judged(points(1, -1, 12), size=10.63) == "not told apart"
     assert judged(points(-3, -4, -2), size=10.63) == "does not hold"
     assert judged(points(-3, -4, -2), below=True) == "holds"
@@ -78,6 +82,8 @@ def test_a_verdict_says_at_which_scale_and_whether_it_is_clean(tmp_path: Path):
     assert verdict.conditions(results, claim).verdict == "holds (laptop scale)"
     results["protocol_text"] += "; last epoch; NOT CLEAN: chosen by scores of subjects 2"
     assert verdict.conditions(results, claim).verdict == "holds (laptop scale, NOT CLEAN)"
+    results["recipe"] = "tuned"
+    assert verdict.conditions(results, claim).verdict == "holds (laptop scale, recipe tuned, NOT CLEAN)"
     missing = verdict.better("", "", [("", None)])
     assert verdict.conditions(results, missing).verdict == verdict.MISSING
 
@@ -104,7 +110,7 @@ def test_fusion_beside_the_other_methods_as_printed(corpus: str, top1: tuple, sa
     results = make(tmp_path, "RGB", corpus, seeds=3)
     fused = [c for c in results["cells"] if c["experiment"] == "modalities" and c["model"] == "fusion"]
     for cell, ours, f1 in zip(fused, top1, (0.92, 0.96, 0.99), strict=True):
-        cell |= {"top1": ours, "f1": f1}
+        cell |= {"top1": ours, "k": 10_000 * ours, "n": 10_000, "f1": f1}
     [claim] = claims.others(results)
     assert claim.verdict == said
     best = {"UTD-MHAD": "top-1: MuMu 97.60; F1: VSKD + DASK 96.38", "MMAct": "top-1: CMC-CMKM 84.05; F1: MuMu 76.28"}

@@ -274,6 +274,19 @@ def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
     assert [setting.parse(word) for word in ("1e-3", "motion", "[1, 2]", 0.5)] == [1e-3, "motion", [1, 2], 0.5]
 
 
+def test_stage_1_trains_on_no_clip_of_a_class_hidden_from_it_and_stage_2_on_all() -> None:
+    clips = manifest()
+    study = Study(clips, "demo", "paper")
+    plan = Plan.of("zero_shot", zero_shot.cells(study, 0), study.runs)
+    labels, everything = splits.labels(clips), splits.split(clips, "odd-even")[0]
+    for spec in plan.runs.values():
+        hidden = {*spec.data.hidden_imu, *spec.data.hidden_video}
+        trained = rows_of(spec, clips)[0]
+        kept = [row for row in everything if spec.kind == "fusion" or labels[row] not in hidden]
+        assert sorted(trained) == sorted(kept)
+    assert {len(spec.data.hidden_imu) for spec in plan.runs.values() if spec.kind == "imu"} == {0, 1, 3, 5}
+
+
 @pytest.mark.parametrize("protocol", ["odd-even-validation", "even-odd-validation"])
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_nothing_of_a_test_subject_reaches_what_chooses(protocol: str, modality: Modality) -> None:

@@ -11,13 +11,14 @@ import torch
 from datasets.manifest import Manifest
 from datasets.shards import Shards
 from datasets.spec import Augmentation
-from models.build import build
+from models.build import build, build_fusion
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator import run
 from orchestrator.metrics import score_run
-from orchestrator.reader import Reader
+from orchestrator.reader import Reader, rows_of
 from orchestrator.spec import DataSpec, Optimization, RunSpec
 from orchestrator.store import RunFolder, Store
+from orchestrator.train import predict
 from tests import trials
 
 # First losses of seed 0 on the tiny corpus; they move when the code computes something else: then raise spec.CODE.
@@ -245,6 +246,32 @@ def test_modality_dropout_takes_either_modality_and_never_both(
     assert no_imu[hidden].all() and not no_video[hidden].any() and not (no_imu & no_video).any()
     for missing in (no_imu, no_video):
         assert missing[~hidden].float().mean().item() == pytest.approx(0.25, abs=0.03)
+
+
+def test_what_is_missing_is_missing_where_a_fusion_trains_and_where_it_is_tested(
+    ray_local: None, store: Store, imu: RunSpec, manifest: Manifest, written: Shards
+):
+    data = replace(imu.data, frames=8, size=32, hidden_video=(1,))
+    spec, classes = RunSpec(FusionModel(), data, imu.optimization, seed=0), len(manifest.classes)
+    reader = Reader(store, manifest, written.sampling, spec, torch.device("cpu"))
+    for name, rows in zip(("train", "test"), rows_of(spec, manifest), strict=True):
+        reader.open(name, rows)
+    torch.manual_seed(0)
+    model = build_fusion(FusionModel(), build(ImuModel(), classes), build(VideoModel(), classes), classes)
+    reader.keep(len(rows_of(spec, manifest)[0]), model)
+    assert reader.kept and reader.blank
+    hidden = reader.kept["label"] == 1
+    assert hidden.any() and torch.equal(reader.kept["trunk_length"] == 0, hidden)
+    blank = reader.blank["trunk"].expand_as(reader.kept["trunk"][hidden])
+    assert torch.allclose(reader.kept["trunk"][hidden], blank, atol=1e-5)
+
+    table = predict(model, reader, manifest)
+    [batch] = reader.batches("test", 64)
+    for name in ("imu", "video"):
+        blind = batch | {f"{name}_length": torch.zeros_like(batch[f"{name}_length"])}
+        with torch.no_grad():
+            assert table[f"without_{name}"].to_pylist() == model(blind).argmax(1).tolist()
+    assert table["without_imu"] != table["without_video"]
 
 
 def test_a_batch_of_18_over_4_workers_weights_gradients_by_clips(ray_local: None, more: tuple[Store, Manifest, Shards]):
