@@ -103,7 +103,7 @@ RECIPES = {
         spare_frames=1.5,
         spare_size=1.125,
         chosen_on=(1, 3, 5, 7),
-        hindsight="but fusion's modality dropout: tried because a test score without it was low, and not preferred by them",
+        hindsight="but fusion's modality dropout: a test score without it was low, they don't prefer it",
     ),
 }
 
