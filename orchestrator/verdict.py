@@ -142,10 +142,8 @@ def _mean(cells: list[Cell], metric: str) -> str:
 
 def _ends(cells: list[Cell], metric: str) -> tuple[float, float] | None:
     """Of the interval a score is judged by: over seeds or over clips, whichever reaches further."""
-    found = [ends for ends in (ends_of(cells, metric), over_clips(cells)) if ends]
-    if metric != "top1" or not found:
-        return ends_of(cells, metric)
-    return min(low for low, _ in found), max(high for _, high in found)
+    ends, clips = ends_of(cells, metric), over_clips(cells) if metric == "top1" else None
+    return (min(ends[0], clips[0]), max(ends[1], clips[1])) if ends and clips else ends
 
 
 def _keys(cells: list[Cell]) -> tuple[str, ...]:
