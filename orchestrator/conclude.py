@@ -56,14 +56,12 @@ def conclude(folder: Path, judged_by: Looks, study: Study, store: Store, protoco
 def against(record: dict[str, Any], start: Sequence[RunSpec], right: Right) -> Difference | None:
     """Points by which a setting is above the start, over the clips of the folds that the setting was looked at on.
 
-    Of several seeds those that were looked at on as many folds as the first; of an earlier command's folds and seeds
-    those that this one has too. None where a run's predictions are gone.
+    Of several seeds those that were looked at on as many folds as the first. None where a run's predictions are gone.
     """
     theirs = {(spec.data.protocol, spec.seed): spec.key for spec in start}
     by_seed: dict[int, list[tuple[str, str]]] = {}
     for look in record["looks"]:
-        if start_key := theirs.get((look["protocol"], look["seed"])):
-            by_seed.setdefault(look["seed"], []).append((look["key"], start_key))
+        by_seed.setdefault(look["seed"], []).append((look["key"], theirs[look["protocol"], look["seed"]]))
     folds = max(map(len, by_seed.values()), default=0)
     whole = {seed: pairs for seed, pairs in by_seed.items() if len(pairs) == folds}
     ours, starts = (

@@ -1,7 +1,8 @@
 """Test metrics as the paper reports them (section 4.3): top-1, top-5, macro F1.
 
-Beside them k of n, top-1 of seen and of hidden classes, and what is left of a fusion's top-1 without a modality;
-where performances have several views, how many of them a performance has among the test clips on average.
+Beside them k of n; top-1 of seen and of hidden classes and the harmonic mean of the two; what is left of a fusion's
+top-1 without a modality; where performances have several views, how many of them a performance has among the test
+clips on average.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
+from orchestrator.scores import harmonic
 from orchestrator.store import RunFolder
 
 
@@ -46,4 +48,5 @@ def score(labels: np.ndarray, probabilities: np.ndarray, hidden: Sequence[int] =
         if hidden and part.any():
             result |= {f"top1_{name}": float(right[part].mean())}
             result |= {f"k_{name}": int(right[part].sum()), f"n_{name}": int(part.sum())}
-    return result
+    both = harmonic(result.get("top1_seen"), result.get("top1_hidden"))
+    return result if both is None else result | {"harmonic": both}

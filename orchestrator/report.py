@@ -200,12 +200,7 @@ def tables(results: Results) -> list[Table]:
         out.append(_rich(results, "Figure 2: top-1 by share of the training data", [f"{100 * r:g} %" for r in shares]))
         for row in scores.figure2(results):
             _add(out[-1], row["label"], *(_with_counts(score) for score in row["scores"]))
-    if counts := scores.hidden_counts(results):
-        out.append(_rich(results, "Figure 3: top-1, F1 by classes hidden", [f"{x} hidden" for x in counts]))
-        for model, star in BARS:
-            cells = [scores.zero_shot(results, model, star, x) for x in counts]
-            text = [f"{_with_counts(scores.score(at, 'top1'))}, {scores.score(at, 'f1').text}" for at in cells]
-            _add(out[-1], labels.bar_label(results, model, star), *text)
+    out += _terminal_figure3(results)
     for table in _variants(results, lambda key: None):
         out.append(_rich(results, table["title"], ["top-1", "F1", "without IMU", "without video"]))
         for row in table["rows"]:
@@ -224,6 +219,24 @@ def _terminal_table2(results: Results) -> Table:
         interval = "" if results["seeds"] == 1 else f"\n{row['top1'].interval}"
         _add(table, row["label"], _with_counts(row["top1"]) + interval, row["top5"].text, row["f1"].text, *theirs)
     return table
+
+
+def _terminal_figure3(results: Results) -> list[Table]:
+    counts = scores.hidden_counts(results)
+    columns = [f"{x} hidden" for x in counts]
+    whole = _rich(results, "Figure 3: top-1, F1 by classes hidden", columns)
+    parts = _rich(results, "Figure 3: top-1 on seen, on hidden classes, their harmonic mean", columns)
+    for model, star in BARS if counts else ():
+        label, cells = (
+            labels.bar_label(results, model, star),
+            [scores.zero_shot(results, model, star, x) for x in counts],
+        )
+        _add(
+            whole, label, *(f"{_with_counts(scores.score(at, 'top1'))}, {scores.score(at, 'f1').text}" for at in cells)
+        )
+        apart = [[scores.score(at, *part).text for part in scores.APART] for at in cells]
+        _add(parts, label, *(", ".join(texts) for texts in apart))
+    return [whole, parts]
 
 
 def _terminal_paper(results: Results) -> Table:

@@ -33,7 +33,18 @@ for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no n
 # Its traceback of a database that can't be written; `Background` says so in a sentence at the end.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
-FINAL = ("top1", "top5", "f1", "top1_seen", "top1_hidden", "top1_without_imu", "top1_without_video", "k", "n")
+FINAL = (
+    "top1",
+    "top5",
+    "f1",
+    "top1_seen",
+    "top1_hidden",
+    "harmonic",
+    "top1_without_imu",
+    "top1_without_video",
+    "k",
+    "n",
+)
 
 
 def tags(about: dict[str, Any]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """DRIVER of a search: Ray Tune with Optuna and ASHA over settings of a recipe, judged on validation folds alone."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -175,9 +176,9 @@ def tune(
 
 
 def records_of(options: SearchOptions, study: Study, store: Store) -> Path:
-    """A search from another recipe, protocol or manifest has another folder: it is named after its first look."""
-    first = looks(study, judged_by(options))[0]
-    return store.report(PLAN) / f"{options.modality}-{first.key}"
+    """Of one search: named after all the runs that judge its start, so by other folds or seeds it is another."""
+    keys = "".join(spec.key for spec in looks(study, judged_by(options)))
+    return store.report(PLAN) / f"{options.modality}-{hashlib.sha256(keys.encode()).hexdigest()[:16]}"
 
 
 def take_up(storage: optuna.storages.BaseStorage) -> int:

@@ -9,7 +9,7 @@ from orchestrator import labels
 from orchestrator.spec import RunSpec
 
 COLUMNS = {
-    "metrics": ("test_top1", "test_f1", "test_top1_seen", "test_top1_hidden"),
+    "metrics": ("test_top1", "test_f1", "test_top1_seen", "test_top1_hidden", "test_harmonic"),
     "tags": ("modality", "stage", "ratio", "hidden", "seed", "protocol", "recipe", "scale"),
 }
 ORDER = "metrics.`test_top1`"  # by a score MLflow lists the runs; by time it would fold them away under their start

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from datasets import splits
-from orchestrator import conclude
+from orchestrator import conclude, tuning
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.validate import Looks, looks
@@ -71,3 +71,11 @@ def test_a_second_seed_that_was_stopped_is_left_out(study: Study) -> None:
     clips = {s.key + end: {(s.data.protocol,) * 2: end == "!"} for s in start for end in ("", "!")}
     found = conclude.against({"looks": told}, start, clips.get)
     assert found and (found.points, found.seeds, len(found.keys)) == (100, 1, 8)
+
+
+def test_other_folds_or_seeds_are_another_search(study: Study, tmp_path: Path) -> None:
+    """Else a setting that had one look counts as done where four are asked for."""
+    ways = [{}, {"looks": 1}, {"looks": 2}, {"seeds": 2}, {"seeds": 2, "looks": 1}, {"modality": "video"}]
+    folders = [tuning.records_of(tuning.SearchOptions(**way), study, Store(tmp_path)) for way in ways]
+    assert len(set(folders)) == len(ways)
+    assert tuning.records_of(tuning.SearchOptions(settings=5), study, Store(tmp_path)) == folders[0]

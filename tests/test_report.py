@@ -171,6 +171,19 @@ def test_terminal_tables_keep_brackets_and_the_paper_apart(tmp_path):
     assert "distant" not in beside and re.search(r"RGB only.*74\.76", beside)
 
 
+def test_hidden_and_seen_classes_stand_apart_in_the_terminal_and_one_draw_is_called_one(no_plots, tmp_path):
+    results = make(tmp_path / "runs")
+    starred = [cell for cell in results["cells"] if cell["model"] == "fusion" and len(cell["hidden"]["imu"]) == 2]
+    for cell in starred:
+        cell.update(k_hidden=1, top1_hidden=1 / 4, k_seen=6, top1_seen=6 / 8)
+    assert starred
+    [row] = [line for line in terminal(results).splitlines() if "75.00, 25.00, 37.50" in line]
+    assert "IMU* + Depth" in row
+    assert "One seed is one draw" in text_of(write(results, tmp_path))
+    several = text_of(write(make(tmp_path / "more", seeds=2), tmp_path))
+    assert "over draws and trainings together" in several and "one draw" not in several
+
+
 def test_the_terminal_has_intervals_over_seeds(tmp_path):
     text = terminal(make(tmp_path / "runs", seeds=3))
     assert "below a mean its 95 % interval" in text and "83.33 ± 8.33" in text and "62.63 to 100.00" in text
