@@ -103,6 +103,19 @@ def test_paper_cuts_nothing_off(browser: Browser, address: str):
     page.close()
 
 
+def test_a_phone_shows_every_score_without_scrolling_sideways(browser: Browser, no_plots: None, tmp_path: Path):
+    results = make(tmp_path / "runs", seeds=3)
+    ablate(results, tmp_path / "runs")
+    for video in ("depth", "RGB"):
+        path = report.write({**results, "video": video}, tmp_path / "runs", tmp_path / "report")
+        page = show(browser, path.as_uri(), PHONE)
+        for heading in ("#table2", "#variants", "#figure2", "#figure3"):
+            table = page.locator(f"{heading} ~ .scroll:has(table)").first
+            assert table.evaluate("scroll => scroll.scrollWidth - scroll.clientWidth") <= 0, heading
+            assert all(table.locator("td:visible").evaluate_all("cells => cells.map(c => !!c.dataset.name)")), heading
+        page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_can_be_read(browser: Browser, address: str, scheme: str):
     page = show(browser, address, PHONE, scheme)
