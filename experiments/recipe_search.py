@@ -16,7 +16,6 @@ SPACES: dict[str, dict[str, Any]] = {
     "imu": {
         "imu.model.width": ray.tune.choice([32, 48, 64]),
         "imu.model.dropout": ray.tune.uniform(0.0, 0.4),
-        "imu.model.head_dropout": ray.tune.uniform(0.0, 0.6),
         "imu.model.hidden": ray.tune.choice([256, 1024]),
         "imu.optimization.lr": ray.tune.loguniform(5e-4, 4e-3),
         "imu.optimization.weight_decay": ray.tune.loguniform(1e-4, 1e-1),
@@ -40,7 +39,6 @@ SPACES: dict[str, dict[str, Any]] = {
     # Nothing that stage 1 depends on: all settings start from the recipe's own.
     "fusion": {
         "fusion.model.by": ray.tune.choice(["concatenation", "attention"]),
-        "fusion.model.head_dropout": ray.tune.uniform(0.0, 0.7),
         "fusion.model.hidden": ray.tune.choice([128, 512]),
         "fusion.model.finetuned": ray.tune.choice([(), ("Mixed_5c",), ("Mixed_4c", "Mixed_5c")]),
         "fusion.model.finetuned_imu": ray.tune.choice([False, True]),

@@ -25,5 +25,5 @@ def build_fusion(spec: FusionModel, imu: nn.Module, video: nn.Module, classes: i
 
 
 def restore(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Load what a run saved. Before there was a dropout in front of it, an MLP's last layer was head.2."""
-    model.load_state_dict({k.replace("head.2.", "head.3.") if k.startswith("head.2.") else k: state[k] for k in state})
+    """Load what a run saved. While there was a dropout in front of it, an MLP's last layer was head.3."""
+    model.load_state_dict({k.replace("head.3.", "head.2.") if k.startswith("head.3.") else k: state[k] for k in state})

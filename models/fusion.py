@@ -23,9 +23,7 @@ class Fusion(nn.Module):
         where = JOINTS[spec.by]
         self.joint = part(where)(imu.width, video.width, spec.hidden) if where else None
         width = self.joint.width if self.joint else imu.width + video.width
-        self.head = nn.Sequential(
-            nn.Linear(width, spec.hidden), nn.ReLU(), nn.Dropout(spec.head_dropout), nn.Linear(spec.hidden, classes)
-        )
+        self.head = nn.Sequential(nn.Linear(width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, classes))
         self.finetuned = [video.blocks[name] for name in spec.finetuned]
         self.finetuned_imu = spec.finetuned_imu
         self.trunk_end = min(self.finetuned, default=len(video.features))

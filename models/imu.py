@@ -68,7 +68,6 @@ class ImuClassifier(nn.Module):
         self.head = nn.Sequential(
             nn.Linear(self.encoder.width, spec.hidden),
             nn.ReLU(),
-            nn.Dropout(spec.head_dropout),
             nn.Linear(spec.hidden, classes),
         )
 

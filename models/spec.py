@@ -25,7 +25,6 @@ class ImuModel:
     kernels: tuple[int, int, int] = (24, 16, 8)
     dropout: float = 0.1
     hidden: int = 1024
-    head_dropout: float = 0.0
     encoder: str = "cnn"
 
     def __post_init__(self) -> None:
@@ -72,7 +71,6 @@ class FusionModel:
     """
 
     hidden: int = 512
-    head_dropout: float = 0.0
     finetuned: tuple[str, ...] = ("Mixed_4c", "Mixed_5c")
     finetuned_imu: bool = True
     by: str = "concatenation"

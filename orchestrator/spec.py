@@ -157,7 +157,6 @@ NEUTRAL: dict[str, Any] = {
     "data.crop": "frame",
     "data.channels": "colour",
     "data.rate": None,
-    "model.head_dropout": 0.0,
     "model.finetuned_imu": True,
     "model.encoder": "cnn",
     "model.backbone": "s3d",
@@ -180,8 +179,13 @@ GONE: dict[str, Any] = {
     "augmentation.light": 0.0,
     "model.batchnorm": False,
     "model.imu.batchnorm": False,
+    "model.head_dropout": 0.0,
+    "model.imu.head_dropout": 0.0,
     "optimization.average": 0.0,
 }
+
+# Gone as well, but a part of the keys of one-stage runs, which stay known by it.
+STILL_TOLD: dict[str, dict[str, Any]] = {"model.imu": {"head_dropout": 0.0}}
 
 
 def _without_gone(dumped: dict, prefix: str = "") -> dict:
@@ -201,7 +205,7 @@ def _telling(dumped: dict, prefix: str = "") -> dict:
     kept = {}
     for name, value in dumped.items():
         path = prefix + name
-        told = _telling(value, f"{path}.") if isinstance(value, dict) else value
+        told = _telling(value | STILL_TOLD.get(path, {}), f"{path}.") if isinstance(value, dict) else value
         if path not in NEUTRAL or told != NEUTRAL[path]:
             kept[name] = told
     return kept

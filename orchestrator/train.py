@@ -51,7 +51,7 @@ def train(config: dict[str, Any]) -> None:
 
     resumed = folder.load("checkpoint")
     if resumed:
-        model.load_state_dict(resumed["model"])
+        restore(model, resumed["model"])
     elif not spec.parents:
         set_statistics(model, spec, lambda: reader.batches("train", size=64))
     how = spec.optimization

@@ -147,11 +147,11 @@ def test_a_temporal_convolution_in_bf16_has_the_right_weight_gradients(frames: i
     assert (found[0] - exact[0]).norm() < 0.02 * exact[0].norm()
 
 
-def test_weights_from_before_the_heads_dropout_are_read():
+def test_weights_of_a_head_with_dropout_are_read():
     model = build(ImuModel(), 27)
     now = model.state_dict()
-    before = {name.replace("head.3.", "head.2."): value + 1 for name, value in now.items()}
-    assert "head.2.weight" in before and before.keys() != now.keys()
+    before = {name.replace("head.2.", "head.3."): value + 1 for name, value in now.items()}
+    assert "head.3.weight" in before and before.keys() != now.keys()
     expected = {name: value + 1 for name, value in now.items()}
     restore(model, before)
     assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())

@@ -182,7 +182,7 @@ def test_an_option_that_came_later_moves_no_key_while_it_is_neutral() -> None:
 
 def test_a_folder_from_before_an_option_went_is_read_where_it_did_nothing() -> None:
     record = SPECS["imu"].to_json()
-    record["spec"]["model"]["batchnorm"] = False
+    record["spec"]["model"] |= {"batchnorm": False, "head_dropout": 0.0}
     record["spec"]["augmentation"] |= {"zoom": 0.0, "light": 0.0}
     record["spec"]["optimization"]["average"] = 0.0
     assert RunSpec.from_json(record) == SPECS["imu"]
