@@ -13,6 +13,7 @@ import tyro
 
 from datasets.whole import read_json, write_whole
 from experiments.report import Which
+from orchestrator.store import RunFolder
 from orchestrator.terminal import console, refuse_bad_input
 
 FOLDER = Path(__file__).parent / "results"
@@ -32,24 +33,27 @@ SCORES = (
     "k_without_imu",
     "k_without_video",
 )
+LATER = ("protocol_text", "wrong")  # what a result of before gets from today's
 WHAT = ("experiment", "model", "variant", "ratio", "hidden", "seed", "protocol", "key")
 
 
 def record(which: Which) -> int:
     """A result that is in the record already, by its run's key, stays as it was first written.
 
-    Only what is said of how its settings were chosen follows today's report: that may be known better by now. Rows of
-    one cell with other keys are of other settings; the last of them are today's.
+    Only what is said of how its settings were chosen follows today's report, which may know better; and the clips it
+    named wrong are added where its run is in the storage, for a paired test of any two. Rows of one cell with other
+    keys are of other settings; `set` says what `--set` changed, of the others the last are of today's settings.
     """
     file = which.storage.resolve() / "reports" / which.plan / "results.json"
     if not file.exists():
         raise ValueError(f"{file}: no such file; run experiments/{which.plan}.py on this storage.")
     results = read_json(file)
+    results["recipe"], _, results["set"] = results["recipe"].partition(", ")
     name = "-".join(results[part] for part in ABOUT)
     out = FOLDER / f"{re.sub('[^a-z0-9]+', '-', name.lower().replace('_', '-')).strip('-')}.json"
     kept = _kept(out) if out.exists() else []
-    found = {_same(row): row for row in _rows(results)}
-    kept = [row | {"protocol_text": found.get(_same(row), row)["protocol_text"]} for row in kept]
+    found = {_same(row): row for row in _rows(results, which.storage / "runs")}
+    kept = [row | {name: value for name, value in found.get(_same(row), {}).items() if name in LATER} for row in kept]
     known = {(row["experiment"], row["key"]) for row in kept}
     new = [row for row in found.values() if (row["experiment"], row["key"]) not in known]
     FOLDER.mkdir(exist_ok=True)
@@ -72,15 +76,18 @@ def _kept(file: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(results: dict[str, Any], runs: Path) -> list[dict[str, Any]]:
     """Of what is done."""
     source = {part: results[part] for part in MEANT} | {"date": results["created"][:10]}
     source |= {"command": re.sub(r"/\S*/", "", results["command"])}  # no machine's paths
-    return [
-        {part: cell.get(part, "") for part in WHAT} | {s: cell[s] for s in SCORES if cell.get(s) is not None} | source
-        for cell in results["cells"]
-        if cell["status"] == "done"
-    ]
+    source |= {"set": results["set"]} if results["set"] else {}
+    rows = []
+    for cell in (cell for cell in results["cells"] if cell["status"] == "done"):
+        row = {part: cell.get(part, "") for part in WHAT} | {s: cell[s] for s in SCORES if cell.get(s) is not None}
+        right = RunFolder(runs / cell["key"]).right()
+        wrong = {} if right is None else {"wrong": sorted(clip for (_, clip), named in right.items() if not named)}
+        rows.append(row | source | wrong)
+    return rows
 
 
 def _text(about: dict[str, str], rows: list[dict[str, Any]]) -> str:

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from experiments import record
 from experiments.report import Which
+from orchestrator.store import RunFolder
 
 COMMITTED = sorted(record.FOLDER.glob("*.json"))
 
@@ -70,6 +72,20 @@ def test_what_is_known_of_a_choice_by_now_is_said_of_the_result(recorded) -> Non
     assert row["protocol_text"] == "last epoch; chosen by 1, none tested" and row["top1"] == 0.5
 
 
+def test_clips_named_wrong_are_kept_and_what_was_set_is_said(recorded, tmp_path: Path) -> None:
+    """In the file of the recipe that was changed; a result of before gets its clips where its run is there by now."""
+    recorded(results(1, 0.5))
+    folder = RunFolder(tmp_path / "runs" / "key0")
+    folder.path.mkdir(parents=True)
+    clips = {"clip": ["a1", "a2", "a3"], "label": [0, 1, 2], "predicted": [0, 0, 0]}
+    folder.write_predictions(pa.table(clips))
+    rows = rows_of(recorded(results(2, 0.75, recipe="x, imu.model.width 48")))
+    assert [(row["seed"], row["top1"], row.get("wrong"), row.get("set")) for row in rows] == [
+        (0, 0.5, ["a2", "a3"], None),
+        (1, 0.75, None, "imu.model.width 48"),
+    ]
+
+
 def test_a_record_that_does_not_say_it_is_refused(recorded) -> None:
     out = recorded(results(1, 0.5))
     out.write_text(out.read_text().replace('"scale_text": "x", ', ""))
@@ -85,6 +101,7 @@ def test_committed_results_say_what_they_are(file: Path) -> None:
     )
     assert len({(row["experiment"], row["key"]) for row in rows}) == len(rows)
     for row in rows:
+        assert len(row.get("wrong", [None] * (row["n"] - row["k"]))) == row["n"] - row["k"]
         assert f"({head['protocol']})" in row["protocol_text"] and row["k"] / row["n"] == pytest.approx(row["top1"])
 
 
