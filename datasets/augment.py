@@ -35,13 +35,11 @@ def resample(imu_BSC: Tensor, length_B: Tensor, samples: int, how: Augmentation 
 
 
 def vary(imu_BSC: Tensor, how: Augmentation) -> Tensor:
-    """The same movement by a sensor that sits a little rotated, reads a little more or less, and is a little noisy."""
+    """The same movement by a sensor that sits a little rotated and is a little noisy."""
     count, samples, channels = imu_BSC.shape
     x = imu_BSC.reshape(count, samples, channels // 3, 3)
     if how.rotation:
         x = torch.einsum("bscj,bij->bsci", x, rotations(count, how.rotation).to(x))
-    if how.scale:
-        x = x * (1 + how.scale * torch.randn(count, 1, channels // 3, 1).to(x))
     x = x.reshape(count, samples, channels)
     if how.noise:
         spread = x.nan_to_num(nan=0.0) if x.isnan().any() else x  # NaN is where a sensor has no sample

@@ -69,8 +69,6 @@ class Augmentation:
 
     rotation: float = 0.0
     """Of the inertial sensor, standard deviation in degrees."""
-    scale: float = 0.0
-    """Of each triplet of axes, standard deviation as a share of 1."""
     noise: float = 0.0
     """Standard deviation as a share of each channel's own in the clip."""
     warp: float = 0.0

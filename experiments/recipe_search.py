@@ -22,7 +22,6 @@ SPACES: dict[str, dict[str, Any]] = {
         "imu.optimization.batch": ray.tune.choice([16, 32]),
         "imu.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "imu.augmentation.rotation": ray.tune.uniform(0.0, 30.0),
-        "imu.augmentation.scale": ray.tune.uniform(0.0, 0.3),
         "imu.augmentation.noise": ray.tune.uniform(0.0, 0.2),
         "imu.augmentation.warp": ray.tune.uniform(0.0, 0.6),
         "imu.augmentation.crop": ray.tune.uniform(0.0, 0.3),

@@ -11,7 +11,7 @@ def refuse_idle(spec: RunSpec) -> None:
     imu, video, data = spec.kind != "video", spec.kind != "imu", spec.data
     spare = bool(data.stored_frames or data.stored_size)
     # Whether such a run reads it, whether it acts there, and what it lacks otherwise.
-    rules = {"rotation": (imu, True, ""), "scale": (imu, True, ""), "noise": (imu, True, "")}
+    rules = {"rotation": (imu, True, ""), "noise": (imu, True, "")}
     rules |= dict.fromkeys(("warp", "crop"), (imu, bool(data.resampled), ONE_LENGTH))
     rules |= {"video": (video, spare, SPARE), "missing": (imu and video, True, "")}
     for name, value in vars(spec.augmentation).items():

@@ -78,13 +78,10 @@ def selection(study: Study) -> str:
     """What had a say in the result besides the training clips."""
     tested = {s for fold in study.folds() for s in splits.subjects_tested(study.manifest, fold.protocol)}
     recipe, words = study.recipe_used, ["last epoch"]
-    chosen_on = recipe.chosen_on
-    told = sorted(tested & set(chosen_on))
-    if chosen_on and not told:
-        words.append(
-            f"recipe {study.recipe} was chosen by subjects {', '.join(map(str, chosen_on))}, none of them tested"
-            + f" ({recipe.hindsight})" * bool(recipe.hindsight)
-        )
+    told = sorted(tested & set(recipe.chosen_on))
+    if recipe.chosen_on and not told:
+        by = ", ".join(map(str, recipe.chosen_on))
+        words.append(f"recipe {study.recipe} was chosen by subjects {by}, none of them tested")
     if told:
         words.append(f"NOT CLEAN: recipe {study.recipe} was chosen by scores of subjects {', '.join(map(str, told))}")
     if study.set:

@@ -175,6 +175,7 @@ NEUTRAL: dict[str, Any] = {
 
 # Options that didn't pay (experiments/LOG.md), and the value at which they changed nothing: folders of then are read.
 GONE: dict[str, Any] = {
+    "augmentation.scale": 0.0,
     "augmentation.zoom": 0.0,
     "augmentation.light": 0.0,
     "model.batchnorm": False,
@@ -184,8 +185,8 @@ GONE: dict[str, Any] = {
     "optimization.average": 0.0,
 }
 
-# Gone as well, but a part of the keys of one-stage runs, which stay known by it.
-STILL_TOLD: dict[str, dict[str, Any]] = {"model.imu": {"head_dropout": 0.0}}
+# Of these a part of the keys of runs that vary, and of one-stage runs, which stay known by it.
+STILL_TOLD: dict[str, dict[str, Any]] = {"augmentation": {"scale": 0.0}, "model.imu": {"head_dropout": 0.0}}
 
 
 def _without_gone(dumped: dict, prefix: str = "") -> dict:

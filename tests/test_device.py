@@ -24,7 +24,7 @@ from orchestrator.train import update
 
 META = torch.device("meta")
 HOW = Optimization(lr=1e-3, weight_decay=1e-5, batch=4, epochs=1)
-SENSOR = Augmentation(rotation=10, scale=0.1, noise=0.03, warp=0.2, crop=0.1)
+SENSOR = Augmentation(rotation=10, noise=0.03, warp=0.2, crop=0.1)
 
 
 def spec_of(kind: str, manifest: Manifest) -> RunSpec:

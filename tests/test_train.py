@@ -82,7 +82,7 @@ def fused(store: Store, imu: RunSpec, video: RunSpec, whole: RunFolder, seen: Ru
 @pytest.fixture(scope="module")
 def varied(imu: RunSpec) -> RunSpec:
     """With every option of a tuned recipe."""
-    how = Augmentation(rotation=10, scale=0.1, noise=0.03, warp=0.2, crop=0.1)
+    how = Augmentation(rotation=10, noise=0.03, warp=0.2, crop=0.1)
     one_cycle = replace(imu.optimization, optimizer="adamw", schedule="one-cycle", label_smoothing=0.1)
     data = replace(imu.data, resampled=60)
     return replace(imu, data=data, optimization=one_cycle, augmentation=how)
