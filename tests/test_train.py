@@ -23,7 +23,7 @@ from tests import trials
 
 # First losses of seed 0 on the tiny corpus; they move when the code computes something else: then raise spec.CODE.
 GOLDEN = {"whole": [3.29629, 2.45892], "seen": [3.24748], "fused": [3.33129], "varying": [3.28459], "moving": [3.14920]}
-GOLDEN |= {"joint": [3.32633]}
+GOLDEN |= {"joint": [3.34698]}
 
 
 @pytest.fixture(scope="module")
