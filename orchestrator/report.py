@@ -227,15 +227,11 @@ def _terminal_figure3(results: Results) -> list[Table]:
     whole = _rich(results, "Figure 3: top-1, F1 by classes hidden", columns)
     parts = _rich(results, "Figure 3: top-1 on seen, on hidden classes, their harmonic mean", columns)
     for model, star in BARS if counts else ():
-        label, cells = (
-            labels.bar_label(results, model, star),
-            [scores.zero_shot(results, model, star, x) for x in counts],
-        )
-        _add(
-            whole, label, *(f"{_with_counts(scores.score(at, 'top1'))}, {scores.score(at, 'f1').text}" for at in cells)
-        )
-        apart = [[scores.score(at, *part).text for part in scores.APART] for at in cells]
-        _add(parts, label, *(", ".join(texts) for texts in apart))
+        label = labels.bar_label(results, model, star)
+        cells = [scores.zero_shot(results, model, star, x) for x in counts]
+        entries = [(_with_counts(scores.score(at, "top1")), scores.score(at, "f1").text) for at in cells]
+        _add(whole, label, *map(", ".join, entries))
+        _add(parts, label, *(", ".join(scores.score(at, *of).text for of in scores.APART) for at in cells))
     return [whole, parts]
 
 

@@ -37,13 +37,13 @@ FINAL = (
     "top1",
     "top5",
     "f1",
+    "k",
+    "n",
     "top1_seen",
     "top1_hidden",
     "harmonic",
     "top1_without_imu",
     "top1_without_video",
-    "k",
-    "n",
 )
 
 
