@@ -33,18 +33,7 @@ for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no n
 # Its traceback of a database that can't be written; `Background` says so in a sentence at the end.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
-FINAL = (
-    "top1",
-    "top5",
-    "f1",
-    "k",
-    "n",
-    "top1_seen",
-    "top1_hidden",
-    "harmonic",
-    "top1_without_imu",
-    "top1_without_video",
-)
+FINAL = "top1 top5 f1 k n top1_seen top1_hidden harmonic top1_without_imu top1_without_video".split()
 
 
 def tags(about: dict[str, Any]) -> dict[str, str]:
