@@ -13,7 +13,7 @@ import tyro
 
 from datasets.whole import read_json, write_whole
 from experiments.report import Which
-from orchestrator.store import RunFolder
+from orchestrator.store import Store
 from orchestrator.terminal import console, refuse_bad_input
 
 FOLDER = Path(__file__).parent / "results"
@@ -44,7 +44,8 @@ def record(which: Which) -> int:
     named wrong are added where its run is in the storage, for a paired test of any two. Rows of one cell with other
     keys are of other settings; `set` says what `--set` changed, of the others the last are of today's settings.
     """
-    file = which.storage.resolve() / "reports" / which.plan / "results.json"
+    store = Store(which.storage.resolve())
+    file = store.report(which.plan) / "results.json"
     if not file.exists():
         raise ValueError(f"{file}: no such file; run experiments/{which.plan}.py on this storage.")
     results = read_json(file)
@@ -52,7 +53,7 @@ def record(which: Which) -> int:
     name = "-".join(results[part] for part in ABOUT)
     out = FOLDER / f"{re.sub('[^a-z0-9]+', '-', name.lower().replace('_', '-')).strip('-')}.json"
     kept = _kept(out) if out.exists() else []
-    found = {_same(row): row for row in _rows(results, which.storage / "runs")}
+    found = {_same(row): row for row in _rows(results, store)}
     kept = [row | {name: value for name, value in found.get(_same(row), {}).items() if name in LATER} for row in kept]
     known = {(row["experiment"], row["key"]) for row in kept}
     new = [row for row in found.values() if (row["experiment"], row["key"]) not in known]
@@ -76,7 +77,7 @@ def _kept(file: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(results: dict[str, Any], runs: Path) -> list[dict[str, Any]]:
+def _rows(results: dict[str, Any], store: Store) -> list[dict[str, Any]]:
     """Of what is done."""
     source = {part: results[part] for part in MEANT} | {"date": results["created"][:10]}
     source |= {"command": re.sub(r"/\S*/", "", results["command"])}  # no machine's paths
@@ -84,7 +85,7 @@ def _rows(results: dict[str, Any], runs: Path) -> list[dict[str, Any]]:
     rows = []
     for cell in (cell for cell in results["cells"] if cell["status"] == "done"):
         row = {part: cell.get(part, "") for part in WHAT} | {s: cell[s] for s in SCORES if cell.get(s) is not None}
-        right = RunFolder(runs / cell["key"]).right()
+        right = store.run(cell["key"]).right()
         wrong = {} if right is None else {"wrong": sorted(clip for (_, clip), named in right.items() if not named)}
         rows.append(row | source | wrong)
     return rows

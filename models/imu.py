@@ -65,11 +65,8 @@ class ImuClassifier(nn.Module):
     def __init__(self, spec: ImuModel, classes: int):
         super().__init__()
         self.encoder = ImuEncoder(spec)
-        self.head = nn.Sequential(
-            nn.Linear(self.encoder.width, spec.hidden),
-            nn.ReLU(),
-            nn.Linear(spec.hidden, classes),
-        )
+        width = self.encoder.width
+        self.head = nn.Sequential(nn.Linear(width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, classes))
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         return self.head(self.encoder(batch["imu"], batch["imu_length"]))

@@ -62,7 +62,7 @@ def against(record: dict[str, Any], start: Sequence[RunSpec], right: Right) -> D
     by_seed: dict[int, list[tuple[str, str]]] = {}
     for look in record["looks"]:
         by_seed.setdefault(look["seed"], []).append((look["key"], theirs[look["protocol"], look["seed"]]))
-    folds = max(map(len, by_seed.values()), default=0)
+    folds = max(map(len, by_seed.values()))
     whole = {seed: pairs for seed, pairs in by_seed.items() if len(pairs) == folds}
     ours, starts = (
         [{"seed": seed, "status": "done", "keys": [pair[side] for pair in pairs]} for seed, pairs in whole.items()]

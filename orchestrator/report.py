@@ -231,7 +231,7 @@ def _terminal_figure3(results: Results) -> list[Table]:
         cells = [scores.zero_shot(results, model, star, x) for x in counts]
         entries = [(_with_counts(scores.score(at, "top1")), scores.score(at, "f1").text) for at in cells]
         _add(whole, label, *map(", ".join, entries))
-        _add(parts, label, *(", ".join(scores.score(at, *of).text for of in scores.APART) for at in cells))
+        _add(parts, label, *(", ".join(scores.score(at, *of).text for of in scores.APART.values()) for at in cells))
     return [whole, parts]
 
 
