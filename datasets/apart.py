@@ -1,6 +1,6 @@
 """Files that nobody vouches for, read in processes apart: one that crashes, hangs or swells ends alone, and is named.
 
-python -m datasets.apart is such a process: a line of JSON in, ["video", "FILE"], and one out, {"count": 52}.
+python -m datasets.apart is such a process: a line of JSON in, ["video", "FILE"], and one out, a `Found`.
 """
 
 import atexit
@@ -12,15 +12,25 @@ import select
 import signal
 import subprocess
 import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from datasets import decode
+from datasets import units, video
 
 MEMORY_BYTES = 2 << 30
-# The process itself ends at decode.MAX_SECONDS; this is for one that can't.
-MAX_SECONDS = decode.MAX_SECONDS + 30.0
+# The process itself ends at video.MAX_SECONDS; this is for one that can't.
+MAX_SECONDS = video.MAX_SECONDS + 30.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of a file that can be read: its frames or samples; of a video its notes by kind and how long it is shown, of a
+    signal `units.levels`."""
+
+    count: int
+    notes: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    levels: list[list[float]] = field(default_factory=list)
 
 
 class Reader:
@@ -29,8 +39,8 @@ class Reader:
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
 
-    def count(self, kind: str, file: Path, seconds: float = MAX_SECONDS) -> int:
-        """Frames of a "video", samples of a signal of the corpus `kind`. Raises ValueError where it can't be read."""
+    def examine(self, kind: str, file: Path, seconds: float = MAX_SECONDS) -> Found:
+        """What a "video" or a signal of the corpus `kind` holds. Raises ValueError where it can't be read."""
         if self.process and self.process.poll() is not None:
             self.close()
         self.process = process = self.process or _start()
@@ -49,7 +59,7 @@ class Reader:
         answer = json.loads(line)
         if "bad" in answer:
             raise ValueError(answer["bad"])
-        return answer["count"]
+        return Found(**answer)
 
     def close(self) -> None:
         if self.process:
@@ -61,15 +71,15 @@ class Reader:
 _idle: queue.SimpleQueue[Reader] = queue.SimpleQueue()
 
 
-def count(kind: str, file: Path, seconds: float = MAX_SECONDS) -> int:
-    """`Reader.count` by a process that is free; they are kept until this one ends, for starting one takes a second."""
+def examine(kind: str, file: Path, seconds: float = MAX_SECONDS) -> Found:
+    """`Reader.examine` by a process that is free; they are kept until this one ends, for a start takes a second."""
     try:
         reader = _idle.get_nowait()
     except queue.Empty:
         reader = Reader()
         atexit.register(reader.close)
     try:
-        return reader.count(kind, file, seconds)
+        return reader.examine(kind, file, seconds)
     finally:
         _idle.put(reader)
 
@@ -83,15 +93,14 @@ def _start() -> subprocess.Popen[str]:
     return subprocess.Popen(words, cwd=root, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
 
 
-def read(kind: str, file: Path) -> int:
+def read(kind: str, file: Path) -> Found:
     if kind == "video":
-        return decode.count_frames(file)
+        film = video.examine(file)
+        return Found(len(film.stamps), film.notes, film.seconds_shown)
     from datasets import corpora  # whose files check theirs here
 
     signal = corpora.signal(kind, file.parent, file.name)
-    if not (finite := np.isfinite(signal)).all():
-        raise ValueError(f"has {int((~finite).sum())} values that are NaN or infinite")
-    return len(signal)
+    return Found(len(signal), levels=units.levels(signal))
 
 
 def main(memory: int) -> None:
@@ -102,7 +111,7 @@ def main(memory: int) -> None:
     for line in sys.stdin:
         kind, file = json.loads(line)
         try:
-            answer = {"count": read(kind, Path(file))}
+            answer = asdict(read(kind, Path(file)))
         except MemoryError:
             answer = {"bad": f"takes more than {memory >> 20} MB of memory to read"}
         except (ValueError, OSError) as error:

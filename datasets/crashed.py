@@ -30,7 +30,7 @@ def unread(root: Path, videos: Sequence[str]) -> list[BadFile]:
     bad = []
     for video in videos:
         try:
-            apart.count("video", root / video)
+            apart.examine("video", root / video)
         except ValueError as error:
             bad.append(BadFile(video, str(error)))
     return bad

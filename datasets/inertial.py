@@ -11,12 +11,15 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 import scipy.io
+
+from datasets import dialect
+from datasets.file_type import mistaken
 
 # Acceleration in g with gravity, angular rate in deg/s, at 50 Hz: d_iner's columns.
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
+UNITS = ("g", "deg/s")  # of each triplet of axes
+HZ = 50.0
 MAT_COMPRESSED = 15  # the type of an element of a MATLAB 5 file
 MAX_SIGNAL_BYTES = 64 << 20  # of a signal, decompressed; at 50 Hz six channels of doubles fill it in seven hours
 
@@ -35,10 +38,12 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
     """`d_iner` of a UTD-MHAD inertial file: (S, 6), acceleration in g, angular rate in deg/s, 50 Hz."""
     try:
         content = _inflated(file)
+        if b"\x89HDF\r\n\x1a\n" in (content[:8], content[512:520]) or content.startswith(b"MATLAB 7.3"):
+            raise ValueError("is a MATLAB file of version 7.3 (HDF5): save it with save(..., '-v7')")
         found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(io.BytesIO(content))}
         shape, kind = found.get("d_iner", ((), "double"))
         # Of a cell or struct array scipy makes as many objects as its header says, whatever the file holds.
-        if kind in ("cell", "struct", "object", "opaque", "function", "unknown"):
+        if kind in ("cell", "struct", "object", "opaque", "function", "unknown", "logical", "char"):
             raise ValueError(f"d_iner holds {kind}, not numbers")
         if 8 * math.prod(shape) > MAX_SIGNAL_BYTES:
             raise ValueError(f"d_iner is {'x'.join(map(str, shape))}: more than {MAX_SIGNAL_BYTES >> 20} MB")
@@ -46,14 +51,17 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
     except Exception as error:  # scipy raises a dozen kinds on a broken file
         if isinstance(error, ValueError) and str(error).startswith(("d_iner", "is ")):
             raise
+        if other := _text_kind(file):
+            raise ValueError(other) from None
         raise ValueError(f"is no MATLAB file that can be read ({type(error).__name__}: {error})") from None
     if "d_iner" not in content:
-        raise ValueError("has no variable d_iner")
+        raise ValueError(f"has no variable d_iner; it has {', '.join(found)[:200] or 'none'}")
     signal = content["d_iner"]
     if not isinstance(signal, np.ndarray):
         raise ValueError(f"d_iner is a {type(signal).__name__}, not a full matrix (a sparse one?)")
     if signal.ndim != 2 or signal.shape[1] != channels:
-        raise ValueError(f"d_iner is {'x'.join(map(str, signal.shape))}, not samples x {channels}")
+        turned = ": transpose it" if signal.ndim == 2 and signal.shape[0] == channels else ""
+        raise ValueError(f"d_iner is {'x'.join(map(str, signal.shape))}, not samples x {channels}{turned}")
     if signal.dtype.kind not in "fiu":
         raise ValueError(f"d_iner holds {signal.dtype}, not numbers")
     if len(signal) == 0:
@@ -63,6 +71,15 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
     if not np.isfinite(signal).all():
         raise ValueError(f"d_iner has {int((~np.isfinite(signal)).sum())} values that are NaN or infinite")
     return signal
+
+
+def _text_kind(file: Path) -> str | None:
+    head = file.read_bytes()[:64]
+    if head.startswith(b"# Created by Octave"):
+        return "is a text file of Octave's: save it with save -v7"
+    if head.isascii() and 0 not in head and not head.startswith(b"MATLAB"):
+        return "is a text file, not MATLAB's own (save -ascii?): save it with save -v7"
+    return None
 
 
 def _inflated(file: Path) -> bytes:
@@ -90,16 +107,8 @@ def _inflated(file: Path) -> bytes:
 
 def read_csv(file: Path) -> np.ndarray:
     """A CSV whose header names the CHANNELS, in any order, a line a sample at 50 Hz: (S, 6) as read_mat gives it."""
-    content = read_bounded(file)
-    try:
-        table = pyarrow.csv.read_csv(pa.BufferReader(content))
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"is no CSV that can be read ({str(error).splitlines()[0]})") from None
-    if sorted(table.column_names) != sorted(CHANNELS):
-        raise ValueError(f"has the columns {', '.join(table.column_names)[:200]}; it needs {', '.join(CHANNELS)}")
-    numbers = [name for name in CHANNELS if pa.types.is_integer(t := table[name].type) or pa.types.is_floating(t)]
-    if table.num_rows and len(numbers) < len(CHANNELS):
-        raise ValueError(f"has something else than numbers in {', '.join(sorted(set(CHANNELS) - set(numbers)))}")
+    units = {name: UNITS[i // 3] for i, name in enumerate(CHANNELS)}
+    table = dialect.read_columns(read_bounded(file), units)
     if table.num_rows == 0:
         raise ValueError("has no sample")
     columns = [table[name].to_numpy().astype(np.float32) for name in CHANNELS]  # an empty field is NaN
@@ -114,7 +123,10 @@ SIGNALS = {".csv": read_csv, ".mat": read_mat}
 
 def read_signal(file: Path) -> np.ndarray:
     """(S, 6) of a .csv or a .mat, by the end of its name."""
-    return SIGNALS[file.suffix.lower()](file)
+    try:
+        return SIGNALS[file.suffix.lower()](file)
+    except ValueError as error:
+        raise ValueError(mistaken(file) or str(error)) from None
 
 
 def pad_signal(signal: np.ndarray, samples: int) -> tuple[np.ndarray, int]:

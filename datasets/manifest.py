@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datasets.listing import printable
 from datasets.whole import writing
 
 MAX_BYTES = 1 << 30
@@ -35,6 +36,11 @@ SCHEMA = pa.schema(
 class BadFile:
     file: str
     reason: str
+
+    def __post_init__(self) -> None:
+        """A name that is no UTF-8 could stand in no table and on no page."""
+        object.__setattr__(self, "file", printable(self.file))
+        object.__setattr__(self, "reason", printable(self.reason))
 
 
 class BadRecordings(ValueError):

@@ -1,34 +1,47 @@
-"""The header of an MP4 file (ISO/IEC 14496-12): how many frames it holds, in microseconds and without decoding one."""
+"""The header of an MP4 file (ISO/IEC 14496-12): how many frames it shows, in microseconds and without decoding one."""
 
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from datasets.decode import MAX_FRAMES
+import numpy as np
+
+from datasets import apart
+from datasets.containers import FIRST_BOXES, boxes
+from datasets.file_type import mistaken
+from datasets.video import MAX_FRAMES, check_regular
 
 MAX_HEADER_BYTES = 32 << 20  # of MAX_FRAMES frames, each with its size, place and times: some 30 bytes
 
 
 def read_header(file: Path) -> tuple[int, bytes]:
-    """Frames of the video track, and the box that says so: it holds the size of every frame.
+    """Frames that the film shows, and the box that says so: it holds the size of every frame.
 
-    Raises ValueError for what is no MP4 file, is cut off, has no video, or claims more frames than are decoded.
+    Where a header alone doesn't say it (several films, an edit list that hides frames, fragments, frames without
+    content) the file is decoded, in a process apart. Raises ValueError for what is no MP4 file, is cut off, has no
+    video, or claims more frames than are decoded.
     """
-    if not file.is_file():
-        raise ValueError("is no regular file")
+    check_regular(file)
+    try:
+        moov = _moov(file)
+    except ValueError as error:
+        raise ValueError(mistaken(file) or str(error)) from None
+    tracks = [next(_find(track, b"mdia"), b"") for track in _find(moov[8:], b"trak")]
+    films = [track for track in tracks if any(box[8:12] == b"vide" for box in _find(track, b"hdlr"))]
+    if not films:
+        raise ValueError("has no video stream")
+    frames = _plain_frames(moov[8:]) if len(films) == 1 else None
+    if frames is None:
+        frames = apart.examine("video", file).count
+    return frames, moov
+
+
+def _moov(file: Path) -> bytes:
     moov = b""
     with file.open("rb") as f:
         _check_kind(f.read(12))
-        size, at = os.fstat(f.fileno()).st_size, 0
-        while at + 8 <= size:
-            f.seek(at)
-            length, kind = struct.unpack(">I4s", f.read(8))
-            if length == 1:
-                length = int.from_bytes(f.read(8), "big")
-            length = length or size - at
-            if length < 8:
-                raise ValueError("is no MP4 file")
+        size = os.fstat(f.fileno()).st_size
+        for at, length, kind in boxes(f, size):
             if at + length > size:
                 raise ValueError(f"is cut off: it holds {size} bytes, its boxes {at + length}")
             if kind == b"moov":
@@ -36,20 +49,9 @@ def read_header(file: Path) -> tuple[int, bytes]:
                     raise ValueError(f"has a header of {length} bytes, more than {MAX_HEADER_BYTES >> 20} MB")
                 f.seek(at)
                 moov = f.read(length)
-            at += length
     if not moov:
         raise ValueError("is no MP4 file, or cut off: it has no moov box")
-    tracks = [next(_find(track, b"mdia"), b"") for track in _find(moov[8:], b"trak")]
-    films = [track for track in tracks if any(box[8:12] == b"vide" for box in _find(track, b"hdlr"))]
-    if not films:
-        raise ValueError("has no video stream")
-    tables = [table for kind in (b"stsz", b"stz2") for table in _find(films[0], b"minf", b"stbl", kind)]
-    frames = int.from_bytes(tables[0][8:12], "big") if tables else 0
-    if not frames:
-        raise ValueError("has no frame in its video stream")
-    if frames > MAX_FRAMES:
-        raise ValueError(f"has {frames} frames, more than {MAX_FRAMES}")
-    return frames, moov
+    return moov
 
 
 def _check_kind(head: bytes) -> None:
@@ -58,13 +60,56 @@ def _check_kind(head: bytes) -> None:
         raise ValueError(f"is {'an AVI' if head[8:] == b'AVI ' else 'a RIFF'} file, not the MP4 that its name says")
     if head[:4] == b"\x1aE\xdf\xa3":
         raise ValueError("is a Matroska or WebM file, not the MP4 that its name says")
+    if head[4:8] not in FIRST_BOXES:
+        raise ValueError("is no MP4 file, which its name says")
+
+
+def _plain_frames(moov: bytes) -> int | None:
+    """How many frames the only film of a header has; None unless all of them are shown, and none is elsewhere."""
+    [track] = [t for t in _find(moov, b"trak") if any(h[8:12] == b"vide" for h in _find(t, b"mdia", b"hdlr"))]
+    sizes = next(_find(track, b"mdia", b"minf", b"stbl", b"stsz"), b"")
+    frames = int.from_bytes(sizes[8:12], "big")
+    if frames > MAX_FRAMES:
+        raise ValueError(f"has {frames} frames, more than {MAX_FRAMES}")
+    each = np.frombuffer(sizes[12 : 12 + 4 * frames], ">u4") if len(sizes) >= 12 + 4 * frames else np.zeros(1)
+    one_size = int.from_bytes(sizes[4:8], "big")
+    if not frames or any(_find(moov, b"mvex")) or not (one_size or each.all()):
+        return None
+    return frames if _shows_all(moov, track, frames) else None
+
+
+def _shows_all(moov: bytes, track: bytes, frames: int) -> bool:
+    """Whether an edit list, where there is one, begins with the first frame and ends behind the last."""
+    edits = next(_find(track, b"edts", b"elst"), None)
+    if edits is None:
+        return True
+    wide = 8 if edits[:1] == b"\1" else 4
+    if int.from_bytes(edits[4:8], "big") != 1 or edits[8 + 2 * wide :][:4] != b"\0\1\0\0":
+        return False
+    length, start = (int.from_bytes(edits[8 + i * wide :][:wide], "big") for i in (0, 1))
+    scale, duration = _scale_and_duration(next(_find(track, b"mdia", b"mdhd"), b""))
+    movie_scale, _ = _scale_and_duration(next(_find(moov, b"mvhd"), b""))
+    if not scale or not movie_scale:
+        return False
+    # B-frames are stored before they are shown: the edit begins where the first frame is shown.
+    shift = next(_find(track, b"mdia", b"minf", b"stbl", b"ctts"), b"")
+    first = int.from_bytes(shift[12:16], "big", signed=True) if any(shift[4:8]) else 0
+    end, last = start / scale + length / movie_scale, (first + duration * (frames - 0.5) / frames) / scale
+    return start <= first and (not length or end > last)
+
+
+def _scale_and_duration(header: bytes) -> tuple[int, int]:
+    """Units a second, and the length in units, of a mdhd or a mvhd."""
+    if header[:1] == b"\1":
+        return int.from_bytes(header[20:24], "big"), int.from_bytes(header[24:32], "big")
+    return int.from_bytes(header[12:16], "big"), int.from_bytes(header[16:20], "big")
 
 
 def _find(box: bytes, kind: bytes, *path: bytes) -> Iterator[bytes]:
     """The contents of the boxes of this kind, of those within them that `path` names."""
     at = 0
     while at + 8 <= len(box):
-        length, name = struct.unpack(">I4s", box[at : at + 8])
+        length, name = int.from_bytes(box[at : at + 4], "big"), box[at + 4 : at + 8]
         if length < 8:
             return
         if name == kind:

@@ -16,15 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from datasets import corpora, crashed, decode, inertial
+from datasets import corpora, crashed, decode, inertial, remarks
 from datasets.manifest import BadFile, BadRecordings, Manifest
 from datasets.spec import Sampling
 from datasets.whole import FULL, read_json, remove_parts, write_whole, writing
 
-VERSION = 1  # raise it when the content of a shard changes
+VERSION = 2  # raise it when the content of a shard changes
 SHARD_BYTES = 64 << 20
 # A shard's folder is named after all of the recordings.
 KEPT = " The other shards stay for as long as no recording changes; mended or fewer ones are all decoded again."
+NOTES = b"notes"
 COLUMNS = ("row", "label", "video", "video_length", "imu", "imu_length")
 
 
@@ -50,17 +51,25 @@ class Recordings:
 
     def decode(self, rows: Sequence[int] | np.ndarray, columns: Sequence[str] = COLUMNS) -> pa.Table:
         """These manifest rows, as a shard holds them. Raises ValueError naming every file that can't be decoded."""
-        table, bad = self.tried(rows, columns)
+        table, bad, _ = self.tried(rows, columns)
         if table is None:
             raise ValueError("\n".join(f"{self.root / b.file}: {b.reason}" for b in bad))
         return table
 
     def tried(
         self, rows: Sequence[int] | np.ndarray, columns: Sequence[str] = COLUMNS
-    ) -> tuple[pa.Table | None, list[BadFile]]:
-        """`decode`'s table, or None and every file that is in its way: of 100 clips several may be bad."""
+    ) -> tuple[pa.Table | None, list[BadFile], dict[str, dict[str, str]]]:
+        """`decode`'s table, or None and every file that is in its way, for of 100 clips several may be bad; and notes.
+
+        Those are of videos whose scan looked at headers alone, as in `remarks.of_videos`.
+        """
         clips = self.clips.take(pa.array(rows, pa.int64())).to_pylist()
-        read = {name: how for name, how in (("video", self._video), ("imu", self._signal)) if name in columns}
+        notes: dict[str, dict[str, str]] = {}
+
+        def film(clip: dict) -> tuple[np.ndarray, int]:
+            return self._video(clip, lambda words: notes.update({clip["video"]: {"lost": words}}))
+
+        read = {name: how for name, how in (("video", film), ("imu", self._signal)) if name in columns}
         found: dict[str, list[tuple[np.ndarray, int]]] = {name: [] for name in read}
         bad: dict[BadFile, None] = {}  # views share their signals
         for clip in clips:
@@ -70,16 +79,16 @@ class Recordings:
                 except (ValueError, OSError) as error:
                     bad[self._bad(clip[name], str(error))] = None
         if bad:
-            return None, list(bad)
+            return None, list(bad), notes
         made = {"row": pa.array(rows, pa.int64()), "label": pa.array([c["label"] for c in clips], pa.int64())}
         for name, decoded in found.items():
             made[name] = _fixed([values for values, _ in decoded], pa.uint8() if name == "video" else pa.float32())
             made[f"{name}_length"] = pa.array([n for _, n in decoded], pa.int64())
-        return pa.table({name: made[name] for name in COLUMNS if name in columns}), []
+        return pa.table({name: made[name] for name in COLUMNS if name in columns}), [], notes
 
-    def _video(self, clip: dict) -> tuple[np.ndarray, int]:
+    def _video(self, clip: dict, lost: Callable[[str], None]) -> tuple[np.ndarray, int]:
         s = self.sampling
-        return decode.decode_video(self.root / clip["video"], s.frames, clip["frames"], s.size, s.crop)
+        return decode.decode_video(self.root / clip["video"], s.frames, clip["frames"], s.size, s.crop, lost)
 
     def videos(self, rows: Sequence[int]) -> list[str]:
         return self.clips["video"].take(pa.array(rows, pa.int64())).to_pylist()
@@ -110,12 +119,13 @@ class Recordings:
 
 @dataclass(frozen=True)
 class Shards:
-    """`files` in manifest order; `clips` says how many clips each holds."""
+    """`files` in manifest order; `clips` says how many clips each holds; `notes` is what decoding them told."""
 
     folder: Path
     sampling: Sampling
     files: tuple[str, ...]
     clips: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def read(folder: Path) -> "Shards":
@@ -126,7 +136,8 @@ class Shards:
             files, clips = [f["file"] for f in index["files"]], [f["clips"] for f in index["files"]]
             if any(Path(name).name != name or count < 1 for name, count in zip(files, clips, strict=True)):
                 raise ValueError("it names files elsewhere or without clips")
-            return Shards(folder, Sampling(**index["sampling"]), tuple(files), tuple(clips))
+            notes = tuple(str(note) for note in index.get("notes", []))
+            return Shards(folder, Sampling(**index["sampling"]), tuple(files), tuple(clips), notes)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file}: is no index of shards ({type(error).__name__}: {error}).") from None
 
@@ -182,11 +193,12 @@ def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
         try:
             with crashed.counted(file.with_suffix(".begun")) as died:
                 bad = crashed.culprits(recordings.root, recordings.videos(rows), died)
-                table, bad = (None, bad) if bad else recordings.tried(rows)
+                table, bad, notes = (None, bad, {}) if bad else recordings.tried(rows)
                 if table is None:
                     return made | {"bad": json.dumps([[b.file, b.reason] for b in bad])}
                 with writing(file) as part:
-                    write_table(table, part)
+                    # In the shard, for the index is written later, by this start or by another one.
+                    write_table(table.replace_schema_metadata({NOTES: json.dumps(notes)}), part)
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -250,7 +262,11 @@ def write(
     if bad := dict.fromkeys(BadFile(*found) for row in files for found in json.loads(row["bad"])):
         raise BadRecordings(manifest.root, tuple(sorted(bad, key=lambda b: b.file)), KEPT)
     files = [{k: f[k] for k in ("file", "clips", "bytes")} for f in sorted(files, key=lambda f: f["file"])]
+    notes: dict[str, dict[str, str]] = {}
+    for file in files:
+        notes |= json.loads((pq.read_metadata(folder / file["file"]).metadata or {}).get(NOTES, "{}"))
     index = {"version": VERSION, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": files}
+    index["notes"] = remarks.of_videos(notes)
     write_whole(folder / "index.json", json.dumps(index, indent=1))
     return Shards.read(folder)
 

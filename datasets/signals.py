@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from datasets import dialect
 from datasets.inertial import read_bounded
 
 SENSORS: tuple[str, ...] = ("acc_phone", "acc_watch", "gyro", "orientation")
@@ -22,6 +23,8 @@ COLUMNS = ["time", "x", "y", "z"]
 # A line of names: time,x,y,z, of the orientation time,azimuth,pitch,roll.
 NAMES = re.compile(rb'"?time"?(?:,[^,]*){3}', re.IGNORECASE)
 STAMP = r"^(\d{4})(\d\d)(\d\d)_(\d\d:\d\d:\d\d(?:\.\d{1,9})?)$"
+
+MAX_SECONDS = 3600  # of a recording; the release has seconds
 
 Samples = tuple[np.ndarray, np.ndarray]  # time stamps (S,) int64 in ns, values (S, 3) float32
 NONE: Samples = (np.zeros(0, np.int64), np.zeros((0, 3), np.float32))
@@ -34,6 +37,10 @@ def parse(content: bytes) -> Samples:
     Raises ValueError for anything else.
     """
     content, above = _rows(content)
+    return _of_one_recording(_parsed(content, above), above)
+
+
+def _parsed(content: bytes, above: int) -> Samples:
     if not content:
         return NONE
     try:
@@ -53,12 +60,24 @@ def parse(content: bytes) -> Samples:
     return _stamps(rows["time"]), values
 
 
+def _of_one_recording(samples: Samples, above: int = 0) -> Samples:
+    """The same samples. Raises ValueError where one wild stamp would make a time axis of years; `above` as in _rows."""
+    time, _ = samples
+    if len(time) and (length := np.ptp(time) / 1e9) > MAX_SECONDS:
+        row = int(np.argmax(np.abs(time - np.median(time))))
+        raise ValueError(
+            f"has time stamps that are {length:.0f} s apart, and a recording lasts at most {MAX_SECONDS} s: see row"
+            f" {row + above + 1}, {np.datetime64(int(time[row]), 'ns')}"
+        )
+    return samples
+
+
 def _rows(content: bytes) -> tuple[bytes, int]:
     """The rows, none or with an end to the last line, and how many lines stand above them: names, empty ones.
 
     Raises ValueError for a first line that is neither a row nor names.
     """
-    body = content
+    content = body = _with_commas(content)
     if not content[:1].isdigit():
         body = content.removeprefix(b"\xef\xbb\xbf").lstrip()
         first, _, below = body.partition(b"\n")
@@ -72,6 +91,18 @@ def _rows(content: bytes) -> tuple[bytes, int]:
     return body if body.strip() else b"", above
 
 
+def _with_commas(content: bytes) -> bytes:
+    """The columns divided by commas. Raises ValueError for UTF-16 and for decimal commas."""
+    dialect.check_text(content)
+    first = content[:256].split(b"\n", 1)[0]
+    for by in (b";", b"\t"):
+        if by in first:
+            if b"," in content:
+                raise ValueError("has both commas and semicolons or tabs: write its numbers with decimal points")
+            return content.replace(by, b",")
+    return content
+
+
 def parse_all(contents: Sequence[bytes]) -> list[Samples | ValueError]:
     """`parse` of many files, as one where all are whole; in the place of a bad file its error.
 
@@ -82,10 +113,11 @@ def parse_all(contents: Sequence[bytes]) -> list[Samples | ValueError]:
     try:
         bodies = [_rows(content)[0] for content in contents]
         counts = [body.count(b"\n") for body in bodies]
-        time, values = parse(b"".join(bodies))
+        time, values = _parsed(b"".join(bodies), 0)
         if len(time) == sum(counts):
             ends = np.cumsum(counts)[:-1]
-            return list(zip(np.split(time, ends), np.split(values, ends), strict=True))
+            parts = zip(np.split(time, ends), np.split(values, ends), strict=True)
+            return [_of_one_recording(part) for part in parts]
     except ValueError:
         pass
     return [_parsed_or_error(content) for content in contents]

@@ -75,6 +75,23 @@ def split(manifest: Manifest, protocol: str) -> tuple[np.ndarray, np.ndarray]:
     return train, test
 
 
+def unused(manifest: Manifest, name: str) -> str | None:
+    """Which clips a protocol puts on neither side, in a sentence; None where it uses all."""
+    if name == LEAVE_ONE_OUT:
+        return None
+    p = _varied(manifest, name)
+    values = manifest.clips.column(p.column).to_numpy()
+    outside = ~np.isin(values, (*p.train, *p.test))
+    if not outside.any():
+        return None
+    listed = ", ".join(map(str, np.unique(values[outside]).tolist()))
+    named = _named(manifest, p.column)
+    return (
+        f"{outside.sum()} of {len(values)} clips, of {named} {listed}, are on neither side of protocol {name}: they are"
+        " not used"
+    )
+
+
 def _named(manifest: Manifest, column: str) -> str:
     return "sessions" if column == "trial" and manifest.layout == "mmact" else f"{column}s"
 

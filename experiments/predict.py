@@ -14,7 +14,7 @@ from rich.table import Table
 
 from orchestrator.predict import Predictor, predict_files, predict_folder
 from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input
+from orchestrator.terminal import console, refuse_bad_input, tell
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def predict(asked: Asked) -> int:
         raise ValueError("give --video or --imu or both, or else --folder DIR with --out FILE.parquet.")
     predictor = Predictor.of(Store(asked.storage.resolve()), asked.run)
     if asked.folder is None or asked.out is None:
-        probabilities = predict_files(predictor, asked.video, asked.imu)
+        probabilities = predict_files(predictor, asked.video, asked.imu, lambda words: tell(f"note: {words}"))
         table = Table("class", "probability", title=predictor.spec.name, box=None, pad_edge=False)
         for i in probabilities.argsort()[::-1]:
             table.add_row(predictor.classes[i], f"{probabilities[i]:.4f}")
@@ -51,8 +51,11 @@ def predict(asked: Asked) -> int:
     about = {"run": asked.run, "classes": "\n".join(predictor.classes)}
     pq.write_table(found.replace_schema_metadata(about), asked.out)
     bad = [error for error in found["error"].to_pylist() if error]
+    for clip, note in zip(found["clip"].to_pylist(), found["note"].to_pylist(), strict=True):
+        if note:
+            tell(f"note: {clip}: {note}")
     for error in bad:
-        console.print(f"left out: {error}", markup=False, highlight=False)
+        tell(f"left out: {error}")
     console.print(f"{asked.out}: {found.num_rows - len(bad)} of {found.num_rows} clips", highlight=False)
     return 1 if bad else 0
 

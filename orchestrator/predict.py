@@ -1,5 +1,6 @@
 """What a finished run says of recordings that are in no corpus, by the code that training decodes and reads with."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from datasets import apart, corpora, decode, inertial
+from datasets import apart, corpora, decode, inertial, listing, units
 from datasets.manifest import Manifest
 from datasets.spec import LEAST_SAMPLES
+from datasets.video import NOTES, VIDEOS
 from models.build import build, build_fusion, restore
 from models.spec import FusionModel
 from orchestrator.reader import see
@@ -20,6 +22,7 @@ from orchestrator.store import RunFolder, Store
 
 # How UTD-MHAD ends the names of a trial's two files.
 ENDINGS = ("_color", "_inertial")
+Note = Callable[[str], object]
 
 
 def finished(store: Store, key: str) -> RunFolder:
@@ -80,8 +83,13 @@ class Predictor:
         return ("imu", "video") if self.spec.kind == "fusion" else (self.spec.kind,)
 
     @torch.no_grad()
-    def probabilities(self, video: Path | None = None, signal: np.ndarray | None = None) -> np.ndarray:
-        """(K,) float32 of one clip. A fusion does without either; what the run doesn't read is an error."""
+    def probabilities(
+        self, video: Path | None = None, signal: np.ndarray | None = None, note: Note = lambda words: None
+    ) -> np.ndarray:
+        """(K,) float32 of one clip. A fusion does without either; what the run doesn't read is an error.
+
+        `note` is told what is to be known of the recordings, as the scan of a corpus would tell it.
+        """
         data, reads = self.spec.data, self.modalities()
         given = {"imu": signal is not None, "video": video is not None}
         if unread := [name for name in given if given[name] and name not in reads]:
@@ -93,14 +101,30 @@ class Predictor:
         batch = {}
         if "imu" in reads:
             nothing = np.zeros((LEAST_SAMPLES, self.channels), np.float32)
-            batch |= clip_signal(data, nothing if signal is None else signal)
+            batch |= clip_signal(data, nothing if signal is None else corpora.check(self.layout, signal))
+        # Nobody vouches for it: first in a process apart, which a file that crashes or swells ends alone.
+        found = apart.examine("video", video) if video else None
         if "video" in reads:
-            batch |= clip_video(data, video)
+            batch |= clip_video(data, video, found)
+        self._remark(signal, found, note)
         batch = see(batch, data, None)
         for name in reads:
             if not given[name]:  # all of it is padding, as a missing modality is in training
                 batch[f"{name}_length"] = torch.zeros_like(batch[f"{name}_length"])
         return self.model(batch).float().softmax(1)[0].numpy()
+
+    def _remark(self, signal: np.ndarray | None, film: apart.Found | None, note: Note) -> None:
+        """Tells `note` what the scan of a corpus would tell of these two."""
+        corpus = corpora.of(self.layout)
+        for kind, detail in film.notes.items() if film else ():
+            note(f"{NOTES[kind]}{f' ({detail})' if detail else ''}")
+        warnings = []
+        if signal is not None:
+            warnings.append(units.warning([units.levels(signal)], corpus.units))
+        if signal is not None and film and "slow" not in film.notes:
+            warnings.append(units.rate_warning([len(signal)], [film.seconds], corpus.hz))
+        for words in filter(None, warnings):
+            note(f"WARNING: {words}")
 
 
 def check_length(signal: np.ndarray) -> None:
@@ -116,19 +140,21 @@ def clip_signal(data: DataSpec, signal: np.ndarray) -> dict[str, torch.Tensor]:
     return {"imu": torch.from_numpy(padded)[None], "imu_length": torch.tensor([length])}
 
 
-def clip_video(data: DataSpec, video: Path | None) -> dict[str, torch.Tensor]:
-    """A batch of one video, as the shards hold it; without a video, of nothing."""
+def clip_video(data: DataSpec, file: Path | None, found: apart.Found | None = None) -> dict[str, torch.Tensor]:
+    """A batch of one video, as the shards hold it; without a video, of nothing. `found` is what examining it gave."""
     frames, size = data.stored_frames or data.frames, data.stored_size or data.size
     assert frames and size
-    if video:
-        # Nobody vouches for it: first in a process apart, which a file that crashes or swells ends alone.
-        pixels, length = decode.decode_video(video, frames, apart.count("video", video), size, data.crop)
+    if file:
+        total = (found or apart.examine("video", file)).count
+        pixels, length = decode.decode_video(file, frames, total, size, data.crop)
     else:
         pixels, length = np.zeros((frames, size, size, 3), np.uint8), 0
     return {"video": torch.from_numpy(pixels)[None], "video_length": torch.tensor([length])}
 
 
-def predict_files(predictor: Predictor, video: Path | None, imu: Path | None) -> np.ndarray:
+def predict_files(
+    predictor: Predictor, video: Path | None, imu: Path | None, note: Note = lambda words: None
+) -> np.ndarray:
     """(K,). `imu` is a file, or of MMAct a folder of its sensors' files. Raises ValueError that names what is bad."""
     for file in filter(None, (video, imu)):
         if not file.exists():
@@ -137,7 +163,7 @@ def predict_files(predictor: Predictor, video: Path | None, imu: Path | None) ->
     try:
         signal = read_own(predictor, imu) if imu else None
         at = video
-        return predictor.probabilities(video, signal)
+        return predictor.probabilities(video, signal, note)
     except ValueError as error:
         raise ValueError(f"{at}: {error}" if at and not str(error).startswith(str(at)) else str(error)) from None
 
@@ -146,7 +172,7 @@ def read_own(predictor: Predictor, imu: Path) -> np.ndarray:
     """(S, C) as the run's corpus reads it. Raises ValueError where it is too short or none."""
     named = corpora.of(predictor.layout).own(imu)
     if imu.is_file():
-        apart.count(predictor.layout, imu)
+        apart.examine(predictor.layout, imu)
     signal = corpora.signal(predictor.layout, imu.parent, named, predictor.spec.data.rate)
     check_length(signal)
     return signal
@@ -155,13 +181,13 @@ def read_own(predictor: Predictor, imu: Path) -> np.ndarray:
 def clips(layout: str, folder: Path) -> dict[str, dict[str, Path]]:
     """The clips below a folder: a video and a signal of one name belong together, in whichever folders they lie."""
     found: dict[str, dict[str, Path]] = {}
-    for file in sorted(folder.rglob("*")):
-        kind = "video" if file.suffix.lower() in decode.VIDEOS and file.is_file() else None
+    for file in listing.walk(folder):
+        kind = "video" if file.suffix.lower() in VIDEOS and file.is_file() else None
         with suppress(ValueError):
             kind = kind or (corpora.of(layout).own(file) and "imu")
         if kind is None:
             continue
-        name = file.name if file.is_dir() else file.stem
+        name = listing.printable(file.name if file.is_dir() else file.stem)
         for ending in ENDINGS:
             name = name.removesuffix(ending)
         if kind in found.setdefault(name, {}):
@@ -171,7 +197,10 @@ def clips(layout: str, folder: Path) -> dict[str, dict[str, Path]]:
 
 
 def predict_folder(predictor: Predictor, folder: Path) -> pa.Table:
-    """A row a clip: clip, predicted (a class), probabilities, and error where a file is bad: then those are null."""
+    """A row a clip: clip, predicted (a class), probabilities, what is to be known of its recordings, and error.
+
+    Where a file is bad the prediction is null.
+    """
     if not folder.is_dir():
         raise ValueError(f"--folder {folder}: no such folder.")
     reads, rows = predictor.modalities(), []
@@ -179,17 +208,18 @@ def predict_folder(predictor: Predictor, folder: Path) -> pa.Table:
         mine = {kind: file for kind, file in files.items() if kind in reads}
         if not mine:
             continue
+        notes: list[str] = []
         row = {"clip": name, "predicted": None, "probabilities": None, "error": None}
         try:
-            probabilities = predict_files(predictor, mine.get("video"), mine.get("imu"))
+            probabilities = predict_files(predictor, mine.get("video"), mine.get("imu"), notes.append)
             row |= {"predicted": predictor.classes[probabilities.argmax()], "probabilities": probabilities}
         except ValueError as error:
-            row["error"] = str(error)
-        rows.append(row)
+            row["error"] = listing.printable(str(error))
+        rows.append(row | {"note": "; ".join(notes) or None})
     if not rows:
         raise ValueError(
             f"--folder {folder}: holds no {' or '.join(reads)} recording of {predictor.layout}'s kind"
-            f" ({', '.join(sorted(decode.VIDEOS))}; .csv, .mat, or of MMAct a folder of its sensors' .csv)."
+            f" ({', '.join(sorted(VIDEOS))}; .csv, .mat, or of MMAct a folder of its sensors' .csv)."
         )
     columns = [("clip", pa.string()), ("predicted", pa.string()), ("probabilities", pa.list_(pa.float32()))]
-    return pa.Table.from_pylist(rows, pa.schema([*columns, ("error", pa.string())]))
+    return pa.Table.from_pylist(rows, pa.schema([*columns, ("note", pa.string()), ("error", pa.string())]))

@@ -48,7 +48,7 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
     nodes = cluster.nodes()
     console.print(preflight.table(plan, study, store, nodes, options.concurrency, tracking, options.read))
     if options.read == "shards":
-        write_shards(study, store)
+        study = write_shards(study, store)
     return plan, study, store
 
 
@@ -107,9 +107,11 @@ def open_study(options: Options) -> tuple[Study, Store]:
     manifest.write(store.manifest(manifest.digest))
     console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips, video shows {manifest.video}")
     for bad in manifest.bad:
-        console.print(f"left out: {bad.file}: {bad.reason}", markup=False)
+        tell(f"left out: {bad.file}: {bad.reason}")
+    unused = splits.unused(manifest, protocol)
+    manifest = replace(manifest, notes=(*manifest.notes, *([unused] if unused else ())))
     for note in manifest.notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
+        tell(f"note: {note}")
     weights = pretrained.name(options.weights)
     study = Study(
         manifest, options.scale, options.recipe, protocol, weights, options.workers, options.gpus, set=options.set
@@ -148,7 +150,8 @@ def simulate_plan(plan: Plan, study: Study, store: Store, options: Options) -> N
     console.print(f"seconds of {source}", highlight=False)
 
 
-def write_shards(study: Study, store: Store) -> None:
+def write_shards(study: Study, store: Store) -> Study:
+    """The study with what decoding told of its recordings."""
     from datasets import shards
 
     began = time.monotonic()
@@ -158,3 +161,6 @@ def write_shards(study: Study, store: Store) -> None:
         undecoded.remember(scans(store), study.manifest.root, error.bad)
         raise
     console.print(f"shards: {len(made.files)} in {made.folder} ({time.monotonic() - began:.1f} s)")
+    for note in made.notes:
+        tell(f"note: {note}")
+    return replace(study, manifest=replace(study.manifest, notes=(*study.manifest.notes, *made.notes)))

@@ -2,12 +2,13 @@
 
 A request's rows have `video` (the bytes of an AVI, MP4, MOV, Matroska or WebM, in base64), `imu` (rows of ax, ay, az in
 g and gx, gy, gz in deg/s at 50 Hz; of MMAct its 12 channels at the run's rate, null where a sensor has no sample), or
-both; a row of the answer has each class's probability.
+both; a row of the answer has each class's probability. Where something is to be known of a recording, as that its unit
+is implausible, the rows have a `note` besides.
 """
 
 import base64
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,8 @@ from mlflow.models import ModelSignature, set_model
 from mlflow.pyfunc import PythonModel, log_model, save_model  # pyright: ignore[reportPrivateImportUsage]
 from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
-from orchestrator.predict import Predictor
+from datasets import corpora, units
+from orchestrator.predict import Note, Predictor
 from orchestrator.secret import without_secrets
 from orchestrator.store import Store
 
@@ -36,25 +38,37 @@ class Served(PythonModel):
         self.predictor = Predictor.of(Store(Path(context.artifacts["storage"])), context.model_config["run"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        rows = [self.probabilities(row) for row in model_input.to_dict("records")]
-        return pd.DataFrame(rows, columns=pd.Index(self.predictor.classes))
+        notes: list[list[str]] = []
+        rows = []
+        for row in model_input.to_dict("records"):
+            notes.append([])
+            rows.append(self.probabilities(row, notes[-1].append))
+        found = pd.DataFrame(rows, columns=pd.Index(self.predictor.classes))
+        return found.assign(note=["; ".join(of) for of in notes]) if any(notes) else found
 
-    def probabilities(self, row: dict[str, Any]) -> np.ndarray:
+    def probabilities(self, row: dict[str, Any], note: Note) -> np.ndarray:
         """(K,). Raises ValueError for what the run can't predict from."""
         # What a row lacks comes as None or NaN.
         video, imu = row.get("video"), row.get("imu")
         signal = None
         if isinstance(imu, list | np.ndarray):
-            signal = np.array([list(sample) for sample in imu], np.float32)  # pyright: ignore[reportArgumentType]
-        channels = self.predictor.channels
-        if signal is not None and signal.shape[1:] != (channels,):
-            raise ValueError(f"imu is {'x'.join(map(str, signal.shape))}, not samples x {channels}")
+            signal = table_of(imu, self.predictor.layout)
         if not isinstance(video, str):
-            return self.predictor.probabilities(None, signal)
+            return self.predictor.probabilities(None, signal, note)
         with tempfile.NamedTemporaryFile() as file:  # FFmpeg tells a format by its content
             file.write(base64.b64decode(video, validate=True))
             file.flush()
-            return self.predictor.probabilities(Path(file.name), signal)
+            return self.predictor.probabilities(Path(file.name), signal, note)
+
+
+def table_of(imu: Iterable[Iterable[float | None]], layout: str) -> np.ndarray:
+    """A request's signal (S, C). Raises ValueError where a scan of the corpus would refuse it."""
+    samples = [list(sample) for sample in imu]
+    try:
+        return corpora.check(layout, np.array(samples, np.float32))  # pyright: ignore[reportArgumentType]
+    except ValueError as error:
+        widths = sorted({len(sample) for sample in samples})
+        raise ValueError(f"imu {error}" if len(widths) == 1 else f"imu has samples of {widths} channels") from None
 
 
 def write(folder: Path, storage: Path, key: str) -> None:
@@ -126,7 +140,10 @@ def example(predictor: Predictor) -> pd.DataFrame:
                 container.mux(stream.encode())
             row["video"] = base64.b64encode(Path(file.name).read_bytes()).decode()
     if "imu" in predictor.modalities():
-        row["imu"] = [[0.0] * predictor.channels] * 50
+        stated = corpora.of(predictor.layout).units or (None,) * (predictor.channels // 3)
+        down = np.repeat([units.GRAVITY.get(unit or "", 0.0) for unit in stated], 3) * ([0.0, 1.0, 0.0] * len(stated))
+        tremor = 0.01 * np.sin(np.arange(50.0)[:, None] + np.arange(predictor.channels))
+        row["imu"] = (down + tremor).tolist()
     return pd.DataFrame([row])
 
 

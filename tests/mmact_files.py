@@ -12,7 +12,7 @@ from datasets import corpora, signals
 from datasets.manifest import BadRecordings, Manifest
 
 STAMP = "20181016_13:37:28"
-ROWS = "".join(f"{STAMP}.{i:02d}0000,{i},9.8,-0.5\n" for i in range(60))
+ROWS = "".join(f"{STAMP}.{i:02d}0000,{i / 10:g},9.8,-0.5\n" for i in range(60))
 
 
 def written(file: Path, images: Sequence[np.ndarray], keyframes: tuple[int, ...] = (0,), kind: str = "mp4") -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from datasets import apart, decode, inertial
+from datasets import apart, decode, inertial, video
 from datasets.corpora import about
 from datasets.corpora.pairs import Pair, checked
 from datasets.manifest import BadFile
@@ -46,7 +46,7 @@ def test_frames_of_100_megapixels_are_refused_before_there_is_memory_for_them(
     assert file.stat().st_size < 500_000
     with pytest.raises(ValueError, match="is no video that can be decoded"):
         decode.count_frames(file)
-    monkeypatch.setattr(decode, "MAX_PIXELS", 200_000_000)
+    monkeypatch.setattr(video, "MAX_PIXELS", 200_000_000)
     with pytest.raises(ValueError, match="10000x10000, more than 8192 on a side"):
         decode.count_frames(file)
 
@@ -56,7 +56,7 @@ def test_a_video_has_so_many_frames_and_seconds(tmp_path: Path, monkeypatch: pyt
     assert decode.count_frames(file) == 6
     with pytest.raises(ValueError, match=r"takes more than 1e-09 s to decode|can't|Immediate exit"):
         decode.count_frames(file, seconds=1e-9)
-    monkeypatch.setattr(decode, "MAX_FRAMES", 5)
+    monkeypatch.setattr(video, "MAX_FRAMES", 5)
     with pytest.raises(ValueError, match="has more than 5 frames"):
         decode.count_frames(file)
     with pytest.raises(ValueError, match=r"a\.avi: has more than 5 frames"):
@@ -125,8 +125,8 @@ def test_a_signal_takes_no_more_memory_than_its_process_may(tmp_path: Path, monk
     reader = apart.Reader()
     try:
         with pytest.raises(ValueError, match=r"takes more than 160 MB of memory|MemoryError"):
-            reader.count("utd-mhad", file)
-        assert reader.count("utd-mhad", signal_file(tmp_path / "b.mat")) == 20, "the same process goes on"
+            reader.examine("utd-mhad", file)
+        assert reader.examine("utd-mhad", signal_file(tmp_path / "b.mat")).count == 20, "the same process goes on"
     finally:
         reader.close()
 
@@ -135,20 +135,20 @@ def test_what_hangs_or_crashes_ends_alone(tmp_path: Path) -> None:
     file = signal_file(tmp_path / "a.mat")
     reader = apart.Reader()
     try:
-        assert reader.count("utd-mhad", file) == 20
+        assert reader.examine("utd-mhad", file).count == 20
         assert reader.process
         reader.process.send_signal(signal.SIGSTOP)
         with pytest.raises(ValueError, match=r"takes more than 0\.3 s to read"):
-            reader.count("utd-mhad", file, seconds=0.3)
-        assert reader.count("utd-mhad", file) == 20
+            reader.examine("utd-mhad", file, seconds=0.3)
+        assert reader.examine("utd-mhad", file).count == 20
         crashing = reader.process
         crashing.send_signal(signal.SIGSTOP)
         killer = threading.Thread(target=lambda: (time.sleep(0.2), crashing.send_signal(signal.SIGKILL)))
         killer.start()
         with pytest.raises(ValueError, match=r"ended the process that read it \(SIGKILL\)"):
-            reader.count("utd-mhad", file)
+            reader.examine("utd-mhad", file)
         killer.join()
-        assert reader.count("utd-mhad", file) == 20
+        assert reader.examine("utd-mhad", file).count == 20
     finally:
         reader.close()
 
@@ -164,7 +164,7 @@ def test_the_scan_names_what_it_could_not_read(tmp_path: Path) -> None:
     video, mat = film(tmp_path / "a1_s1_t1_color.avi"), tmp_path / "a1_s1_t1_inertial.mat"
     mat.write_bytes(HEADER + matrix(10**8, b""))
     pair = Pair("a1_s1_t1", 1, 1, 0, video, mat)
-    clips, bad = checked(tmp_path, "utd-mhad", [pair])
+    clips, bad, _ = checked(tmp_path, "utd-mhad", [pair])
     assert not len(clips) and bad == [BadFile(mat.name, "d_iner is 100000000x6: more than 64 MB")]
     buffer = io.BytesIO()
     savemat(buffer, {"d_iner": np.zeros((7, 6))})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from datasets import decode, inertial
+from datasets import decode, inertial, video
 
 SIZE = 24
 
@@ -115,7 +115,7 @@ CONTAINERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("ending", sorted(decode.VIDEOS))
+@pytest.mark.parametrize("ending", sorted(video.VIDEOS))
 def test_a_video_of_every_container_gives_its_frames_in_order(ending: str, tmp_path: Path) -> None:
     """Left red, above right blue, below right greener from frame to frame."""
     container, codec = CONTAINERS[ending]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from datasets import corpora, decode, inertial, mp4
+from datasets import corpora, decode, inertial, mp4, video
 from datasets.corpora import about
 from datasets.corpora.pairs import Pair, checked
 from tests import fuzzing
@@ -79,7 +79,7 @@ def scanned(kind: str, folder: Path, content: bytes) -> None:
     changed.write_bytes(content)
 
     def read() -> None:
-        clips, found = checked(folder, "class-folders", [Pair("a", 1, 1, 0, video, imu)])
+        clips, found, _ = checked(folder, "class-folders", [Pair("a", 1, 1, 0, video, imu)])
         if found:
             raise ValueError("; ".join(f"{bad.file}: {bad.reason}" for bad in found))
         frames, length = decode.decode_video(video, 4, clips["frames"][0].as_py(), 16, "motion")
@@ -99,7 +99,7 @@ def read_alone(file: Path) -> object:
         frames, _ = mp4.read_header(file)
     except ValueError as error:
         raise ValueError(f"{file.name}: {error}") from None
-    assert 0 < frames <= decode.MAX_FRAMES
+    assert 0 < frames <= video.MAX_FRAMES
     return frames
 
 

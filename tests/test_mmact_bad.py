@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from datasets import corpora, decode, mp4, shards, undecoded
+from datasets import corpora, decode, mp4, shards, undecoded, video
 from datasets.corpora import mmact
 from datasets.spec import Sampling
 from tests.mmact_files import ROWS, SIX, STAMP, Tree, bad, csv_of, put, read, written
@@ -80,14 +80,15 @@ def promising(film: bytes, frames: int) -> bytes:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda film: b"", "has no moov box"),
+        (lambda film: b"", "is empty: copy or download it again"),
+        (lambda film: b"film" * 99, "is no MP4 file"),
         (lambda film: film[: len(film) // 2], "is cut off"),
         (lambda film: written(Path("film.avi"), SIX, kind="avi").read_bytes(), "is an AVI file, not the MP4"),
         (lambda film: b"\x1aE\xdf\xa3" * 9, "is a Matroska or WebM file, not the MP4"),
         (lambda film: sound_only(), "has no video stream"),
         (lambda film: box(b"ftyp") + box(b"moov", length=1 << 62), "is cut off"),
         (lambda film: box(b"moov", bytes(mp4.MAX_HEADER_BYTES)), "more than 32 MB"),
-        (lambda film: promising(film, decode.MAX_FRAMES + 1), "has 200001 frames, more than 200000"),
+        (lambda film: promising(film, video.MAX_FRAMES + 1), "has 200001 frames, more than 200000"),
         (lambda film: promising(film, 2**32 - 1), "has 4294967295 frames, more than 200000"),
     ],
 )
@@ -175,11 +176,11 @@ def test_a_sensor_that_goes_bad_after_the_manifest_is_named(tree: Tree) -> None:
     with pytest.raises(ValueError, match=rf"^{file}: is no CSV of time,x,y,z .*Row #1: Expected 4 columns, got 3"):
         recordings.decode([0])
     file.write_text(ROWS * 2)
-    _, [named] = recordings.tried([0, 1])
+    _, [named], _ = recordings.tried([0, 1])
     assert named.file == "acc_phone_clip/subject1/scene1/session1/walking.csv"
     assert named.reason == "with its other sensors, a signal of 120 samples doesn't fit into 60"
     file.unlink()
-    _, [named] = recordings.tried([0, 1])
+    _, [named], _ = recordings.tried([0, 1])
     assert (named.file, named.reason) == (str(file.relative_to(folder)), "can't be read (No such file or directory)")
 
 
@@ -222,7 +223,7 @@ def test_a_second_keyframe_changes_no_frame(tmp_path: Path) -> None:
     kept, count = decode.decode_video(file, 8, 20, 24)
     assert count == 8
     for i, at in enumerate(decode.sample_times(20, 8)):
-        np.testing.assert_array_equal(kept[i].reshape(24, 72), decode._scaled(frames[at], 24, 24))
+        np.testing.assert_array_equal(kept[i], decode._scaled(frames[at], 24, 24))
 
 
 def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> None:
@@ -233,7 +234,7 @@ def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> 
     for name in names:
         (folder / name).write_bytes(film[:at] + b"\xff" * 600 + film[at + 600 :])
     found = read(folder)
-    table, wrong = shards.Recordings.of(found, Sampling(4, 16, 60, channels=12)).tried(range(4))
+    table, wrong, _ = shards.Recordings.of(found, Sampling(4, 16, 60, channels=12)).tried(range(4))
     assert table is None and [b.file for b in wrong] == names and all(b.reason for b in wrong)
     undecoded.remember(folder.parent / "scans", found.root, wrong[:1])
     undecoded.remember(folder.parent / "scans", found.root, wrong[1:])

@@ -173,7 +173,7 @@ def test_another_corpus_has_utd_mhads_recipe_that_nobody_chose_on_it(
 ) -> None:
     own, papers = recipe_of(name, "class-folders"), recipe_of(name, "utd-mhad")
     assert own.chosen_on == () and own == replace(papers, chosen_on=())
-    nine = replace(corpora.of("class-folders"), channels=9)
+    nine = replace(corpora.of("class-folders"), channels=9, units=())
     monkeypatch.setattr(corpora, "of", lambda layout: nine)
     model = recipe_of(name, "class-folders").models["imu"]
     assert isinstance(model, ImuModel) and model.channels == 9

@@ -31,7 +31,7 @@ def times(folder: Path) -> dict[str, int]:
 
 def test_the_index_is_a_frozen_surface(written: Shards, manifest: Manifest) -> None:
     index = json.loads((written.folder / "index.json").read_text())
-    assert set(index) == {"version", "manifest", "sampling", "files"}
+    assert set(index) == {"version", "manifest", "sampling", "files", "notes"} and index["notes"] == []
     assert (index["version"], index["manifest"]) == (shards.VERSION, manifest.digest)
     assert index["sampling"] == {"frames": 8, "size": 32, "samples": manifest.max_samples, "crop": "frame"}
     assert [set(file) for file in index["files"]] == [{"file", "clips", "bytes"}] * 6

@@ -64,23 +64,23 @@ def with_value(value: float) -> Spoil:
 
 SPOILED: dict[str, tuple[str, Spoil, str]] = {
     "a cut-off video": (VIDEO, cut, "cut off: its header says"),
-    "a video of no bytes": (VIDEO, filled(b""), "no video that can be decoded"),
+    "a video of no bytes": (VIDEO, filled(b""), "is empty: copy or download it again"),
     "text called .avi": (VIDEO, filled(b"not a film, only words\n" * 99), "no video that can be decoded"),
     "no inertial file": (VIDEO, lambda file: (file.parents[1] / MAT).unlink(), "no inertial recording beside it"),
     "no video": (MAT, lambda file: (file.parents[1] / VIDEO).unlink(), "no video recording beside it"),
-    "text called .mat": (MAT, filled(b"ax,ay,az\n" * 99), "no MATLAB file"),
-    "a .mat of no bytes": (MAT, filled(b""), "no MATLAB file"),
+    "text called .mat": (MAT, filled(b"ax,ay,az\n" * 99), "is a text file, not MATLAB's own"),
+    "a .mat of no bytes": (MAT, filled(b""), "is empty: copy or download it again"),
     "a cut-off .mat": (MAT, cut, "no MATLAB file"),
     "no d_iner": (MAT, mat(SIGNAL, "signal"), "no variable d_iner"),
     "NaN": (MAT, with_value(np.nan), "1 values that are NaN or infinite"),
     "infinity": (MAT, with_value(-np.inf), "1 values that are NaN or infinite"),
     "infinite as float32": (MAT, with_value(1e39), "1 values that are NaN or infinite"),
     "five columns": (MAT, mat(SIGNAL[:, :5]), "90x5, not samples x 6"),
-    "transposed": (MAT, mat(SIGNAL.T), "6x90, not samples x 6"),
+    "transposed": (MAT, mat(SIGNAL.T), "6x90, not samples x 6: transpose it"),
     "no samples": (MAT, mat(SIGNAL[:0]), "d_iner is empty"),
     "complex": (MAT, mat(SIGNAL * 1j), "holds complex128, not numbers"),
     "a cell array": (MAT, mat(SIGNAL.astype(str).astype(object)), "holds cell, not numbers"),
-    "text inside": (MAT, mat("123456"), "not samples x 6"),
+    "text inside": (MAT, mat("123456"), "d_iner holds char, not numbers"),
     "sparse": (MAT, mat(csc_matrix(SIGNAL)), "sparse"),
 }
 

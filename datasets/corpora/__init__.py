@@ -1,6 +1,7 @@
 """The corpora there are, and how a folder of recordings becomes a Manifest. A new one: datasets/README.md."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -8,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets import undecoded
+from datasets import listing, undecoded
 from datasets.corpora import mmact
 from datasets.corpora.corpus import Corpus
-from datasets.manifest import BadRecordings, Manifest
+from datasets.manifest import BadFile, BadRecordings, Manifest
 
-VERSION = 2  # raise it when a reader judges files otherwise: what was remembered of them is read again
+VERSION = 3  # raise it when a reader judges files otherwise: what was remembered of them is read again
+AWAY = "is kept in iCloud and not downloaded: open its folder in the Finder and download it"
 # Of `--corpus`, by the file of this folder that reads them: a synthetic corpus is written in a real one's layout. A
 # Manifest's layout is one of these names too.
 CORPORA = {
@@ -52,19 +54,22 @@ def read(
         raise ValueError(f"{folder}: no such folder. Give the one that holds the recordings with --recordings.")
     seen = hashlib.sha256(f"{VERSION} {corpus} {folder.resolve()}".encode())
     for line in reader.seen(folder):
-        seen.update(line.encode())
+        seen.update(os.fsencode(line))
     remembered = cache / f"{seen.hexdigest()[:16]}.parquet"
     manifest = _remembered(remembered, say)
     if manifest is None:
         manifest = reader.read(folder)
+        away = [BadFile(str(file.relative_to(folder)), AWAY) for file in listing.not_downloaded(folder)]
+        manifest = replace(manifest, bad=(*manifest.bad, *away))
         manifest.write(remembered)
     if manifest.bad and not skip_bad:
         raise BadRecordings(folder, manifest.bad)
     if skip_bad:
         manifest = undecoded.without(cache, manifest)
-        manifest = mmact.noted(manifest) if reader is mmact.CORPUS else manifest
-    manifest = mmact.with_all_sensors(manifest) if missing_sensors == "exclude" else manifest
-    manifest = mmact.with_desk_classes(manifest) if desk_classes else manifest
+    if reader is mmact.CORPUS:
+        manifest = mmact.with_all_sensors(manifest) if missing_sensors == "exclude" else manifest
+        manifest = mmact.with_desk_classes(manifest) if desk_classes else manifest
+        manifest = mmact.noted(manifest)
     if manifest.clips.num_rows == 0:
         raise ValueError(f"{folder}: no whole recording is left; {len(manifest.bad)} files are bad.")
     return replace(manifest, root=folder.resolve())
@@ -81,10 +86,20 @@ def _remembered(file: Path, say: Callable[[str], None]) -> Manifest | None:
 def signal(layout: str, root: Path, imu: str, rate: int | None = None) -> np.ndarray:
     """(S, C) float32 of a clip's inertial recording, as the Manifest's column imu names it.
 
-    Raises ValueError where it isn't S samples of the corpus's C channels.
+    Raises ValueError as `check` does.
     """
+    return check(layout, of(layout).signal(root, imu, rate))
+
+
+def check(layout: str, signal: np.ndarray) -> np.ndarray:
+    """The signal as float32. Raises ValueError unless it is (S, C) finite numbers of the corpus's C channels."""
     corpus = of(layout)
-    found, channels = corpus.signal(root, imu, rate), corpus.channels
-    if found.ndim != 2 or not len(found) or found.shape[1] != channels:
-        raise ValueError(f"is {'x'.join(map(str, found.shape))}, not samples x {channels}")
-    return found.astype(np.float32, copy=False)
+    if signal.ndim != 2 or not len(signal) or signal.shape[1] != corpus.channels:
+        raise ValueError(f"is {'x'.join(map(str, signal.shape))}, not samples x {corpus.channels}")
+    bad = ~np.isfinite(signal)
+    if corpus.gaps:
+        axes = np.isnan(signal).reshape(len(signal), -1, 3)
+        bad &= ~np.repeat(axes.all(axis=2), 3, axis=1)
+    if bad.any():
+        raise ValueError(f"has {int(bad.sum())} values that are NaN or infinite")
+    return signal.astype(np.float32, copy=False)

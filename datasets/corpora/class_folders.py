@@ -7,36 +7,67 @@ A group is a person, a clip one of their trials. The CSV's columns are ax, ay, a
 """
 
 import re
+import unicodedata
 from pathlib import Path
 
+from datasets import inertial
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.pairs import Pair, checked
+from datasets.listing import entries, is_text
 from datasets.manifest import BadFile, Manifest
 from datasets.spec import Protocol
+from datasets.video import VIDEOS
 
-NAME = re.compile(r"v_\w+_g(\d{1,6})_c(\d{1,6})")
-KINDS = {".avi": "video", ".mp4": "video", ".csv": "imu"}
+NAME = re.compile(r"v_(.+)_g(\d{1,6})_c(\d{1,6})")
+KINDS = dict.fromkeys(VIDEOS, "video") | {".csv": "imu"}
 
 
 def read(folder: Path) -> Manifest:
     """Every whole clip by class and name; what is bad is listed in `Manifest.bad`."""
-    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    pairs, bad = [], []
-    for label, name in enumerate(classes):
+    classes, bad = _classes(folder)
+    pairs, elsewhere = [], []
+    for label, (name, entered) in enumerate(classes.items()):
         found: dict[str, dict[str, Path]] = {}
-        for file in sorted(p for p in (folder / name).iterdir() if not p.name.startswith(".")):
+        for file in entered:
             kind = KINDS.get(file.suffix.lower())
             if kind is None or not NAME.fullmatch(file.stem) or kind in found.get(file.stem, {}):
-                bad.append(BadFile(str(file.relative_to(folder)), "is not named v_CLASS_gN_cN.avi, .mp4 or .csv, once"))
+                why = "is not named v_CLASS_gN_cN.avi, or as another video, or .csv, once"
+                bad.append(BadFile(str(file.relative_to(folder)), why))
             else:
                 found.setdefault(file.stem, {})[kind] = file
+        others = {_plain(other) for other in classes if other != name}
         for stem, files in found.items():
-            group, clip = map(int, NAME.fullmatch(stem).groups())  # pyright: ignore[reportOptionalMemberAccess]
-            pairs.append(Pair(f"{name}/{stem}", group, clip, label, files.get("video"), files.get("imu")))
+            named, group, clip = NAME.fullmatch(stem).groups()  # pyright: ignore[reportOptionalMemberAccess]
+            pairs.append(Pair(f"{name}/{stem}", int(group), int(clip), label, files.get("video"), files.get("imu")))
+            elsewhere += [f"{name}/{stem}"] if _plain(named) in others else []
     if not pairs and not bad:
         raise ValueError(f"{folder}: has no folder CLASS/ with v_CLASS_g1_c1.avi and .csv in it.")
-    clips, unread = checked(folder, "class-folders", pairs)
-    return Manifest("class folders", "RGB", "class-folders", tuple(classes), clips, folder.resolve(), (*bad, *unread))
+    clips, unread, notes = checked(folder, "class-folders", pairs, inertial.UNITS, inertial.HZ)
+    if elsewhere:
+        notes.append(f"WARNING: {len(elsewhere)} clips are named after another class than their folder: {elsewhere[0]}")
+    bad = (*bad, *unread)
+    return Manifest("class folders", "RGB", "class-folders", tuple(classes), clips, folder.resolve(), bad, tuple(notes))
+
+
+def _classes(folder: Path) -> tuple[dict[str, list[Path]], list[BadFile]]:
+    """What each class's folder holds, and folders that can be none. An empty one is a class to come."""
+    classes: dict[str, list[Path]] = {}
+    bad = []
+    for path in (p for p in entries(folder) if p.is_dir()):
+        same = [name for name in classes if _plain(name) == _plain(path.name)]
+        if not is_text(path.name):
+            bad.append(BadFile(path.name, "has a name that is no UTF-8: rename it"))
+        elif same:
+            why = f"differs from {same[0]} in capitals, blanks or how its letters are stored alone: put them together"
+            bad.append(BadFile(path.name, why))
+        elif files := entries(path):
+            classes[path.name] = files
+    return classes, bad
+
+
+def _plain(name: str) -> str:
+    """A class's name as a person reads it; macOS stores letters and their accents apart."""
+    return unicodedata.normalize("NFC", name).casefold().strip()
 
 
 def _tests(first: int, last: int) -> Protocol:
@@ -46,4 +77,4 @@ def _tests(first: int, last: int) -> Protocol:
 
 # UCF-101's three lists of 25 groups.
 PROTOCOLS = {"split-1": _tests(1, 7), "split-2": _tests(8, 14), "split-3": _tests(15, 21)}
-CORPUS = Corpus(read, PROTOCOLS)
+CORPUS = Corpus(read, PROTOCOLS, units=inertial.UNITS, hz=inertial.HZ)

@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datasets import inertial, mp4, signals
+from datasets import inertial, mp4, remarks, signals, units
 from datasets.corpora import about, mmact_folders
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.mmact_folders import CLASSES, Path3, Session, files_of
@@ -30,8 +30,8 @@ from datasets.spec import Protocol
 
 # The paper's 37: in scene 3, at the desk, these two are classes of their own.
 DESK, AT_DESK = 3, ("talking_on_phone", "using_phone")
-# The challenge's archives hold all signals beside some of the videos.
-UNSEEN = "instances have signals and no clip, and are left out"
+# Of the gyroscope and the orientation the release states none.
+UNITS = ("m/s^2", "m/s^2", None, None)
 # `missing` names the sensors without a sample, whose channels are padding; `seconds` goes from first to last stamp.
 MMACT_SCHEMA = pa.schema(
     [
@@ -64,10 +64,19 @@ def _signals(files: Iterable[Path]) -> dict[Path, tuple[bytes, Samples | ValueEr
     return {file: (contents[file], samples) for file, samples in zip(contents, parsed, strict=True)} | unread
 
 
-def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table, list[BadFile], int]:
-    """The whole clips of a session, by class and camera, what is bad, and how many signals have no clip."""
+class Read(NamedTuple):
+    """Of a session the whole clips by class and camera, what is bad, how many signals have no clip, and how strong the
+    signals of each instance are (`units.levels`)."""
+
+    clips: pa.Table
+    bad: list[BadFile]
+    unseen: int
+    levels: list[list[list[float]]]
+
+
+def _read_session(folder: Path, key: Path3, session: Session) -> Read:
     bad: list[BadFile] = []
-    unseen = 0
+    unseen, levels = 0, []
     sensors = {name: files_of(paths, ".csv", folder, bad) for name, paths in session.sensors.items()}
     cameras = {camera: files_of(paths, ".mp4", folder, bad) for camera, paths in sorted(session.cameras.items())}
     read = _signals(file for found in sensors.values() for file in found.values())
@@ -89,6 +98,7 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
         if len(recorded) < len(files):
             continue
         shared = _of_instance(folder, key, label, files, recorded)
+        levels.append([units.levels(values)[0] for _, values in recorded])
         for camera, video in videos.items():
             try:
                 frames, header = mp4.read_header(video)
@@ -106,7 +116,7 @@ def _read_session(folder: Path, key: Path3, session: Session) -> tuple[pa.Table,
             }
             for column, values in columns.items():
                 values.append(row[column])
-    return pa.table(columns, MMACT_SCHEMA), bad, unseen
+    return Read(pa.table(columns, MMACT_SCHEMA), bad, unseen, levels)
 
 
 def _of_instance(
@@ -138,24 +148,24 @@ def read(folder: Path) -> Manifest:
     keys = sorted(sessions)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(lambda key: _read_session(folder, key, sessions[key]), keys))
-    clips = pa.concat_tables([part for part, _, _ in found]) if found else MMACT_SCHEMA.empty_table()
-    bad += [b for _, part, _ in found for b in part]
+    clips = pa.concat_tables([part.clips for part in found]) if found else MMACT_SCHEMA.empty_table()
+    bad += [b for part in found for b in part.bad]
     bad = tuple(sorted(bad, key=lambda b: b.file))
-    unseen = sum(count for _, _, count in found)
-    notes = (f"{unseen} {UNSEEN}",) if unseen else ()
-    clips = clips.combine_chunks()
-    return noted(Manifest(name, video, "mmact", CLASSES, clips, folder.resolve(), bad, notes))
+    unseen = sum(part.unseen for part in found)
+    notes = [f"{unseen} instances have signals and no clip, and are left out"] if unseen else []
+    notes += remarks.of_signals([levels for part in found for levels in part.levels], UNITS)
+    return Manifest(name, video, "mmact", CLASSES, clips.combine_chunks(), folder.resolve(), bad, tuple(notes))
 
 
 def noted(manifest: Manifest) -> Manifest:
-    """With what is missing, counted by instance; what was counted before its clips were fewer is counted again."""
+    """With what is missing, counted by instance of the clips that are read in the end."""
     clips = manifest.clips
     instance, camera = clips["instance"].to_numpy(), clips["camera"].to_numpy()
     ids, first = np.unique(instance, return_index=True)
     missing = clips["missing"].take(pa.array(first))
     lacks = {s: pc.sum(pc.match_substring_regex(missing, rf"\b{s}\b")).as_py() for s in signals.SENSORS}  # pyright: ignore
     lacks = {name: count for name, count in lacks.items() if count}
-    notes = [note for note in manifest.notes if note.endswith(UNSEEN)]
+    notes = [*manifest.notes]
     if lacks:
         total = pc.sum(pc.not_equal(missing, "")).as_py()  # pyright: ignore[reportAttributeAccessIssue]
         listed = ", ".join(f"{name} {count}" for name, count in lacks.items())
@@ -181,8 +191,8 @@ def with_all_sensors(manifest: Manifest) -> Manifest:
     """Without the instances that lack a sensor's samples."""
     whole = manifest.clips.filter(pc.equal(manifest.clips["missing"], ""))  # pyright: ignore[reportAttributeAccessIssue]
     left_out = len(np.unique(manifest.clips["instance"])) - len(np.unique(whole["instance"]))
-    made = noted(replace(manifest, clips=whole))
-    return replace(made, notes=(f"{left_out} instances that lack a sensor's samples are left out", *made.notes))
+    note = f"{left_out} instances that lack a sensor's samples are left out"
+    return replace(manifest, clips=whole, notes=(*manifest.notes, note))
 
 
 def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
@@ -207,4 +217,4 @@ PROTOCOLS = {
     "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
     "cross-view": Protocol("camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"),
 }
-CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, signal, own, mmact_folders.seen)
+CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, UNITS, None, signal, own, True, mmact_folders.seen)

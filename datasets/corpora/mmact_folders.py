@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from datasets.listing import entries, is_clutter, is_text, printable
 from datasets.manifest import BadFile
 from datasets.signals import SENSORS
 
@@ -37,6 +38,9 @@ class Session(NamedTuple):
 def find(folder: Path) -> tuple[dict[Path3, Session], list[BadFile]]:
     """The sessions below a folder, and the folders that aren't named as one. ValueError where it is no MMAct."""
     sensors, videos = _roots(folder)
+    for root in (*videos, *(path for _, path in sensors)):
+        if not is_text(str(root.relative_to(folder))):
+            raise ValueError(f"{printable(str(root))}: has a name that is no UTF-8; rename it.")
     found: defaultdict[Path3, Session] = defaultdict(lambda: Session(defaultdict(list), defaultdict(list)))
     bad: list[BadFile] = []
 
@@ -66,7 +70,7 @@ def _roots(folder: Path, deep: int = 3) -> tuple[list[tuple[str, Path]], list[Pa
     for _ in range(deep):
         below = []
         for parent in level:
-            inner = sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
+            inner = [path for path in entries(parent) if path.is_dir()]
             subjects = [p for p in inner if _number("subject", p.name) is not None]
             if any(any(p.glob("cam[0-9]*")) for p in subjects):
                 videos.append(parent)
@@ -93,7 +97,7 @@ def _number(level: str, name: str) -> int | None:
 
 def _folders(root: Path, levels: tuple[str, ...], bad: list[Path]) -> Iterator[tuple[tuple[int, ...], Path]]:
     """The innermost folders with their numbers; what isn't named as its level is goes to `bad`."""
-    for path in sorted(p for p in root.iterdir() if not p.name.startswith(".")):
+    for path in entries(root):
         number = _number(levels[0], path.name) if path.is_dir() else None
         if number is None:
             bad.append(path)
@@ -121,8 +125,8 @@ def files_of(paths: Sequence[Path], suffix: str, folder: Path, bad: list[BadFile
 
 
 def _names(path: Path) -> list[str]:
-    with os.scandir(path) as entries:
-        return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    with os.scandir(path) as found:
+        return sorted(entry.name for entry in found if not is_clutter(entry.name))
 
 
 def _is_copy(file: Path, first: Path) -> bool:
@@ -140,8 +144,8 @@ def seen(folder: Path) -> Iterator[str]:
     """Name, size and time of every file: while these stay, so does the Manifest."""
     for session in find(folder)[0].values():
         for path in (path for part in session for paths in part.values() for path in paths):
-            with os.scandir(path) as entries:
-                yield from sorted(_stamp(entry) for entry in entries)
+            with os.scandir(path) as found:
+                yield from sorted(_stamp(entry) for entry in found if not is_clutter(entry.name))
     about = folder / "corpus.json"
     if about.exists():
         yield f"{about.stat().st_size} {about.stat().st_mtime_ns}\n"

@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from datasets import apart, inertial
+from datasets import apart, inertial, listing, remarks
 from datasets.manifest import SCHEMA, BadFile
 
 
@@ -27,12 +27,9 @@ class Pair(NamedTuple):
 
 def seen(folder: Path) -> Iterator[str]:
     """Name, size and time of every file below the folder: while these stay, so does the Manifest."""
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders.sort()
-        for name in sorted(name for name in files if not name.startswith(".")):
-            file = Path(parent, name)
-            stat = file.stat() if file.exists() else file.lstat()  # a link to nothing is named by who reads it
-            yield f"{file.relative_to(folder)} {stat.st_size} {stat.st_mtime_ns}\n"
+    for path in listing.walk(folder):
+        if not path.is_dir():
+            yield listing.stamp(path, folder)
 
 
 def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
@@ -49,37 +46,63 @@ def own(path: Path) -> str:
     return path.name
 
 
-def checked(folder: Path, layout: str, pairs: Sequence[Pair]) -> tuple[pa.Table, list[BadFile]]:
-    """The Manifest's clips, in the order of `pairs`, and the files that are bad: those clips are left out.
+def checked(
+    folder: Path,
+    layout: str,
+    pairs: Sequence[Pair],
+    stated: Sequence[str | None] = (),
+    hz: float | None = None,
+) -> tuple[pa.Table, list[BadFile], list[str]]:
+    """The Manifest's clips, in the order of `pairs`; the files that are bad, whose clips are left out; and notes.
 
-    Decodes every frame once, and reads every signal as the corpus `layout` does, each in a process apart.
+    Decodes every frame once, and reads every signal as the corpus `layout` does, each in a process apart. `stated` is
+    the unit of each triplet of axes and `hz` the rate of the signals, where they are known: what can't be is noted.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(lambda pair: _check(folder, layout, pair), pairs))
-    rows = [row for row in found if isinstance(row, dict)]
-    return pa.Table.from_pylist(rows, schema=SCHEMA), [bad for row in found if isinstance(row, list) for bad in row]
+    rows = [clip.row for clip in found if not clip.bad]
+    whole = [clip.files for clip in found if not clip.bad]
+    notes = remarks.of_videos({clip["video"][0]: clip["video"][1].notes for clip in whole})
+    notes += remarks.of_signals([clip["imu"][1].levels for clip in whole], stated)
+    plain = [clip for clip in whole if "slow" not in clip["video"][1].notes]
+    counts, seconds = [clip["imu"][1].count for clip in plain], [clip["video"][1].seconds for clip in plain]
+    notes += remarks.of_rates(counts, seconds, hz)
+    notes += remarks.of_content([row["clip"] for row in rows], [row["content"] for row in rows])
+    return pa.Table.from_pylist(rows, schema=SCHEMA), [bad for clip in found for bad in clip.bad], notes
 
 
-def _check(folder: Path, layout: str, pair: Pair) -> dict | list[BadFile]:
-    """A clip's row of the Manifest, or what is wrong with it."""
-    bad, names, counts, digest = [], {}, {}, hashlib.sha256()
-    files = {"video": pair.video, "imu": pair.imu}
-    for name, file in files.items():
+class Checked(NamedTuple):
+    """Of a clip its row of the Manifest and what its files hold, by name; or what is wrong with it."""
+
+    row: dict[str, Any]
+    files: dict[str, tuple[str, apart.Found]]
+    bad: list[BadFile]
+
+
+def _check(folder: Path, layout: str, pair: Pair) -> Checked:
+    bad, files = [], {}
+    given = {"video": pair.video, "imu": pair.imu}
+    for name, file in given.items():
         if file is None:
             continue
-        names[name] = str(file.relative_to(folder))
+        shown = str(file.relative_to(folder))
         try:
-            counts[name] = apart.count("video" if name == "video" else layout, file)
+            if not listing.is_text(shown):
+                raise ValueError("has a name that is no UTF-8: rename it")
+            files[name] = shown, apart.examine("video" if name == "video" else layout, file)
         except (ValueError, OSError) as error:
-            bad.append(BadFile(names[name], str(error)))
+            bad.append(BadFile(shown, str(error)))
     for name, beside, kind in (("video", "imu", "video"), ("imu", "video", "inertial")):
-        if files[name] is None:
-            bad.append(BadFile(names[beside], f"has no {kind} recording beside it"))
+        if given[name] is None and (there := given[beside]):
+            bad.append(BadFile(str(there.relative_to(folder)), f"has no {kind} recording beside it"))
     if bad:
-        return bad
+        return Checked({}, {}, bad)
+    digest = hashlib.sha256()
     for file in (pair.video, pair.imu):
         assert file
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
-    sizes = {"frames": counts["video"], "samples": counts["imu"], "content": digest.hexdigest()[:16]}
-    return {"clip": pair.clip, "subject": pair.subject, "trial": pair.trial, "label": pair.label} | names | sizes
+    row = {"clip": pair.clip, "subject": pair.subject, "trial": pair.trial, "label": pair.label}
+    row |= {name: shown for name, (shown, _) in files.items()}
+    row |= {"frames": files["video"][1].count, "samples": files["imu"][1].count, "content": digest.hexdigest()[:16]}
+    return Checked(row, files, [])

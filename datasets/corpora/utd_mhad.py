@@ -6,9 +6,11 @@
 import re
 from pathlib import Path
 
+from datasets import inertial
 from datasets.corpora import about
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.pairs import Pair, checked
+from datasets.listing import entries, is_copy
 from datasets.manifest import BadFile, Manifest
 from datasets.spec import Protocol
 
@@ -21,49 +23,65 @@ CLASSES: tuple[str, ...] = tuple(
 FOLDERS = {"video": ("RGB", "color.avi"), "imu": ("Inertial", "inertial.mat")}
 
 
-def listing(folder: Path) -> list[Path]:
-    """The files that make the corpus, sorted; raises ValueError when the folder isn't one."""
+def listing(folder: Path) -> list[tuple[str, Path]]:
+    """The files that make the corpus, each with its kind, sorted; raises ValueError when the folder isn't one.
+
+    The colour videos are given out in four archives, which unpack to RGB-part1/ to RGB-part4/; an archive that is
+    unpacked into a folder of its name gives RGB/RGB/.
+    """
     files = []
-    for name, (sub, suffix) in FOLDERS.items():
-        if not (folder / sub).is_dir():
-            raise ValueError(f"{folder}: has no folder {sub}/ (UTD-MHAD keeps a{{A}}_s{{S}}_t{{T}}_{suffix} there).")
-        found = [f for f in (folder / sub).iterdir() if not f.name.startswith(".")]
-        if not found:
+    for kind, (sub, suffix) in FOLDERS.items():
+        folders = _named(folder, sub)
+        if not folders:
+            packed = ", ".join(p.name for p in entries(folder) if p.suffix == ".zip" and p.name.startswith(sub))
+            found = f"; it has {packed}: unpack it there" if packed else ""
             raise ValueError(
-                f"{folder / sub}: is empty; {name} recordings named a{{A}}_s{{S}}_t{{T}}_{suffix} go there."
+                f"{folder}: has no folder {sub}/ (UTD-MHAD keeps a{{A}}_s{{S}}_t{{T}}_{suffix} there){found}."
             )
-        files += found
-    label = folder / "corpus.json"
-    return sorted(files) + ([label] if label.exists() else [])
+        inner = [path for part in folders for path in _named(part, sub)]
+        there = [(kind, f) for part in (*folders, *inner) for f in entries(part) if f not in inner]
+        if not there:
+            raise ValueError(f"{folders[0]}: is empty; {kind} recordings named a{{A}}_s{{S}}_t{{T}}_{suffix} go there.")
+        files += there
+    return sorted(files, key=lambda found: found[1])
 
 
-def _index(folder: Path, files: list[Path]) -> tuple[dict[tuple[int, int, int], dict[str, Path]], list[BadFile]]:
+def _named(folder: Path, sub: str) -> list[Path]:
+    """The folders named `sub`, or as a part of it."""
+    return [p for p in entries(folder) if re.fullmatch(rf"{sub}([-_ ]?part[-_ ]?\d+)?", p.name, re.I) and p.is_dir()]
+
+
+def _index(
+    folder: Path, files: list[tuple[str, Path]]
+) -> tuple[dict[tuple[int, int, int], dict[str, Path]], list[BadFile]]:
     """(action, subject, trial) -> its two files. By number, not by name: a10 comes after a9."""
     trials: dict[tuple[int, int, int], dict[str, Path]] = {}
     bad = []
-    for file in files:
-        kind = "video" if file.parent.name == "RGB" else "imu"
-        suffix = FOLDERS[kind][1]
-        match = re.fullmatch(r"a([1-9]\d?)_s([1-9]\d{0,5})_t([1-9]\d{0,5})_" + re.escape(suffix), file.name)
+    for kind, file in files:
+        suffix, name = FOLDERS[kind][1], str(file.relative_to(folder))
+        match = re.fullmatch(r"a([1-9]\d?)_s([1-9]\d{0,5})_t([1-9]\d{0,5})_" + re.escape(suffix), file.name, re.I)
         if not match:
-            bad.append(BadFile(str(file.relative_to(folder)), f"is not named a{{A}}_s{{S}}_t{{T}}_{suffix}"))
+            bad.append(BadFile(name, f"is not named a{{A}}_s{{S}}_t{{T}}_{suffix}"))
         elif int(match[1]) > len(CLASSES):
-            bad.append(BadFile(str(file.relative_to(folder)), f"action {match[1]} is not among the {len(CLASSES)}"))
+            bad.append(BadFile(name, f"action {match[1]} is not among the {len(CLASSES)}"))
         else:
-            trials.setdefault((int(match[1]), int(match[2]), int(match[3])), {})[kind] = file
+            first = trials.setdefault((int(match[1]), int(match[2]), int(match[3])), {}).setdefault(kind, file)
+            if not is_copy(file, first):
+                bad.append(BadFile(name, f"differs from {first.relative_to(folder)}, the same recording: keep one"))
     return trials, bad
 
 
 def read(folder: Path) -> Manifest:
     """Every whole trial in numerical order; what is bad is listed in `Manifest.bad`. Decodes every frame once."""
     name, video = about.read(folder, "UTD-MHAD")
-    trials, bad = _index(folder, [f for f in listing(folder) if f.name != "corpus.json"])
+    trials, bad = _index(folder, listing(folder))
     pairs = [
         Pair(f"a{action}_s{subject}_t{trial}", subject, trial, action - 1, pair.get("video"), pair.get("imu"))
         for (action, subject, trial), pair in sorted(trials.items())
     ]
-    clips, unread = checked(folder, "utd-mhad", pairs)
-    return Manifest(name, video, "utd-mhad", CLASSES, clips, folder.resolve(), (*bad, *unread))
+    clips, unread, notes = checked(folder, "utd-mhad", pairs, inertial.UNITS)
+    bad = (*bad, *unread)
+    return Manifest(name, video, "utd-mhad", CLASSES, clips, folder.resolve(), bad, tuple(notes))
 
 
 PROTOCOLS = {
@@ -73,4 +91,4 @@ PROTOCOLS = {
     # Some published UTD-MHAD numbers are of this kind, which is easier: every tested person was trained on.
     "trials": Protocol("trial", (1, 2), (3, 4), "same subjects"),
 }
-CORPUS = Corpus(read, PROTOCOLS)
+CORPUS = Corpus(read, PROTOCOLS, units=inertial.UNITS)

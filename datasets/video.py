@@ -1,0 +1,277 @@
+"""Videos: which stream of a file is the film, which frames of it are shown, when, and how they are turned.
+
+Whatever reads a video reads it here: the scan, MMAct's where a header doesn't tell, shards, predict.py and the server.
+Recordings come from anywhere: what a file asks for is bounded before it is given, in bytes, pixels, frames and seconds.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from datasets.containers import missing_bytes
+from datasets.file_type import mistaken
+
+# A recording of the corpora here is at most 1920x1080, some minutes long. A decoder holds some 20 frames at once, so
+# these keep it below 1 GB.
+MAX_PIXELS = 4096 * 2304
+MAX_SIDE = 8192
+MAX_FRAMES = 200_000
+MAX_SECONDS = 300.0  # of one file, all of it decoded
+# The largest share of a film's packets that may be undecodable; the frames of the others are read.
+MAX_LOST = 0.1
+# As what a file may be opened: not as a playlist, which would open other files and addresses.
+FORMATS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,asf,flv"
+# How files of these are named.
+VIDEOS = frozenset(".avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split())
+# A sound file's cover, the pictures of a film's chapters, a camera's depth or alpha beside the film.
+NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
+# A gap between two frames that no camera or screen recorder leaves: a clock was set, or a stamp is wrong.
+JUMP_SECONDS = 10.0
+# Of so many frames two may have one time stamp and still be sampled by time.
+MAX_SAME = 0.1
+HDR_TRANSFERS = (16, 18)  # PQ and HLG, in ITU-T H.273
+# Frames that lie on an even grid but for so much of a gap are of a constant rate: containers round time stamps.
+EVEN = 0.25
+# 16-bit grey is a depth camera's, in millimetres: 0 is not measured and black, what is nearer is brighter.
+DEPTH_MM = 8192
+DEPTH_FORMATS = ("gray16le", "gray16be")
+
+# What a reader of results should know of a file that is read all the same, by kind.
+NOTES = {
+    "jump": f"time stamps jump by more than {JUMP_SECONDS:g} s, which is taken for an ordinary gap",
+    "size": "frames change their size, and are all scaled to the same one",
+    "hdr": "high dynamic range (HLG or PQ) is read as if it were none, so that it is darker than on a screen",
+    "slow": "slow motion: recorded at a higher rate than it is shown at, so that it lasts longer than its signal",
+    "lost": "packets that can't be decoded are left out, the other frames are read",
+    "fewer": "the header counts more frames than there are, which are read; cameras drop frames, edit lists hide some",
+    "depth": f"16-bit grey is read as depth in millimetres: white at 0, black from {DEPTH_MM} and where it is 0",
+}
+
+
+class Film:
+    """One pass over a file's film: its frames in the order in which they are shown, and what was found on the way."""
+
+    def __init__(self, container: InputContainer, seconds: float = MAX_SECONDS):
+        self.container, self.stream, self.seconds = container, _film_of(container), seconds
+        # What the header says, for it is gone when the file is closed.
+        self.promised, self.rate = self.stream.frames, float(self.stream.average_rate or 0)
+        self.time_base, self.aspect = float(self.stream.time_base or 1), float(self.stream.sample_aspect_ratio or 1)
+        self.recorded_rate = _number(container.metadata.get("com.android.capture.fps", "0"))
+        self.packets = self.lost = 0
+        self.stamps: list[int | None] = []  # of each frame so far, in units of the stream's time base
+        self.last_duration = 0
+        self.sizes: set[tuple[int, int]] = set()
+        self.transfer = 0
+        self.depth_beyond = self.depth_measured = 0
+        self.why = ""  # the first packet that was lost was so
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        self.stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        began = time.monotonic()
+        # By packet: one that gives no frame is looked at too, and there may be millions of them.
+        for packet in self.container.demux(self.stream):
+            if time.monotonic() - began > self.seconds:
+                raise ValueError(f"takes more than {self.seconds:g} s to decode")
+            self.packets += packet.size > 0
+            for frame in self._decoded(packet):
+                self._look_at(frame)
+                yield frame
+        self._check_end()
+
+    def _decoded(self, packet: av.Packet) -> Sequence[av.VideoFrame]:
+        try:
+            return packet.decode()  # pyright: ignore[reportReturnType]
+        except FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise
+            self.why = self.why or error.strerror
+            self.lost += 1
+            return ()
+
+    def _look_at(self, frame: av.VideoFrame) -> None:
+        if (size := (frame.width, frame.height)) not in self.sizes:
+            if max(size) > MAX_SIDE:
+                raise ValueError(f"has frames of {size[0]}x{size[1]}, more than {MAX_SIDE} on a side")
+            self.sizes.add(size)
+        if len(self.stamps) == MAX_FRAMES:
+            raise ValueError(f"has more than {MAX_FRAMES} frames")
+        self.stamps.append(frame.pts)
+        self.last_duration = frame.duration or 0
+        self.transfer = frame.color_trc
+        if frame.format.name in DEPTH_FORMATS:
+            self._look_at_depth(frame)
+
+    def _look_at_depth(self, frame: av.VideoFrame) -> None:
+        some = frame.to_ndarray()[::8, ::8]
+        self.depth_measured += int((some > 0).sum())
+        self.depth_beyond += int((some >= DEPTH_MM).sum())
+
+    def _check_end(self) -> None:
+        """Raises ValueError where what was decoded can't stand for the film."""
+        shown, promised = len(self.stamps), self.promised
+        # Of most containers nothing but their length tells that the end is missing. What an index counts and what is
+        # decoded may be all there is: then only the index itself, behind the frames, was cut off.
+        if (self.lost or not promised or shown < promised) and (missing := _missing(Path(self.container.name))):
+            of = f"its header says {promised} frames, {shown}" if promised else str(shown)
+            raise ValueError(f"is cut off: {of} can be decoded, {missing} bytes are missing at its end")
+        if not self.stamps:
+            why = f" ({self.why})" if self.why else ""
+            raise ValueError(f"is no video that can be decoded{why}" if why else "has no frame that can be decoded")
+        if self.lost > MAX_LOST * self.packets:
+            raise ValueError(
+                f"is damaged: {self.lost} of its {self.packets} packets can't be decoded ({self.why}), more than"
+                f" {MAX_LOST:.0%}"
+            )
+        if 2 * self.depth_beyond > self.depth_measured:
+            raise ValueError(
+                f"is 16-bit grey, which is read as depth in millimetres, and most of it lies beyond {DEPTH_MM}: it"
+                " would be black. Write it as 8-bit grey, scaled as you mean it"
+            )
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """By kind, after the last frame."""
+        found, shown = {}, len(self.stamps)
+        if self.lost:
+            found["lost"] = f"{self.lost} of {self.packets}"
+        if shown + self.lost < self.promised:
+            found["fewer"] = f"{shown} of {self.promised}"
+        if self.depth_measured:
+            found["depth"] = ""
+        if len(self.sizes) > 1:
+            found["size"] = ", ".join(f"{width}x{height}" for width, height in sorted(self.sizes))
+        if self.transfer in HDR_TRANSFERS:
+            found["hdr"] = ""
+        if _gaps(self.stamps, self.jump)[1]:
+            found["jump"] = ""
+        if self.rate and self.recorded_rate > 1.5 * self.rate:
+            found["slow"] = f"{self.recorded_rate:g} and {self.rate:.3g} Hz"
+        return found
+
+    @property
+    def jump(self) -> float:
+        """In units of the stream's time base."""
+        return JUMP_SECONDS / self.time_base
+
+    @property
+    def seconds_shown(self) -> float:
+        """From the first frame to the end of the last, after the last frame; 0 where no time stamp says it."""
+        gaps, _ = _gaps(self.stamps, self.jump)
+        return float(gaps.sum() + gaps.mean()) * self.time_base if len(gaps) else 0.0
+
+    def sampled(self, wanted: int) -> np.ndarray:
+        """Which frames are kept, by number, after the last frame: `sample_times` in time. All where they are few."""
+        count = len(self.stamps)
+        gaps, _ = _gaps(self.stamps, self.jump) if count > wanted else (np.zeros(0), False)
+        if not len(gaps) or _even(gaps):
+            return sample_times(count, wanted)
+        ticks = np.concatenate([[0], np.cumsum(gaps)])
+        end = ticks[-1] + min(self.last_duration or gaps.mean(), gaps.max())
+        return np.searchsorted(ticks, (np.arange(wanted) + 0.5) * end / wanted, side="right") - 1
+
+
+def sample_times(frames: int, wanted: int) -> np.ndarray:
+    """Which of `frames` frames of a constant rate are kept: all, or `wanted` of them at the middle of equal parts."""
+    if frames <= wanted:
+        return np.arange(frames)
+    return ((np.arange(wanted) + 0.5) * frames / wanted).astype(int)
+
+
+def _gaps(stamps: Sequence[int | None], jump: float) -> tuple[np.ndarray, bool]:
+    """Between each frame and the next, none where the stamps are no times; and whether some were jumps of the clock.
+
+    Stamps are sorted, for an AVI has none of its own and those that FFmpeg makes up for its B-frames are mixed up; that
+    the frames come in the order in which they are shown is sure.
+    """
+    known = [stamp for stamp in stamps if stamp is not None]
+    if len(known) < len(stamps) or len(known) < 2:
+        return np.zeros(0), False
+    gaps = np.diff(np.sort(np.array(known, np.int64)))
+    if (gaps == 0).sum() > MAX_SAME * len(gaps):
+        return np.zeros(0), False
+    jumps = gaps > jump
+    if jumps.any() and not jumps.all():
+        gaps = np.where(jumps, np.median(gaps[~jumps]), gaps)
+    return gaps, bool(jumps.any())
+
+
+def _even(gaps: np.ndarray) -> bool:
+    """Whether the rate is constant."""
+    ticks = np.concatenate([[0], np.cumsum(gaps)])
+    return bool(np.abs(ticks - gaps.mean() * np.arange(len(ticks))).max() <= EVEN * gaps.mean())
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _film_of(container: InputContainer) -> VideoStream:
+    """Of several films the one that a player takes unless it is told otherwise."""
+    films = [stream for stream in container.streams.video if not stream.disposition & NO_FILM]
+    if not films:
+        raise ValueError("has no video stream")
+    film = next((stream for stream in films if stream.disposition & Disposition.default), films[0])
+    if film.codec_context is None:
+        raise ValueError("names no codec of its video")
+    return film
+
+
+@contextmanager
+def opened(file: Path, seconds: float = MAX_SECONDS) -> Iterator[Film]:
+    """The film of a file. Raises ValueError where it can't be decoded, is cut off, or is beyond a bound."""
+    check_regular(file)
+    options = {"max_pixels": str(MAX_PIXELS), "format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    try:
+        with av.open(str(file), options=options, timeout=seconds) as container:
+            yield Film(container, seconds)
+    except (FFmpegError, IndexError, MemoryError, OverflowError) as error:
+        if other := mistaken(file):
+            raise ValueError(other) from None
+        if missing := _missing(file):
+            raise ValueError(f"is cut off: {missing} bytes are missing at its end") from None
+        raise ValueError(f"is no video that can be decoded ({getattr(error, 'strerror', None) or error})") from None
+
+
+def check_regular(file: Path) -> None:
+    """A pipe would be waited for, for ever. Raises ValueError."""
+    if file.exists() and not file.is_file():
+        raise ValueError("is no regular file")
+
+
+def examine(file: Path, seconds: float = MAX_SECONDS) -> Film:
+    """The film of a file after its last frame; decodes all, converts none. ValueError as of `opened`."""
+    with opened(file, seconds) as film:
+        for _ in film:
+            pass
+        return film
+
+
+def _missing(file: Path) -> int:
+    try:
+        return missing_bytes(file)
+    except (ValueError, OSError):
+        return 0
+
+
+def turned(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """An image (H, W, C) of a frame as it is shown: by its display matrix, to the nearest quarter turn."""
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # pyright: ignore
+    if matrix is None:
+        return image
+    right_x, right_y, _, down_x, down_y = np.frombuffer(matrix, np.int32)[:5].astype(np.int64).tolist()  # pyright: ignore
+    if abs(right_y) + abs(down_x) > abs(right_x) + abs(down_y):
+        image, right_x, down_y = image.transpose(1, 0, 2), down_x, right_y
+    image = image[:, ::-1] if right_x < 0 else image
+    return image[::-1] if down_y < 0 else image
