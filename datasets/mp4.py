@@ -87,22 +87,35 @@ def _shows_all(moov: bytes, track: bytes, frames: int) -> bool:
     if int.from_bytes(edits[4:8], "big") != 1 or edits[8 + 2 * wide :][:4] != b"\0\1\0\0":
         return False
     length, start = (int.from_bytes(edits[8 + i * wide :][:wide], "big") for i in (0, 1))
-    scale, duration = _scale_and_duration(next(_find(track, b"mdia", b"mdhd"), b""))
-    movie_scale, _ = _scale_and_duration(next(_find(moov, b"mvhd"), b""))
-    if not scale or not movie_scale:
+    scale, movie_scale = _time_scale(track, b"mdia", b"mdhd"), _time_scale(moov, b"mvhd")
+    times = _times(track, frames)
+    if not len(times) or not scale or not movie_scale:
         return False
-    # B-frames are stored before they are shown: the edit begins where the first frame is shown.
-    shift = next(_find(track, b"mdia", b"minf", b"stbl", b"ctts"), b"")
-    first = int.from_bytes(shift[12:16], "big", signed=True) if any(shift[4:8]) else 0
-    end, last = start / scale + length / movie_scale, (first + duration * (frames - 0.5) / frames) / scale
-    return start <= first and (not length or end > last)
+    return start <= times.min() and (not length or times.max() < start + length * scale / movie_scale)
 
 
-def _scale_and_duration(header: bytes) -> tuple[int, int]:
-    """Units a second, and the length in units, of a mdhd or a mvhd."""
-    if header[:1] == b"\1":
-        return int.from_bytes(header[20:24], "big"), int.from_bytes(header[24:32], "big")
-    return int.from_bytes(header[12:16], "big"), int.from_bytes(header[16:20], "big")
+def _times(track: bytes, frames: int) -> np.ndarray:
+    """When each frame is shown, in units of its track; none where the tables don't fit the number of frames."""
+    durations, shifts = (_runs(track, kind) for kind in (b"stts", b"ctts"))
+    if len(durations) != frames or len(shifts) not in (0, frames):
+        return np.zeros(0)
+    # Stored one after the other; B-frames are shown later than that.
+    return np.cumsum(durations) - durations + (shifts if len(shifts) else 0)
+
+
+def _runs(track: bytes, kind: bytes) -> np.ndarray:
+    """A table of counts and values, value by value."""
+    table = next(_find(track, b"mdia", b"minf", b"stbl", kind), b"")
+    pairs = np.frombuffer(table[8 : 8 + (len(table) - 8) // 8 * 8], ">i4").reshape(-1, 2).astype(np.int64)
+    if len(table) < 8 or pairs[:, 0].min(initial=0) < 0 or pairs[:, 0].sum() > MAX_FRAMES:
+        return np.zeros(0, np.int64)
+    return np.repeat(pairs[:, 1], pairs[:, 0])
+
+
+def _time_scale(box: bytes, *path: bytes) -> int:
+    """Units a second of a mdhd or a mvhd."""
+    header = next(_find(box, *path), b"")
+    return int.from_bytes(header[20:24] if header[:1] == b"\1" else header[12:16], "big")
 
 
 def _find(box: bytes, kind: bytes, *path: bytes) -> Iterator[bytes]:

@@ -41,7 +41,7 @@ def of_content(clips: Sequence[str], contents: Sequence[str]) -> list[str]:
         return []
     named = ", ".join(f"{clip} is {other}" for clip, other in twice[:NAMED])
     more = f" and {len(twice) - NAMED} more" if len(twice) > NAMED else ""
-    return _warned(f"{len(twice)} clips have the content of another one: {named}{more}")
+    return _warned(f"clips with the content of another one: {len(twice)} ({named}{more})")
 
 
 def _warned(words: str | None) -> list[str]:

@@ -75,7 +75,7 @@ def rate_warning(samples: Sequence[int], seconds: Sequence[float], hz: float | N
         return None
     return (
         f"at {hz:g} Hz the signal lasts {ratio:.2g} times as long as the video: it is likely of"
-        f" {ratio * (hz or 0):.2g} Hz, or the video is shown at another speed than it was recorded at"
+        f" {ratio * (hz or 0):.3g} Hz, or the video is shown at another speed than it was recorded at"
     )
 
 

@@ -1,12 +1,13 @@
 """The real recordings, where they are: facts about UTD-MHAD that its reader must reproduce."""
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from datasets import corpora, decode, inertial, splits
+from datasets import corpora, decode, inertial, splits, units
 from datasets.manifest import Manifest
 from orchestrator.options import Options
 from orchestrator.prepare import make_plan
@@ -63,6 +64,42 @@ def test_videos(manifest: Manifest, folder: Path):
     # Depth drawn in grey: the three channels agree up to the codec's colour rounding, and something is there.
     assert np.abs(frames.astype(int) - frames.mean(axis=-1, keepdims=True)).max() < 3
     assert frames.max() > 60
+
+
+# Of every eighth clip and of all, by name, as they were before time stamps and display matrices were read.
+FRAMES = {
+    (8, 32, "frame"): ("c16970229fc90697", "d9489cb0d555a8d3"),
+    (16, 64, "frame"): ("eb8de6904472dfa6", "61de2e3b0e87c41f"),
+    (20, 72, "motion"): ("12aa31802ed65045", "9f0b2b8dc92ca4cb"),
+}
+
+
+def check_frames(sampling: tuple[int, int, str], manifest: Manifest, every: int, digest: str) -> None:
+    frames, size, crop = sampling
+    together = hashlib.sha256()
+    totals = dict(zip(manifest.clips["video"].to_pylist(), manifest.clips["frames"].to_pylist(), strict=True))
+    for name in sorted(totals)[::every]:
+        shown, _ = decode.decode_video(manifest.root / name, frames, totals[name], size, crop)
+        together.update(hashlib.sha256(shown.tobytes()).hexdigest()[:16].encode())
+    assert together.hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("sampling", FRAMES)
+def test_clips_have_the_frames_they_always_had(sampling: tuple[int, int, str], manifest: Manifest) -> None:
+    check_frames(sampling, manifest, 8, FRAMES[sampling][0])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("sampling", FRAMES)
+def test_all_clips_have_the_frames_they_always_had(sampling: tuple[int, int, str], manifest: Manifest) -> None:
+    check_frames(sampling, manifest, 1, FRAMES[sampling][1])
+
+
+def test_nothing_of_them_is_noted(manifest: Manifest, folder: Path) -> None:
+    """Not of the corpus, and not of any of its clips by itself."""
+    assert manifest.notes == ()
+    for name in manifest.clips["imu"].to_pylist():
+        assert units.warning([units.levels(inertial.read_mat(folder / name))], inertial.UNITS) is None, name
 
 
 def test_the_grid_on_them_is_27_cells_behind_24_runs(manifest: Manifest):

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from datasets import inertial
+from datasets import inertial, remarks
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.pairs import Pair, checked
 from datasets.listing import entries, is_text
@@ -44,7 +44,8 @@ def read(folder: Path) -> Manifest:
         raise ValueError(f"{folder}: has no folder CLASS/ with v_CLASS_g1_c1.avi and .csv in it.")
     clips, unread, notes = checked(folder, "class-folders", pairs, inertial.UNITS, inertial.HZ)
     if elsewhere:
-        notes.append(f"WARNING: {len(elsewhere)} clips are named after another class than their folder: {elsewhere[0]}")
+        named = f"{len(elsewhere)} ({', '.join(elsewhere[: remarks.NAMED])})"
+        notes.append(f"WARNING: clips named after another class than their folder: {named}")
     bad = (*bad, *unread)
     return Manifest("class folders", "RGB", "class-folders", tuple(classes), clips, folder.resolve(), bad, tuple(notes))
 

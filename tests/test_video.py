@@ -1,0 +1,355 @@
+"""Which frames of a file are its film, when each is shown and how it is turned; what is noted, and what is refused."""
+
+import io
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets import apart, decode, mp4, video
+from datasets.containers import missing_bytes
+from tests import films
+from tests.films import GROUPS, film, greys, halves, noise
+
+RED, BLUE, GREEN = (200, 0, 0), (0, 0, 120), (0, 200, 0)
+
+
+def decoded(file: Path, frames: int = 8, size: int = 16, crop: str = "frame") -> np.ndarray:
+    shown, length = decode.decode_video(file, frames, decode.count_frames(file), size, crop)
+    return shown[:length].astype(float)
+
+
+def levels(file: Path, frames: int = 8) -> list[float]:
+    """The brightness of each frame that is kept."""
+    return decoded(file, frames).mean(axis=(1, 2, 3)).tolist()
+
+
+def notes(file: Path) -> dict[str, str]:
+    return video.examine(file).notes
+
+
+# What is red at the left as it is stored is shown there.
+TURNS = {
+    "a quarter clockwise": ((0, 1, -1, 0), lambda image: image[:4]),
+    "a quarter back": ((0, -1, 1, 0), lambda image: image[-4:]),
+    "half": ((-1, 0, 0, -1), lambda image: image[:, -4:]),
+    "mirrored, as a front camera": ((-1, 0, 0, 1), lambda image: image[:, -4:]),
+    "upside down": ((1, 0, 0, -1), lambda image: image[:, :4]),
+    "not at all": ((1, 0, 0, 1), lambda image: image[:, :4]),
+}
+
+
+@pytest.mark.parametrize("crop", ["frame", "motion"])
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_film_is_seen_as_it_is_shown(turn: str, crop: str, tmp_path: Path) -> None:
+    matrix, where = TURNS[turn]
+    file = films.set_matrix(film(tmp_path / "a.mp4", [halves(RED, BLUE)] * 6), *matrix)
+    image = decoded(file, 2, 32, crop)[0]
+    red, _, blue = where(image).mean(axis=(0, 1))
+    assert red > 150 and blue < 60, "the red half"
+    assert image.mean(axis=(0, 1))[2] > 40, "the blue half is there too"
+
+
+def test_a_corner_stays_with_its_sides(tmp_path: Path) -> None:
+    """A matrix that mirrors and turns is neither alone."""
+    image = halves(RED, BLUE)
+    image[:32, :48] = GREEN  # the upper left
+    file = films.set_matrix(film(tmp_path / "a.mp4", [image] * 3), 0, 1, 1, 0)
+    shown = decoded(file, 1, 32)[0]
+    assert shown[4, 4, 1] > 150, "green stays at the corner through which x and y are exchanged"
+    assert shown[4, -5, 0] > 150 and shown[-5, 4, 2] > 80
+
+
+def test_frames_that_an_edit_list_hides_are_not_shown(tmp_path: Path) -> None:
+    whole = film(tmp_path / "whole.mp4", greys(40), options={**GROUPS, "g": "1000"})
+    file = films.cut_in_front(whole, 12, tmp_path / "cut.mp4")
+    with av.open(str(file)) as opened:
+        assert opened.streams.video[0].frames == 40
+    assert decode.count_frames(file) == mp4.read_header(file)[0] == 28
+    assert min(levels(file)) > 5 * 12
+    assert mp4.read_header(whole)[0] == 40
+
+
+@pytest.mark.parametrize("how", [{}, {"bf": "3"}, {"bf": "0"}])
+def test_a_header_whose_edit_list_hides_nothing_is_believed(
+    how: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B-frames need an edit list; decoding MMAct to count its frames would take a day."""
+    file = film(tmp_path / "a.mp4", greys(20), options=how)
+
+    def examine(*given: object) -> None:
+        raise AssertionError("was decoded")
+
+    monkeypatch.setattr(apart, "examine", examine)
+    assert mp4.read_header(file)[0] == 20
+
+
+@pytest.mark.parametrize("how", ["frag_keyframe+empty_moov", "frag_every_frame+empty_moov", "faststart"])
+def test_fragments_are_counted(how: str, tmp_path: Path) -> None:
+    file = film(tmp_path / "a.mp4", greys(20), options=GROUPS, container={"movflags": how})
+    assert decode.count_frames(file) == mp4.read_header(file)[0] == len(levels(file, 64)) == 20
+
+
+def test_a_live_recording_has_no_duration_and_is_read(tmp_path: Path) -> None:
+    file = film(tmp_path / "a.mkv", greys(20), kind="matroska", container={"live": "1"})
+    assert missing_bytes(file) == 0 and decode.count_frames(file) == 20
+
+
+def jpeg() -> bytes:
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), GREEN).save(picture, "JPEG")
+    return picture.getvalue()
+
+
+def test_a_cover_is_no_film(tmp_path: Path) -> None:
+    file = films.with_cover(film(tmp_path / "a.mp4", [halves(RED, RED)] * 24), jpeg(), tmp_path / "cover.mp4")
+    assert decode.count_frames(file) == mp4.read_header(file)[0] == 24
+    red, green, _ = decoded(file).mean(axis=(0, 1, 2))
+    assert red > 150 > 50 > green
+
+
+def test_a_sound_file_with_a_cover_has_no_video(tmp_path: Path) -> None:
+    song = films.with_cover(films.sound(tmp_path / "a.mp4"), jpeg(), tmp_path / "song.mp4")
+    for read in (decode.count_frames, mp4.read_header):
+        with pytest.raises(ValueError, match="has no video stream"):
+            read(song)
+
+
+def test_of_two_films_the_one_that_players_show_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "two.mkv"
+    with av.open(str(file), "w") as out:
+        streams = [out.add_stream("ffv1", rate=10) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        streams[0].disposition, streams[1].disposition = 0, av.stream.Disposition.default
+        for stream, colour in zip(streams, (GREEN, RED), strict=True):
+            for _ in range(5):
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(halves(colour, colour), "rgb24")))
+            out.mux(stream.encode())
+    assert decode.count_frames(file) == 5
+    assert decoded(file)[0, 8, 8, 0] > 150
+
+
+def test_frames_that_a_camera_dropped_are_no_damage(tmp_path: Path) -> None:
+    """The AVI's header counts them, and its chunks for them are empty."""
+    pts = [*range(20), *range(25, 45)]
+    file = film(tmp_path / "a.avi", greys(40), "ffv1", rate=15, pts=pts, base=Fraction(1, 15))
+    assert decode.count_frames(file) == 40 and notes(file) == {"fewer": "40 of 45"}
+    # Of 45 fifteenths of a second 2 to 3 are the one before the gap's, which is shown until it ends.
+    kept = [round((level - 10) / 5) for level in levels(file, 9)]
+    assert kept == [2, 7, 12, 17, 19, 22, 27, 32, 37]
+
+
+def test_a_header_that_counts_one_too_many_is_no_damage(tmp_path: Path) -> None:
+    file = film(tmp_path / "a.avi", greys(40), "mpeg4", rate=15)
+    content = bytearray(file.read_bytes())
+    at = content.index(b"strh") + 8 + 32
+    content[at : at + 4] = struct.pack("<I", 41)
+    file.write_bytes(content)
+    assert decode.count_frames(file) == 40 and notes(file) == {"fewer": "40 of 41"}
+
+
+@pytest.mark.parametrize("ending", [".avi", ".mp4", ".mkv", ".webm"])
+def test_a_file_that_is_cut_off_is_named(ending: str, tmp_path: Path) -> None:
+    codec = {".avi": "mpeg4", ".webm": "libvpx"}.get(ending, "libx264")
+    file = film(tmp_path / f"a{ending}", noise(40), codec, container={"movflags": "faststart"})
+    content = file.read_bytes()
+    assert missing_bytes(file) == 0
+    file.write_bytes(content[: len(content) * 6 // 10])
+    assert missing_bytes(file) > 1000
+    with pytest.raises(ValueError, match=r"is cut off: .*bytes are missing at its end"):
+        decode.count_frames(file)
+
+
+def test_an_avi_that_only_lacks_its_index_is_read(tmp_path: Path) -> None:
+    file = film(tmp_path / "a.avi", greys(40), "mpeg4")
+    content = file.read_bytes()
+    file.write_bytes(content[: content.index(b"idx1") - 4])
+    assert missing_bytes(file) > 0 and decode.count_frames(file) == 40
+
+
+def spoil(file: Path, packets: range) -> Path:
+    with av.open(str(file)) as opened:
+        places = [(p.pos, p.size) for p in opened.demux(opened.streams.video[0]) if p.size]
+    content = bytearray(file.read_bytes())
+    for at, size in places[packets.start : packets.stop]:
+        assert at is not None
+        content[at : at + min(size, 64)] = b"\xff" * min(size, 64)
+    file.write_bytes(content)
+    return file
+
+
+def test_a_spoilt_packet_leaves_the_other_frames(tmp_path: Path) -> None:
+    file = spoil(film(tmp_path / "a.mp4", noise(36), options=GROUPS), range(20, 21))
+    assert decode.count_frames(file) == 35 and notes(file) == {"lost": "1 of 36"}
+    assert len(decoded(file, 64)) == 35
+    told: list[str] = []
+    _, length = decode.decode_video(file, 8, 36, 16, lost=told.append)  # as MMAct's scan counts, by the header
+    assert length == 8 and told == ["1 of 36"]
+
+
+def test_more_than_a_few_spoilt_packets_are_counted_and_refused(tmp_path: Path) -> None:
+    file = spoil(film(tmp_path / "a.mp4", noise(36), options=GROUPS), range(20, 24))
+    with pytest.raises(ValueError, match=r"is damaged: 4 of its 36 packets can't be decoded .*more than 10%"):
+        decode.count_frames(file)
+    with pytest.raises(ValueError, match=r"a\.mp4: is damaged: 4 of its 36 packets"):
+        decode.decode_video(file, 8, 36, 16)
+
+
+def test_a_stream_that_begins_between_key_frames_is_read_from_the_first(tmp_path: Path) -> None:
+    whole = film(tmp_path / "whole.ts", noise(36), kind="mpegts", options=GROUPS).read_bytes()
+    file = tmp_path / "tapped.ts"
+    file.write_bytes(whole[188 * (len(whole) // 188 // 8) :])
+    assert decode.count_frames(file) == len(decoded(file, 64)) == 24
+
+
+# Brightness tells the time: 30 frames in the first second, then one a second for nine.
+SECONDS = [i / 30 for i in range(30)] + [float(i) for i in range(1, 10)]
+
+
+def varying(file: Path, seconds: list[float]) -> Path:
+    images = [np.full((48, 64, 3), round(24 * min(s, 10)) + 10, np.uint8) for s in SECONDS]
+    return film(file, images, "ffv1", pts=[round(1000 * s) for s in seconds])
+
+
+def test_frames_of_a_varying_rate_are_spread_over_time(tmp_path: Path) -> None:
+    times = [(level - 10) / 24 for level in levels(varying(tmp_path / "a.mkv", SECONDS))]
+    # The last frame is shown for 1/30 s, as long as its container says: eight parts of 9.03 s.
+    wanted = [0.56, 1.69, 2.82, 3.95, 5.08, 6.21, 7.34, 8.47]
+    for time, shown in zip(times, wanted, strict=True):
+        assert max(s for s in SECONDS if s <= shown) == pytest.approx(time, abs=0.1)
+
+
+def test_two_frames_of_one_time_stamp_change_nothing_else(tmp_path: Path) -> None:
+    twice = tmp_path / "twice.mkv"
+    with av.open(str(varying(tmp_path / "a.mkv", SECONDS))) as source, av.open(str(twice), "w") as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        before = 0
+        for i, packet in enumerate(p for p in source.demux(stream) if p.dts is not None):
+            packet.pts = packet.dts = before if i == 6 else packet.pts
+            before, packet.stream = packet.pts, copy
+            out.mux(packet)
+    assert decode.count_frames(twice) == len(SECONDS)
+    np.testing.assert_allclose(levels(twice), levels(tmp_path / "a.mkv"), atol=1)
+
+
+@pytest.mark.parametrize("jump", [1, 20, 39])
+def test_a_jump_of_the_clock_is_an_ordinary_gap(jump: int, tmp_path: Path) -> None:
+    pts = [33 * i + (3_600_000 if i >= jump else 0) for i in range(40)]
+    file = film(tmp_path / "a.mkv", greys(40), "ffv1", pts=pts)
+    assert list(notes(file)) == ["jump"]
+    plain = film(tmp_path / "plain.mkv", greys(40), "ffv1", pts=[33 * i for i in range(40)])
+    assert levels(file) == levels(plain)
+
+
+@pytest.mark.parametrize(("ending", "rate"), [(".mkv", 30), (".flv", 24), (".wmv", 25), (".ts", 30), (".mp4", 50)])
+def test_a_constant_rate_is_one_however_its_stamps_are_rounded(ending: str, rate: int, tmp_path: Path) -> None:
+    codec = {".flv": "flv", ".wmv": "wmv2"}.get(ending, "libx264")
+    file = film(tmp_path / f"a{ending}", greys(47), codec, rate=rate, kind={".wmv": "asf", ".ts": "mpegts"}.get(ending))
+    with video.opened(file) as opened:
+        list(opened)
+        for wanted in (1, 7, 8, 16, 46, 47, 64):
+            np.testing.assert_array_equal(opened.sampled(wanted), video.sample_times(47, wanted))
+
+
+def test_b_frames_of_an_avi_have_no_stamps_of_their_own(tmp_path: Path) -> None:
+    """FFmpeg makes some up, which come in another order than the frames."""
+    file = film(tmp_path / "a.avi", greys(40), rate=15)
+    assert levels(file) == sorted(levels(file))
+    with video.opened(file) as opened:
+        list(opened)
+        assert opened.stamps != sorted(opened.stamps), "or this proves nothing"
+        np.testing.assert_array_equal(opened.sampled(8), video.sample_times(40, 8))
+
+
+def depth(file: Path, near: int, far: int, kind: str = "gray16le") -> Path:
+    image = np.full((64, 96), near, np.uint16)
+    image[:, 48:] = far
+    return film(file, [av.VideoFrame.from_ndarray(image, kind)] * 4, "ffv1", kind)
+
+
+def test_16_bit_grey_is_depth_in_millimetres(tmp_path: Path) -> None:
+    file = depth(tmp_path / "a.mkv", 1000, 3000)
+    assert list(notes(file)) == ["depth"]
+    image = decoded(file, 1, 32)[0]
+    assert image[16, 6].tolist() == [255 - 1000 * 255 // 8192] * 3 == [224] * 3
+    assert image[16, 26].tolist() == [255 - 3000 * 255 // 8192] * 3 == [162] * 3
+    assert decoded(depth(tmp_path / "b.mkv", 0, 500), 1, 32)[0, 16, 6].tolist() == [0, 0, 0], "not measured"
+
+
+def test_16_bit_grey_that_is_no_depth_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is 16-bit grey, .*Write it as 8-bit grey"):
+        decode.count_frames(depth(tmp_path / "a.mkv", 20_000, 60_000))
+
+
+def test_frames_of_two_sizes_are_scaled_to_one(tmp_path: Path) -> None:
+    """As a browser records a connection that gets worse."""
+    parts = []
+    for i, size in enumerate([(64, 96), (128, 192)]):
+        part = film(tmp_path / f"{i}.ts", [halves(RED, BLUE, size)] * 5, kind="mpegts", pts=None)
+        parts.append(part.read_bytes())
+    file = tmp_path / "both.ts"
+    file.write_bytes(b"".join(parts))
+    assert notes(file).get("size") == "96x64, 192x128"
+    for crop in ("frame", "motion"):
+        shown = decoded(file, 10, 32, crop)
+        assert len(shown) == 10 and (shown[:, 16, 2, 0] > 150).all()
+
+
+def test_high_dynamic_range_and_slow_motion_are_noted(tmp_path: Path) -> None:
+    def hlg(context: object) -> None:
+        context.color_trc, context.color_primaries, context.colorspace = 18, 9, 9  # pyright: ignore
+
+    assert list(notes(film(tmp_path / "hdr.mp4", greys(6), tune=hlg))) == ["hdr"]
+    how = {"tags": {"com.android.capture.fps": "240.000000"}, "container": {"movflags": "use_metadata_tags"}}
+    assert notes(film(tmp_path / "slow.mp4", greys(6), **how)) == {"slow": "240 and 30 Hz"}
+    assert notes(film(tmp_path / "plain.mp4", greys(6))) == {}
+
+
+def test_the_crop_to_what_moves_has_square_pixels(tmp_path: Path) -> None:
+    """Stored 160x240, shown three times as wide: a square that is stored 20 wide and 60 high."""
+    images = []
+    for t in range(10):
+        image = np.full((240, 160, 3), 20, np.uint8)
+        image[60 + 6 * t : 120 + 6 * t, 40 + 2 * t : 60 + 2 * t] = 230
+        images.append(image)
+
+    def wide(context: object) -> None:
+        context.sample_aspect_ratio = Fraction(3, 1)  # pyright: ignore[reportAttributeAccessIssue]
+
+    bright = decoded(film(tmp_path / "a.mp4", images, tune=wide), 10, 64, "motion")[5].mean(axis=2) > 120
+    high, across = bright.any(axis=1).sum(), bright.any(axis=0).sum()
+    assert high > 10 and 0.8 < across / high < 1.25
+
+
+MISTAKEN: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "is empty: copy or download it again"),
+    "a web page": (b"\n<!DOCTYPE html><html>Log in</html>", "is a web page"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
+    "an archive": (b"PK\x03\x04" + bytes(60), "is a zip archive: unpack it"),
+    "zeros": (bytes(5000), "holds zero bytes where it should begin"),
+}
+
+
+@pytest.mark.parametrize("what", MISTAKEN)
+def test_what_is_no_recording_is_called_what_it_is(what: str, tmp_path: Path) -> None:
+    content, words = MISTAKEN[what]
+    reads: dict[str, Callable[[Path], object]] = {
+        "a.avi": decode.count_frames,
+        "a.mp4": mp4.read_header,
+        "a.csv": lambda file: apart.read("utd-mhad", file),
+        "a.mat": lambda file: apart.read("utd-mhad", file),
+    }
+    for name, read in reads.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=words):
+            read(tmp_path / name)
+    (tmp_path / "link.avi").symlink_to(tmp_path / "gone.avi")
+    with pytest.raises(ValueError, match=r"is a link to .*gone\.avi, which isn't there"):
+        decode.count_frames(tmp_path / "link.avi")
