@@ -13,6 +13,7 @@ import pytest
 from datasets import corpora, decode, mp4, shards, undecoded, video
 from datasets.corpora import mmact
 from datasets.spec import Sampling
+from tests import films
 from tests.mmact_files import ROWS, SIX, STAMP, Tree, bad, csv_of, put, read, written
 
 
@@ -224,6 +225,25 @@ def test_a_second_keyframe_changes_no_frame(tmp_path: Path) -> None:
     assert count == 8
     for i, at in enumerate(decode.sample_times(20, 8)):
         np.testing.assert_array_equal(kept[i], decode._scaled(frames[at], 24, 24))
+
+
+def test_a_packet_that_only_decoding_finds_is_noted_with_the_shards(
+    ray_local: None, tree: Tree, tmp_path: Path
+) -> None:
+    folder = tree((1, 1, 1, "walking"), (17, 1, 1, "walking"))
+    name = "trimmed/subject1/cam1/scene1/session1/walking.mp4"
+    film = films.film(tmp_path / "noise.mp4", films.noise(36), options=films.GROUPS)
+    films.spoil(film, range(20, 21))
+    (folder / name).write_bytes(film.read_bytes())
+    found = read(folder)
+    assert found.notes == () and found.clips["frames"].to_pylist() == [36, 6, 6, 6]
+    sampling = Sampling(4, 16, 60, channels=12)
+    made = shards.write(tmp_path / "storage", found, sampling)
+    words = f"1 video: packets that can't be decoded are left out, the other frames are read: {name} (1 of 36)"
+    assert made.notes == (words,)
+    assert shards.write(tmp_path / "storage", found, sampling).notes == (words,), "where they were there already"
+    (made.folder / "index.json").unlink()
+    assert shards.write(tmp_path / "storage", found, sampling).notes == (words,), "of a start that was cut off"
 
 
 def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> None:

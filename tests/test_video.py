@@ -14,7 +14,7 @@ from PIL import Image
 from datasets import apart, decode, mp4, video
 from datasets.containers import missing_bytes
 from tests import films
-from tests.films import GROUPS, film, greys, halves, noise
+from tests.films import GROUPS, film, greys, halves, noise, spoil
 
 RED, BLUE, GREEN = (200, 0, 0), (0, 0, 120), (0, 200, 0)
 
@@ -171,17 +171,6 @@ def test_an_avi_that_only_lacks_its_index_is_read(tmp_path: Path) -> None:
     content = file.read_bytes()
     file.write_bytes(content[: content.index(b"idx1") - 4])
     assert missing_bytes(file) > 0 and decode.count_frames(file) == 40
-
-
-def spoil(file: Path, packets: range) -> Path:
-    with av.open(str(file)) as opened:
-        places = [(p.pos, p.size) for p in opened.demux(opened.streams.video[0]) if p.size]
-    content = bytearray(file.read_bytes())
-    for at, size in places[packets.start : packets.stop]:
-        assert at is not None
-        content[at : at + min(size, 64)] = b"\xff" * min(size, 64)
-    file.write_bytes(content)
-    return file
 
 
 def test_a_spoilt_packet_leaves_the_other_frames(tmp_path: Path) -> None:
