@@ -17,7 +17,8 @@ LEAST_MEAN_G = 0.1  # the norm of its mean: only without gravity is it as little
 # for each g where that is less. In rad/s it would be at most 16, and 20 for each g.
 MOVING_G, LEAST_RATE, LEAST_RATE_A_G = 0.1, 20.0, 40.0
 
-# By how much a signal may last longer or shorter than the video beside it; UTD-MHAD's last 0.95 to 1.24 times as long.
+# By how much a signal may last longer or shorter than the video beside it, in the median over a corpus. UTD-MHAD's
+# depth videos say 15 fps and hold fewer, so that its signals would last 1.41 to 2.65 times as long: it is not asked.
 MOST_LONGER = 1.6
 # A sensor that keeps one value for more than this share of a clip was stuck, or isn't there.
 MOST_STUCK = 0.5

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from datasets import inertial, signals, units, video
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 STOPS = re.findall(r"`((?:experiments|orchestrator|models|datasets)/\S+\.py):([\w.]+)`", README)
@@ -35,3 +37,25 @@ def test_make_targets_named_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\S+)", README, flags=re.M):
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
+
+
+def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
+    page = (ROOT / "datasets/README.md").read_text()
+    table = page[page.index("## What is read") :]
+    for stated in (
+        f"More than {video.MAX_LOST * 100:g} % of the packets",
+        f"the same for more than {video.MAX_SAME * 100:g} % of the frames",
+        f"one gap of more than {video.JUMP_SECONDS:g} s",
+        f"255 − depth · 255 / {video.DEPTH_MM}",
+        f"{video.MAX_SIDE} on a side, {video.MAX_FRAMES:,} frames or {video.MAX_SECONDS:g} s",
+        f"{units.LEAST_G:g} to {units.MOST_G:g} g; MMAct's 7.8 to 19.6 m/s²",
+        f"at least {units.LEAST_MEAN_G:g} g",
+        f"at least {units.LEAST_RATE:g} deg/s, or {units.LEAST_RATE_A_G:g} deg/s for each g",
+        f"spreads by {units.MOVING_G:g} g or more",
+        f"{1 / units.MOST_LONGER:.2g} to {units.MOST_LONGER:g} |",
+        f"more than {inertial.MAX_SIGNAL_BYTES >> 20} MB",
+    ):
+        assert stated in table, stated
+    assert video.EVEN == 0.25 and "a quarter of the gap" in table
+    assert units.MOST_STUCK == 0.5 and "at most half of the clip" in table
+    assert signals.MAX_SECONDS == 3600 and "more than an hour apart" in table
