@@ -11,7 +11,8 @@ from av.error import FFmpegError
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from datasets import video
-from datasets.video import DEPTH_FORMATS, DEPTH_MM, MAX_SECONDS, sample_times
+from datasets.timing import sample_times
+from datasets.video import DEPTH_FORMATS, DEPTH_MM, MAX_SECONDS
 
 # Of the crop to where something moves: the short side it is looked for at, grey levels of noise, and the margin.
 CROP_SIDE = 360

@@ -17,6 +17,7 @@ from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from datasets import timing
 from datasets.containers import missing_bytes
 from datasets.file_type import mistaken
 
@@ -25,6 +26,7 @@ from datasets.file_type import mistaken
 MAX_PIXELS = 4096 * 2304
 MAX_SIDE = 8192
 MAX_FRAMES = 200_000
+MAX_ASPECT = 4.0  # of a pixel's width to its height, or the other way; what says more is wrong
 MAX_SECONDS = 300.0  # of one file, all of it decoded
 # The largest share of a film's packets that may be undecodable; the frames of the others are read.
 MAX_LOST = 0.1
@@ -34,20 +36,14 @@ FORMATS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,asf,flv"
 VIDEOS = frozenset(".avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split())
 # A sound file's cover, the pictures of a film's chapters, a camera's depth or alpha beside the film.
 NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
-# A gap between two frames that no camera or screen recorder leaves: a clock was set, or a stamp is wrong.
-JUMP_SECONDS = 10.0
-# Of so many frames two may have one time stamp and still be sampled by time.
-MAX_SAME = 0.1
 HDR_TRANSFERS = (16, 18)  # PQ and HLG, in ITU-T H.273
-# Frames that lie on an even grid but for so much of a gap are of a constant rate: containers round time stamps.
-EVEN = 0.25
 # 16-bit grey is a depth camera's, in millimetres: 0 is not measured and black, what is nearer is brighter.
 DEPTH_MM = 8192
 DEPTH_FORMATS = ("gray16le", "gray16be")
 
 # What a reader of results should know of a file that is read all the same, by kind.
 NOTES = {
-    "jump": f"time stamps jump by more than {JUMP_SECONDS:g} s, which is taken for an ordinary gap",
+    "jump": f"time stamps jump by more than {timing.JUMP_SECONDS:g} s, which is taken for an ordinary gap",
     "size": "frames change their size, and are all scaled to the same one",
     "hdr": "high dynamic range (HLG or PQ) is read as if it were none, so that it is darker than on a screen",
     "slow": "slow motion: recorded at a higher rate than it is shown at, so that it lasts longer than its signal",
@@ -64,7 +60,9 @@ class Film:
         self.container, self.stream, self.seconds = container, _film_of(container), seconds
         # What the header says, for it is gone when the file is closed.
         self.promised, self.rate = self.stream.frames, float(self.stream.average_rate or 0)
-        self.time_base, self.aspect = float(self.stream.time_base or 1), float(self.stream.sample_aspect_ratio or 1)
+        self.time_base = float(self.stream.time_base or 1)
+        aspect = float(self.stream.sample_aspect_ratio or 1)
+        self.aspect = aspect if 1 / MAX_ASPECT <= aspect <= MAX_ASPECT else 1.0
         self.recorded_rate = _number(container.metadata.get("com.android.capture.fps", "0"))
         self.packets = self.lost = 0
         self.stamps: list[int | None] = []  # of each frame so far, in units of the stream's time base
@@ -151,63 +149,20 @@ class Film:
             found["size"] = ", ".join(f"{width}x{height}" for width, height in sorted(self.sizes))
         if self.transfer in HDR_TRANSFERS:
             found["hdr"] = ""
-        if _gaps(self.stamps, self.jump)[1]:
+        if timing.gaps(self.stamps, self.time_base)[1]:
             found["jump"] = ""
         if self.rate and self.recorded_rate > 1.5 * self.rate:
             found["slow"] = f"{self.recorded_rate:g} and {self.rate:.3g} Hz"
         return found
 
     @property
-    def jump(self) -> float:
-        """In units of the stream's time base."""
-        return JUMP_SECONDS / self.time_base
-
-    @property
     def seconds_shown(self) -> float:
-        """From the first frame to the end of the last, after the last frame; 0 where no time stamp says it."""
-        gaps, _ = _gaps(self.stamps, self.jump)
-        return float(gaps.sum() + gaps.mean()) * self.time_base if len(gaps) else 0.0
+        """After the last frame; 0 where no time stamp says it."""
+        return timing.seconds_shown(self.stamps, self.time_base)
 
     def sampled(self, wanted: int) -> np.ndarray:
-        """Which frames are kept, by number, after the last frame: `sample_times` in time. All where they are few."""
-        count = len(self.stamps)
-        gaps, _ = _gaps(self.stamps, self.jump) if count > wanted else (np.zeros(0), False)
-        if not len(gaps) or _even(gaps):
-            return sample_times(count, wanted)
-        ticks = np.concatenate([[0], np.cumsum(gaps)])
-        end = ticks[-1] + min(self.last_duration or gaps.mean(), gaps.max())
-        return np.searchsorted(ticks, (np.arange(wanted) + 0.5) * end / wanted, side="right") - 1
-
-
-def sample_times(frames: int, wanted: int) -> np.ndarray:
-    """Which of `frames` frames of a constant rate are kept: all, or `wanted` of them at the middle of equal parts."""
-    if frames <= wanted:
-        return np.arange(frames)
-    return ((np.arange(wanted) + 0.5) * frames / wanted).astype(int)
-
-
-def _gaps(stamps: Sequence[int | None], jump: float) -> tuple[np.ndarray, bool]:
-    """Between each frame and the next, none where the stamps are no times; and whether some were jumps of the clock.
-
-    Stamps are sorted, for an AVI has none of its own and those that FFmpeg makes up for its B-frames are mixed up; that
-    the frames come in the order in which they are shown is sure.
-    """
-    known = [stamp for stamp in stamps if stamp is not None]
-    if len(known) < len(stamps) or len(known) < 2:
-        return np.zeros(0), False
-    gaps = np.diff(np.sort(np.array(known, np.int64)))
-    if (gaps == 0).sum() > MAX_SAME * len(gaps):
-        return np.zeros(0), False
-    jumps = gaps > jump
-    if jumps.any() and not jumps.all():
-        gaps = np.where(jumps, np.median(gaps[~jumps]), gaps)
-    return gaps, bool(jumps.any())
-
-
-def _even(gaps: np.ndarray) -> bool:
-    """Whether the rate is constant."""
-    ticks = np.concatenate([[0], np.cumsum(gaps)])
-    return bool(np.abs(ticks - gaps.mean() * np.arange(len(ticks))).max() <= EVEN * gaps.mean())
+        """Which frames are kept, by number, after the last frame."""
+        return timing.sampled(self.stamps, wanted, self.time_base, self.last_duration)
 
 
 def _number(text: str) -> float:

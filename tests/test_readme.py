@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets import inertial, signals, units, video
+from datasets import inertial, signals, timing, units, video
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -44,8 +44,8 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
     table = page[page.index("## What is read") :]
     for stated in (
         f"More than {video.MAX_LOST * 100:g} % of the packets",
-        f"the same for more than {video.MAX_SAME * 100:g} % of the frames",
-        f"one gap of more than {video.JUMP_SECONDS:g} s",
+        f"the same for more than {timing.MAX_SAME * 100:g} % of the frames",
+        f"one gap of more than {timing.JUMP_SECONDS:g} s",
         f"255 − depth · 255 / {video.DEPTH_MM}",
         f"{video.MAX_SIDE} on a side, {video.MAX_FRAMES:,} frames or {video.MAX_SECONDS:g} s",
         f"{units.LEAST_G:g} to {units.MOST_G:g} g; MMAct's 7.8 to 19.6 m/s²",
@@ -56,6 +56,6 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
         f"more than {inertial.MAX_SIGNAL_BYTES >> 20} MB",
     ):
         assert stated in table, stated
-    assert video.EVEN == 0.25 and "a quarter of the gap" in table
+    assert timing.EVEN == 0.25 and "a quarter of the gap" in table
     assert units.MOST_STUCK == 0.5 and "at most half of the clip" in table
     assert signals.MAX_SECONDS == 3600 and "more than an hour apart" in table

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import apart, decode, mp4, video
+from datasets import apart, decode, mp4, timing, video
 from datasets.containers import missing_bytes
 from tests import films
 from tests.films import GROUPS, film, greys, halves, noise, spoil
@@ -244,7 +244,7 @@ def test_a_constant_rate_is_one_however_its_stamps_are_rounded(ending: str, rate
     with video.opened(file) as opened:
         list(opened)
         for wanted in (1, 7, 8, 16, 46, 47, 64):
-            np.testing.assert_array_equal(opened.sampled(wanted), video.sample_times(47, wanted))
+            np.testing.assert_array_equal(opened.sampled(wanted), timing.sample_times(47, wanted))
 
 
 def test_b_frames_of_an_avi_have_no_stamps_of_their_own(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_b_frames_of_an_avi_have_no_stamps_of_their_own(tmp_path: Path) -> None:
     with video.opened(file) as opened:
         list(opened)
         assert opened.stamps != sorted(opened.stamps), "or this proves nothing"
-        np.testing.assert_array_equal(opened.sampled(8), video.sample_times(40, 8))
+        np.testing.assert_array_equal(opened.sampled(8), timing.sample_times(40, 8))
 
 
 def depth(file: Path, near: int, far: int, kind: str = "gray16le") -> Path:
