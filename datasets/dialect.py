@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.csv
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+SEPARATORS = ",;\t"
 # As people write the units that are meant, in brackets behind a name.
 SPELLINGS = {"g": ("g", "G"), "deg/s": ("deg/s", "°/s", "dps", "deg/sec", "deg s-1", "degrees/s")}
 UNIT = re.compile(r"\s*[\[(]\s*(.*?)\s*[\])]\s*$")
@@ -32,10 +32,14 @@ def read_columns(content: bytes, units: Mapping[str, str]) -> pa.Table:
     if start is None:
         raise ValueError("is no CSV that can be read (it is empty)")
     by = _separator(lines[start], names)
-    header = next(csv.reader([lines[start]], delimiter=by))
+    header = _fields(lines[start], by)
     at = _places(header, units)
     _check_numbers(lines[start + 1 :], by, len(header))
     columns = [str(i) for i in range(len(header))]
+
+    def named(i: int) -> str:
+        return header[i].strip() if i < len(header) else str(i)
+
     rows = "\n".join(lines[start + 1 :])
     if not rows.strip():
         return pa.table({name: pa.array([], pa.float64()) for name in names})
@@ -51,7 +55,7 @@ def read_columns(content: bytes, units: Mapping[str, str]) -> pa.Table:
         )
     except pa.ArrowException as error:
         fault = re.sub(r"Row #(\d+)", lambda row: f"line {int(row[1]) + start + 1}", str(error).splitlines()[0])
-        fault = re.sub(r"In CSV column #(\d+)", lambda c: f"in column {header[int(c[1])].strip()}", fault)
+        fault = re.sub(r"In CSV column #(\d+)", lambda c: f"in column {named(int(c[1]))}", fault)
         raise ValueError(f"is no CSV of numbers that can be read ({fault[:300]})") from None
     return table.rename_columns(names)
 
@@ -92,6 +96,13 @@ def _separator(header: str, names: Sequence[str]) -> str:
     return best
 
 
+def _fields(line: str, by: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=by), [])
+    except csv.Error as error:
+        raise ValueError(f"is no CSV that can be read ({error})") from None
+
+
 def _plain(name: str) -> str:
     """A column's name without quotes, unit, blanks and capitals."""
     return UNIT.sub("", name.strip().strip("\"'").strip()).strip().lower()
@@ -118,7 +129,7 @@ def _places(header: Sequence[str], units: Mapping[str, str]) -> list[int]:
 def _check_numbers(lines: Sequence[str], by: str, columns: int) -> None:
     """Raises ValueError for decimal commas, which a reader would take for columns or for words."""
     first = next((line for line in lines if line.strip()), "")
-    fields = next(csv.reader([first], delimiter=by), [])
+    fields = _fields(first, by)
     halves = by == "," and len(fields) >= 2 * columns - 1 > columns  # 0,5,0,25 is 0.5 and 0.25
     if halves or any(DECIMAL_COMMA.fullmatch(field.strip()) for field in fields):
         raise ValueError(f"has decimal commas ({first[:60]!r}): write its numbers with decimal points")

@@ -47,12 +47,16 @@ def mat(**how: object) -> bytes:
     return out.getvalue()
 
 
+SEMICOLONS = (
+    b"\xef\xbb\xbf# wrist\nsep=;\ntime;" + ";".join(inertial.CHANNELS).encode() + b"\r\n" + b"1;2;3;4;5;6;7\r\n" * 60
+)
 # As a corpus's pairs are scanned and decoded.
 PAIRED = {
     "avi": [film("mpeg4", "avi"), film("mjpeg", "avi")],
     "mp4": [film("mpeg4", "mp4"), film("libx264", "mp4"), film("mjpeg", "mov")],
     "mat": [mat(), mat(do_compression=True), mat(format="4")],
-    "csv": [",".join(inertial.CHANNELS).encode() + b"\n" + b"0.1,-1e-3,2,3,4,5\n" * 60],
+    "csv": [",".join(inertial.CHANNELS).encode() + b"\n" + b"0.1,-1e-3,2,3,4,5\n" * 60, SEMICOLONS],
+    "mkv": [film("libx264", "matroska"), film("ffv1", "matroska")],
 }
 # What is read by itself: a corpus's description, a sensor's samples and the header of a video as in MMAct.
 ALONE = {
