@@ -245,16 +245,13 @@ class Background:
         while not self.stop.wait(2.0):
             self.pass_over()
         self.pass_over()
-        if self.error is None and self.tracker and self.last:
-            try:
-                self.tracker.end(*self.last)
-            except Exception as error:
-                self.error = explained(error, self.uri)
 
     def pass_over(self) -> None:
         for again in (False, True):
             try:
-                self._sync_all()
+                tracker = self._sync_all()
+                if self.last:
+                    tracker.end(*self.last)
                 self.error = None
                 return
             except Exception as error:  # whatever the tracking server does, training goes on
@@ -263,9 +260,8 @@ class Background:
                     return
                 self.tracker = None  # somebody has deleted what it writes to: a new one finds out, or makes it anew
 
-    def _sync_all(self) -> None:
-        self.tracker = self.tracker or self.make()
-        without_files = None
+    def _sync_all(self) -> Tracker:
+        self.tracker, without_files = self.tracker or self.make(), None
         for key in list(self.keys):  # a search adds to them
             try:
                 self.tracker.sync(key)
@@ -273,6 +269,7 @@ class Background:
                 without_files = error
         if without_files:
             raise without_files
+        return self.tracker
 
     def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> str | None:
         """Log what is left, as long as `patience` lasts (seconds). Returns why MLflow lacks some of it, or None."""
