@@ -79,7 +79,8 @@ def deleted(error: Exception, uri: str) -> str | None:
 def elsewhere(error: Exception, uri: str) -> str | None:
     if not isinstance(error, Elsewhere):
         return None
-    rename = command(uri, f"experiments rename --experiment-id {error.number} --new-name {error.name}-without-files")
+    name = shlex.quote(f"{error.name}-without-files")
+    rename = command(uri, f"experiments rename --experiment-id {error.number} --new-name {name}")
     return (
         f"The server has its clients write files to {error.location} themselves, and this machine can't write there or"
         " has no such folder. Whoever starts the server gives --artifacts-destination DIR in place of"
