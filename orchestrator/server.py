@@ -52,7 +52,7 @@ def answering(uri: str) -> Iterator[None]:
 
 def explained(error: Exception, uri: str) -> str:
     """What went wrong and the way out."""
-    ways = (deleted, elsewhere, schema, locked, host_name, through_proxy, account, certificate, unreachable)
+    ways = (deleted, elsewhere, schema, locked, host_name, through_proxy, account, certificate, no_mlflow, unreachable)
     return without_secrets(next((said for way in ways if (said := way(error, uri))), f"{words(error)}."))
 
 
@@ -89,13 +89,16 @@ def elsewhere(error: Exception, uri: str) -> str | None:
     )
 
 
+def by_clients(uri: str, location: str) -> bool:
+    """Whether a server has its clients write files into a folder, which may be its own machine's."""
+    return uri.startswith("http") and urlsplit(location).scheme in ("", "file")
+
+
 def is_elsewhere(uri: str, location: str) -> bool:
-    """Whether a server on another machine keeps files in a folder that this one doesn't have."""
-    host = urlsplit(uri).hostname or ""
-    if not uri.startswith("http") or host in ("localhost", "::1") or host.startswith("127."):
-        return False
-    place = urlsplit(location)
-    return place.scheme in ("", "file") and not Path(unquote(place.path)).parent.exists()
+    """Whether it is on another machine, and this one doesn't have the folder."""
+    host, place = urlsplit(uri).hostname or "", Path(unquote(urlsplit(location).path))
+    here = host in ("localhost", "::1") or host.startswith("127.")
+    return by_clients(uri, location) and not here and not place.parent.exists()
 
 
 def schema(error: Exception, uri: str) -> str | None:
@@ -135,9 +138,9 @@ def host_name(error: Exception, uri: str) -> str | None:
 
 
 def through_proxy(error: Exception, uri: str) -> str | None:
-    """A RestException is what an MLflow answers; all else came from the proxy, or from nobody."""
+    """What no MLflow answered came from the proxy, or from nobody."""
     proxy = select_proxy(uri, get_environ_proxies(uri)) if uri.startswith("http") else None
-    if not proxy or isinstance(error, RestException):
+    if not proxy or not from_the_net(error):
         return None
     host, scheme = urlsplit(uri).hostname or "", urlsplit(uri).scheme
     names = [name for of in (scheme, "all") for name in (f"{of}_proxy", f"{of}_proxy".upper())]
@@ -169,11 +172,23 @@ def certificate(error: Exception, uri: str) -> str | None:
     )
 
 
+def no_mlflow(error: Exception, uri: str) -> str | None:
+    if not from_the_net(error) or "Response body" not in str(error):
+        return None
+    return f"What answers there is no MLflow, or has it at another path ({words(error)})."
+
+
 def unreachable(error: Exception, uri: str) -> str | None:
     kinds = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
     if not comes_from(error, lambda cause: isinstance(cause, kinds)):
         return None
     return f"No server answers there ({words(error)})."
+
+
+def from_the_net(error: Exception) -> bool:
+    """Whether it was asked over the net and no MLflow answered: that would be a RestException."""
+    asked = isinstance(error, requests.exceptions.RequestException) or "API request" in str(error)
+    return asked and not isinstance(error, RestException)
 
 
 def comes_from(error: BaseException | None, right: Callable[[BaseException], bool]) -> bool:

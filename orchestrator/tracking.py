@@ -27,7 +27,7 @@ from sklearn.metrics import confusion_matrix
 from datasets.whole import FULL
 from orchestrator import figures, moved, views
 from orchestrator.address import file_of
-from orchestrator.server import Deleted, Elsewhere, explained, is_elsewhere, of_the_question
+from orchestrator.server import Deleted, Elsewhere, by_clients, explained, is_elsewhere, of_the_question
 from orchestrator.spec import RunSpec
 from orchestrator.store import RunFolder, Store
 
@@ -195,8 +195,8 @@ class Tracker:
         try:
             self.client.log_artifact(run_id, str(file), below)
         except OSError as error:
-            if not self.uri.startswith("http") or error.errno in FULL:
-                raise
+            if not by_clients(self.uri, self.location) or error.errno in FULL:
+                raise  # what `requests` raises is an OSError too
             raise refused from error
 
     def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> None:

@@ -19,6 +19,7 @@ from ray.tune.search.optuna import OptunaSearch
 from datasets import corpora, splits
 from datasets.whole import read_json
 from orchestrator import cluster, tracking
+from orchestrator.address import sqlite
 from orchestrator.conclude import conclude
 from orchestrator.idle import refuse_idle
 from orchestrator.launch import run_plan, tell_lacking
@@ -132,7 +133,7 @@ def tune(
     base = looks(study, judged_by(options))
     folder = records_of(options, study, store)
     folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
+    storage = optuna.storages.RDBStorage(sqlite(folder / "optuna.db"))
     left = options.settings - take_up(storage)
     if left <= 0:
         return

@@ -177,6 +177,11 @@ def test_nobody_is_there(store: Store, free_ports: Callable) -> None:
     assert lacking(f"http://127.0.0.1:{free_ports(1)[0]}", store, "nobody").startswith("No server answers there (")
 
 
+def test_what_is_there_is_no_mlflow(store: Store, answering: Callable) -> None:
+    said = lacking(f"http://127.0.0.1:{answering(status=404)}/mlflow", store, "another")
+    assert said.startswith("What answers there is no MLflow, or has it at another path (") and "404" in said
+
+
 @pytest.mark.long
 def test_track_says_the_same(port: int, store: Store) -> None:
     (store.root / "reports/p").mkdir(parents=True)
