@@ -37,6 +37,7 @@ def launch(name: str, cells: Cells, options: Options) -> int:
 def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     """Train what isn't done, with MLflow and the terminal following the run folders; then conclude."""
     from orchestrator import tracking
+    from orchestrator.background import Background
     from orchestrator.mend import mend
     from orchestrator.progress import Progress, duration
     from orchestrator.search import Schedule
@@ -52,7 +53,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     # Before anything is trained, so that `status` and `track` know the plan whatever happens to this process.
     found = write_results(results.collect(plan, study, store, {}, start), store)
     uri = options.tracking(store.root).uri
-    tracker = tracking.Background(lambda: tracking.Tracker(uri, store, found), list(plan.runs), uri)
+    tracker = Background(lambda: tracking.Tracker(uri, store, found), list(plan.runs), uri)
     interrupted = False
     with interruptible():
         try:

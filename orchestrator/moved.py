@@ -63,4 +63,7 @@ def _replace(database: sqlite3.Connection, columns: list[tuple[str, str]], forme
 
 
 def _exists(location: str) -> bool:
-    return Path(unquote(urlparse(location).path)).exists()
+    try:
+        return Path(unquote(urlparse(location).path)).exists()
+    except OSError:  # a former place, now in a folder that this user may not look into
+        return False

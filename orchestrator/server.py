@@ -98,7 +98,7 @@ def is_elsewhere(uri: str, location: str) -> bool:
     """Whether it is on another machine, and this one doesn't have the folder."""
     host, place = urlsplit(uri).hostname or "", Path(unquote(urlsplit(location).path))
     here = host in ("localhost", "::1") or host.startswith("127.")
-    return by_clients(uri, location) and not here and not place.parent.exists()
+    return by_clients(uri, location) and not here and not os.access(place.parent, os.F_OK)
 
 
 def schema(error: Exception, uri: str) -> str | None:

@@ -20,6 +20,7 @@ from datasets import corpora, splits
 from datasets.whole import read_json
 from orchestrator import cluster, tracking
 from orchestrator.address import sqlite
+from orchestrator.background import Background
 from orchestrator.conclude import conclude
 from orchestrator.idle import refuse_idle
 from orchestrator.launch import run_plan, tell_lacking
@@ -100,7 +101,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
     about |= {"created": time.strftime("%Y-%m-%d %H:%M:%S")}
     keys: list[str] = []
     uri = options.tracking(store.root).uri
-    tracker = tracking.Background(lambda: tracking.Tracker(uri, store, about), keys, uri)
+    tracker = Background(lambda: tracking.Tracker(uri, store, about), keys, uri)
     with interruptible():
         try:
             tune(options, space, study, store, about, keys)

@@ -13,9 +13,10 @@ from mlflow.entities import Run
 
 from models.spec import FusionModel, ImuModel
 from orchestrator import metrics
+from orchestrator.background import Background
 from orchestrator.spec import DataSpec, Modality, Optimization, RunSpec
 from orchestrator.store import Store
-from orchestrator.tracking import Background, Tracker
+from orchestrator.tracking import Tracker
 
 # MLflow's own use of SQLAlchemy.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")

@@ -1,5 +1,6 @@
 """Which MLflow is meant, odd paths and moved storages, on real sqlite files."""
 
+import json
 import os
 import re
 import shutil
@@ -14,9 +15,10 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from experiments.track import Where, track
 from orchestrator import moved
 from orchestrator.address import Address, address, file_of, is_own, sqlite
+from orchestrator.background import Background
 from orchestrator.options import Options
 from orchestrator.store import Store
-from orchestrator.tracking import Background, Tracker
+from orchestrator.tracking import Tracker
 from tests.test_tracking import ABOUT, CLASSES, FUSION, IMU, finish, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
@@ -136,6 +138,18 @@ def test_a_storage_that_was_moved_stays_one(root: Path, tmp_path: Path) -> None:
     log(there, "second")
     lies_in(there, 2)
     assert not root.exists()
+
+
+def test_track_logs_into_the_storage_where_nothing_else_is_named(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = root.rename(tmp_path / "elsewhere")
+    about = ABOUT | {"plan": "plan", "classes": CLASSES, "created": "first", "runs": {}}
+    (there / "reports/plan").mkdir(parents=True)
+    (there / "reports/plan/results.json").write_text(json.dumps(about))
+    assert track(Where(storage=there)) == 0
+    assert f"MLflow at {sqlite(there / 'mlflow.db')} (in the storage) has it all" in capsys.readouterr().out
+    lies_in(there, 1)
 
 
 def test_a_copy_has_artifacts_of_its_own(root: Path, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import pytest
 from mlflow import MlflowClient
 
 from experiments.track import Where, track
+from orchestrator.background import Background
 from orchestrator.server import is_elsewhere
 from orchestrator.store import Store
-from orchestrator.tracking import Background, Tracker
+from orchestrator.tracking import Tracker
 from tests.processes import started, wait_for
 from tests.test_server import answers
 from tests.test_tracking import ABOUT, CLASSES, IMU, finish, train
