@@ -12,7 +12,9 @@ from typing import Any
 import tyro
 
 from datasets.manifest import Manifest
+from orchestrator.address import Address, address
 from orchestrator.results import read
+from orchestrator.secret import without_secrets
 from orchestrator.server import answering
 from orchestrator.store import Store
 from orchestrator.terminal import console, refuse_bad_input
@@ -21,26 +23,28 @@ from orchestrator.tracking import Tracker
 
 @dataclass(frozen=True)
 class Where:
-    tracking_uri: str
-    """MLflow's address."""
+    tracking_uri: str | None = None
+    """MLflow's address; default: MLFLOW_TRACKING_URI, else the sqlite file in the storage."""
     storage: Path = Path("output")
     """The storage whose runs are logged."""
 
 
 def track(where: Where) -> int:
     """Again and again on the same server adds only what it lacks. Raises ValueError where it doesn't answer."""
-    with answering(where.tracking_uri):
-        return log_all(where)
-
-
-def log_all(where: Where) -> int:
     store = Store(where.storage.resolve())
+    to = address(where.tracking_uri, store.root)
+    to.check()
+    with answering(to.uri):
+        return log_all(where, store, to)
+
+
+def log_all(where: Where, store: Store, to: Address) -> int:
     left = {folder.key for folder in store.runs()}
     if not left:
         raise ValueError(f"--storage {where.storage}: no run was ever begun there.")
     for file in sorted(store.root.glob("reports/*/results.json")):
         results = read(file, ("plan", "video", "recipe", "protocol", "corpus", "scale", "created"))
-        tracker = replay(where, store, results, list(results["runs"]))
+        tracker = replay(to.uri, store, results, list(results["runs"]))
         statuses = [run["status"] for run in results["runs"].values()]
         counts = {"runs_done": statuses.count("done"), "runs_failed": statuses.count("failed")}
         page = file.with_name("report.html")
@@ -48,12 +52,13 @@ def log_all(where: Where) -> int:
         left -= results["runs"].keys()
     # What earlier starts of the same experiment ran with other flags.
     for about, keys in earlier(store, left):
-        replay(where, store, about, keys)
+        replay(to.uri, store, about, keys)
+    console.print(f"MLflow at {without_secrets(to.uri)} ({to.source}) has it all", markup=False, highlight=False)
     return 0
 
 
-def replay(where: Where, store: Store, about: dict[str, Any], keys: list[str]) -> Tracker:
-    tracker = Tracker(where.tracking_uri, store, about)
+def replay(uri: str, store: Store, about: dict[str, Any], keys: list[str]) -> Tracker:
+    tracker = Tracker(uri, store, about)
     for key in keys:
         tracker.sync(key)
     console.print(f"{about['plan']}: {len(keys)} runs of {about['corpus']}, {about['scale']} scale", highlight=False)

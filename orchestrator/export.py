@@ -101,13 +101,14 @@ def log_mlflow(store: Store, key: str, uri: str) -> None:
     """The same as the model of the run that an MLflow has of this key."""
     import mlflow
 
-    from orchestrator import served
+    from orchestrator import moved, served
     from orchestrator.server import answering
 
     mlflow.set_tracking_uri(uri)
     with tempfile.TemporaryDirectory() as scratch:
         copy_run(store, key, Store(Path(scratch)))
         with answering(uri):
+            moved.follow(uri, store.root)
             served.log(Path(scratch), key)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 import sys
 import time
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ import ray
 
 from datasets.whole import write_whole
 from orchestrator import cluster, results
+from orchestrator.address import FLAG, Address
 from orchestrator.options import Options
 from orchestrator.plan import Plan
 from orchestrator.prepare import Cells, prepare
@@ -35,6 +37,7 @@ def launch(name: str, cells: Cells, options: Options) -> int:
 def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     """Train what isn't done, with MLflow and the terminal following the run folders; then conclude."""
     from orchestrator import tracking
+    from orchestrator.background import Background
     from orchestrator.mend import mend
     from orchestrator.progress import Progress, duration
     from orchestrator.search import Schedule
@@ -49,7 +52,8 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     }
     # Before anything is trained, so that `status` and `track` know the plan whatever happens to this process.
     found = write_results(results.collect(plan, study, store, {}, start), store)
-    tracker = tracking.Background(lambda: tracking.Tracker(options.tracking(store.root), store, found), list(plan.runs))
+    uri = options.tracking(store.root).uri
+    tracker = Background(lambda: tracking.Tracker(uri, store, found), list(plan.runs), uri)
     interrupted = False
     with interruptible():
         try:
@@ -66,14 +70,20 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
         counts = {"runs_done": len(schedule.done), "runs_failed": len(schedule.failed)}
         missing = tracker.end("KILLED" if interrupted else "FINISHED" if all_done else "FAILED", files, counts)
     if missing:
-        where, missing = (without_secrets(words) for words in (options.tracking(store.root), missing))
-        console.print(f"tracking: MLflow at {where} lacks some of this ({missing}). To log it later:", markup=False)
-        console.print(f"  python experiments/track.py --storage {store.root} --tracking-uri {where}", markup=False)
+        tell_lacking(options.tracking(store.root), store.root, missing)
     console.print(f"report: {files[-1]}  ({duration(time.monotonic() - began)} for this start)", highlight=False)
     if interrupted:
         console.print("interrupted; the same command goes on from the last checkpoints.")
         return 130
     return 0 if all_done else 1
+
+
+def tell_lacking(where: Address, root: Path, missing: str) -> None:
+    """What MLflow lacks, why, and how it gets it: first what is in the way, which track.py meets as well."""
+    uri = f" --tracking-uri {shlex.quote(where.uri)}" if where.given_by == FLAG else ""
+    tell(without_secrets(f"tracking: MLflow at {where.uri} lacks some of this. {missing}"))
+    tell("Once that is settled, this logs the rest:")
+    tell(without_secrets(f"  python experiments/track.py --storage {shlex.quote(str(root))}{uri}"))
 
 
 def write_results(found: dict[str, Any], store: Store) -> dict[str, Any]:

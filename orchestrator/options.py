@@ -8,12 +8,22 @@ import tyro
 from tyro.extras import literal_type_from_choices
 
 from datasets.corpora import CORPORA
+from orchestrator.address import Address, address
 from orchestrator.spec import Modality
 
 
 def existing(path: Path) -> Path:
     """The path, or the nearest folder above it that is there."""
     return next(p for p in (path, *path.parents) if p.exists())
+
+
+def check_readable(storage: Path) -> None:
+    """Raises ValueError for a path that isn't UTF-8: Ray, MLflow and JSON can't name it."""
+    try:
+        str(storage.absolute()).encode()
+    except UnicodeEncodeError:
+        shown = str(storage.absolute()).encode(errors="backslashreplace").decode()
+        raise ValueError(f"--storage {shown}: the path isn't UTF-8. Rename the folder or give another.") from None
 
 
 Only = Literal["modalities", "ratio", "zero_shot", "stages", "fusions", "imu", "video", "fusion"]
@@ -46,7 +56,7 @@ class Options:
     storage: Path = Path("output")
     """Where shards, runs and reports go; the same storage again goes on where the last start ended."""
     tracking_uri: str | None = None
-    """MLflow's address; default: a sqlite file in the storage."""
+    """MLflow's address; default: MLFLOW_TRACKING_URI, else a sqlite file in the storage."""
     address: str | None = None
     """A running Ray to join; default: RAY_ADDRESS, else one is started here."""
     weights: Path | None = None
@@ -68,9 +78,9 @@ class Options:
     simulate: str | None = None
     """With --dry-run: how long the plan would take on `gpus=64` or `cpus=8`, by what runs in the storage took."""
 
-    def tracking(self, root: Path) -> str:
-        """MLflow's address, in the storage `root` where none is given."""
-        return self.tracking_uri or f"sqlite:///{root / 'mlflow.db'}"
+    def tracking(self, root: Path) -> Address:
+        """Which MLflow this start logs to, in the storage `root` where none is given."""
+        return address(self.tracking_uri, root)
 
     def check(self) -> None:
         """Raises ValueError for what can't be meant."""
@@ -93,6 +103,8 @@ class Options:
                 )
         if not self.corpus.startswith("synthetic") and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
+        check_readable(self.storage)
+        self.tracking(self.storage).check()
         there = existing(self.storage.absolute())
         if not there.is_dir():
             raise ValueError(f"--storage {self.storage}: {there} is a file, not a folder.")

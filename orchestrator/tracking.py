@@ -8,9 +8,7 @@ import json
 import logging
 import os
 import tempfile
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,19 @@ os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINTS", "1")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run, into the live view
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, RunTag
 from sklearn.metrics import confusion_matrix
 
-from orchestrator import figures, views
+from datasets.whole import FULL
+from orchestrator import figures, moved, views
+from orchestrator.address import file_of
+from orchestrator.server import Deleted, Elsewhere, by_clients, is_elsewhere
 from orchestrator.spec import RunSpec
 from orchestrator.store import RunFolder, Store
 
 for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no news
     logging.getLogger(name).setLevel(logging.WARNING)
-# Its traceback of a database that can't be written; `Background` says so in a sentence at the end.
+# Its traceback of a database that can't be written; `server.explained` says so in a sentence at the end.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 FINAL = "top1 top5 f1 k n top1_seen top1_hidden harmonic top1_without_imu top1_without_video".split()
@@ -47,19 +48,29 @@ class Tracker:
     """Keeps one plan's experiment in MLflow up to date with a storage. `about` is as in results.json."""
 
     def __init__(self, uri: str, store: Store, about: dict[str, Any]):
+        """Raises what an MLflow raises, and Deleted."""
+        moved.follow(uri, store.root)
         self.client, self.store, self.about, self.tags = MlflowClient(uri), store, about, tags(about)
-        plan = about["plan"]
-        found = self.client.get_experiment_by_name(plan)
-        # With sqlite MLflow would put artifacts under the folder the command was given in; a server has its own place.
-        artifacts = (store.root / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
-        self.experiment = found.experiment_id if found else self.client.create_experiment(plan, artifacts)
-        for key, value in views.tags(plan, self.experiment).items():
-            if not found or key not in found.tags:  # what somebody has changed there stays
-                self.client.set_experiment_tag(self.experiment, key, value)
+        self.uri = uri
+        found = self._experiment()
+        self.experiment, self.location = found.experiment_id, found.artifact_location
         self.parent = self._parent()
         self.runs: dict[str, str] = {}
         self.logged: dict[str, int] = {}
         self.closed: dict[str, str] = {}  # the status a run was closed with
+
+    def _experiment(self) -> Experiment:
+        plan = self.about["plan"]
+        found = self.client.get_experiment_by_name(plan)
+        if found and found.lifecycle_stage == "deleted":
+            raise Deleted(plan, found.experiment_id)
+        # With sqlite MLflow would put artifacts under the folder the command was given in; a server has its own place.
+        artifacts = (self.store.root / "mlartifacts").as_uri() if file_of(self.uri) else None
+        experiment = found or self.client.get_experiment(self.client.create_experiment(plan, artifacts))
+        for key, value in views.tags(plan, experiment.experiment_id).items():
+            if not found or key not in found.tags:  # what somebody has changed there stays
+                self.client.set_experiment_tag(experiment.experiment_id, key, value)
+        return experiment
 
     def _parent(self) -> str:
         """The invocation's run; found again by when it began where a storage is replayed."""
@@ -156,7 +167,7 @@ class Tracker:
             values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
             self.client.log_batch(run_id, metrics=values)
             for name in ("predictions.parquet", "metrics.json", "spec.json"):
-                self.client.log_artifact(run_id, str(folder.path / name))
+                self._log_file(run_id, folder.path / name)
             self._log_confusion(run_id, folder)
         else:
             reason = folder.record("failed").get("reason", "")
@@ -172,16 +183,28 @@ class Tracker:
             file = Path(scratch) / "confusion.png"
             title, protocol = views.title(folder.spec, self.about["video"]), self.about.get("protocol_text", "")
             file.write_bytes(figures.confusion(counts, classes, title, protocol))
-            self.client.log_artifact(run_id, str(file))
+            self._log_file(run_id, file)
+
+    def _log_file(self, run_id: str, file: Path, below: str | None = None) -> None:
+        """Raises Elsewhere where a server has its clients write into a folder that isn't here."""
+        refused = Elsewhere(self.about["plan"], self.experiment, self.location)
+        if is_elsewhere(self.uri, self.location):  # MLflow would make the folder, on the wrong machine
+            raise refused
+        try:
+            self.client.log_artifact(run_id, str(file), below)
+        except OSError as error:
+            if not by_clients(self.uri, self.location) or error.errno in FULL:
+                raise  # what `requests` raises is an OSError too
+            raise refused from error
 
     def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> None:
         """Close the invocation's parent run with the report, unless that was done."""
         if self.client.get_run(self.parent).info.status == status:
             return
         for file in files:
-            self.client.log_artifact(self.parent, str(file))
+            self._log_file(self.parent, file)
             for plot in sorted(file.parent.glob("*.png")) if file.suffix == ".html" else ():
-                self.client.log_artifact(self.parent, str(plot), "plots")
+                self._log_file(self.parent, plot, "plots")
         stamp = stamp_of(None)
         self.client.log_batch(self.parent, metrics=[Metric(k, float(v), stamp, 0) for k, v in metrics.items()])
         self.client.set_terminated(self.parent, status)
@@ -202,42 +225,3 @@ def flat(spec: dict[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             out[prefix + name] = str(value)
     return out
-
-
-class Background:
-    """Calls sync for every key of a plan again and again, in a thread; errors are kept for the end, not raised."""
-
-    def __init__(self, make: Callable[[], Tracker], keys: list[str], patience: float = 60.0):
-        self.make, self.keys, self.patience = make, keys, patience
-        self.tracker: Tracker | None = None
-        self.error: str | None = None
-        self.last: tuple[str, list[Path], dict[str, int]] | None = None
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._loop, daemon=True)
-        self.thread.start()
-
-    def _loop(self) -> None:
-        while not self.stop.wait(2.0):
-            self.pass_over()
-        self.pass_over()
-        if self.error is None and self.tracker and self.last:
-            try:
-                self.tracker.end(*self.last)
-            except Exception as error:
-                self.error = f"{type(error).__name__}: {error}"
-
-    def pass_over(self) -> None:
-        try:
-            self.tracker = self.tracker or self.make()
-            for key in list(self.keys):  # a search adds to them
-                self.tracker.sync(key)
-            self.error = None
-        except Exception as error:  # whatever the tracking server does, training goes on
-            self.error = f"{type(error).__name__}: {error}"
-
-    def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> str | None:
-        """Log what is left, as long as `patience` lasts (seconds). Returns why MLflow lacks some of it, or None."""
-        self.last = (status, files, metrics)
-        self.stop.set()
-        self.thread.join(self.patience)
-        return f"not all was logged within {self.patience:g} s" if self.thread.is_alive() else self.error

@@ -19,13 +19,14 @@ from ray.tune.search.optuna import OptunaSearch
 from datasets import corpora, splits
 from datasets.whole import read_json
 from orchestrator import cluster, tracking
+from orchestrator.address import sqlite
+from orchestrator.background import Background
 from orchestrator.conclude import conclude
 from orchestrator.idle import refuse_idle
-from orchestrator.launch import run_plan
+from orchestrator.launch import run_plan, tell_lacking
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
 from orchestrator.prepare import prepare
-from orchestrator.secret import without_secrets
 from orchestrator.spec import Modality
 from orchestrator.store import Store
 from orchestrator.study import Study
@@ -99,7 +100,8 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
     about = read_json(store.report(PLAN) / "results.json")
     about |= {"created": time.strftime("%Y-%m-%d %H:%M:%S")}
     keys: list[str] = []
-    tracker = tracking.Background(lambda: tracking.Tracker(options.tracking(store.root), store, about), keys)
+    uri = options.tracking(store.root).uri
+    tracker = Background(lambda: tracking.Tracker(uri, store, about), keys, uri)
     with interruptible():
         try:
             tune(options, space, study, store, about, keys)
@@ -112,7 +114,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
         file, tried = conclude(folder, judged_by(options), study, store, about["protocol_text"])
         missing = tracker.end("KILLED" if code else "FINISHED", [file], {"settings": tried})
     if missing:
-        console.print(f"tracking: MLflow lacks some of this ({without_secrets(missing)})", markup=False)
+        tell_lacking(options.tracking(store.root), store.root, missing)
     return code
 
 
@@ -132,7 +134,7 @@ def tune(
     base = looks(study, judged_by(options))
     folder = records_of(options, study, store)
     folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
+    storage = optuna.storages.RDBStorage(sqlite(folder / "optuna.db"))
     left = options.settings - take_up(storage)
     if left <= 0:
         return

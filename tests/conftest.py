@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -40,6 +41,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if bool(config.getoption("--corpus")) != bool(config.getoption("--recordings")):
         raise pytest.UsageError("--corpus NAME and --recordings DIR go together.")
+
+
+# Where a developer's or a batch system's environment sends MLflow is none of a test's business, nor is a proxy for what
+# runs here; a process that a test starts inherits it.
+NO_PROXY = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "127.0.0.1,localhost")))
+os.environ |= {"no_proxy": NO_PROXY, "NO_PROXY": NO_PROXY}
+
+
+def forget_mlflow() -> None:
+    for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "RUN_ID"):
+        os.environ.pop(f"MLFLOW_{name}", None)
+
+
+forget_mlflow()
+
+
+@pytest.fixture(autouse=True)
+def no_other_mlflow() -> Iterator[None]:
+    """MLflow puts the address that a process sets into its environment."""
+    forget_mlflow()
+    yield
+    forget_mlflow()
 
 
 @pytest.fixture(scope="session")

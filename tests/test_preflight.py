@@ -11,11 +11,13 @@ from experiments import modality_comparison
 from models.build import build, build_fusion
 from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator import cluster, preflight
+from orchestrator.address import Address
 from orchestrator.plan import Plan
 from orchestrator.scale import RECIPES
 from orchestrator.store import Store
 from orchestrator.study import Study
 
+MLFLOW = Address("http://mlflow:5000", "MLFLOW_TRACKING_URI")
 CPU_NODE, GPU_NODE = {"CPU": 2.0}, {"CPU": 32.0, "GPU": 1.0}
 
 
@@ -26,7 +28,7 @@ def plan_of(manifest: Manifest, scale: str, gpus: dict | None = None, **workers:
 
 def shown(plan: Plan, study: Study, store: Store, nodes: list, concurrency: int | None = None) -> str:
     out = io.StringIO()
-    Console(file=out, width=200).print(preflight.table(plan, study, store, nodes, concurrency, "http://mlflow:5000"))
+    Console(file=out, width=200).print(preflight.table(plan, study, store, nodes, concurrency, MLFLOW))
     return out.getvalue()
 
 
@@ -37,7 +39,7 @@ def test_it_says_what_there_is_and_what_is_taken(manifest: Manifest, tmp_path: P
     # Of imu with its one thread, and of video and fusion with two.
     assert text.count("1 to do of 1; each 1 worker(s) of 0.5 CPU, and 0.5 CPU for Ray Data; 2 at once") == 3
     assert "1 node(s) with 2 CPUs and 0 GPUs" in text
-    assert str(tmp_path) in text and "http://mlflow:5000" in text
+    assert str(tmp_path) in text and "MLflow at http://mlflow:5000 (from MLFLOW_TRACKING_URI)" in text
     assert "shards 2 MB before compression" in text and " free" in text and "NOT BE ENOUGH" not in text
     folder = store.run(next(key for key, spec in plan.runs.items() if spec.kind == "imu"))
     folder.begin(plan.runs[folder.key])

@@ -113,7 +113,7 @@ def test_a_server_that_does_not_answer_is_one_sentence(
     ):
         assert refuse_bad_input(command) == 2
         said = capsys.readouterr()
-        assert said.err.startswith("error: --tracking-uri http://***@127.0.0.1:1: MLflow there doesn't do it")
+        assert said.err.startswith("error: MLflow at http://***@127.0.0.1:1: No server answers there")
         assert said.err.count("\n") == 1 and "s3cret" not in said.out + said.err
 
 

@@ -15,8 +15,9 @@ from mlflow_view import seen_in
 from processes import results, runs, started, wait_for
 
 from experiments import track
+from orchestrator.background import Background
 from orchestrator.store import Store
-from orchestrator.tracking import Background, Tracker
+from orchestrator.tracking import Tracker
 
 pytestmark = pytest.mark.long
 

@@ -13,9 +13,10 @@ from mlflow.entities import Run
 
 from models.spec import FusionModel, ImuModel
 from orchestrator import metrics
+from orchestrator.background import Background
 from orchestrator.spec import DataSpec, Modality, Optimization, RunSpec
 from orchestrator.store import Store
-from orchestrator.tracking import Background, Tracker
+from orchestrator.tracking import Tracker
 
 # MLflow's own use of SQLAlchemy.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
@@ -223,7 +224,7 @@ def test_what_a_server_missed_is_logged_later(view: View, store: Store) -> None:
     finish(store, IMU)
     while not background.error:
         time.sleep(0.1)
-    assert background.error == "ConnectionError: no server"
+    assert background.error == "ConnectionError: no server."
     up = True
     assert background.end("FINISHED", [], {}) is None
     assert (view.run(IMU.key).info.status, view.steps(IMU.key)) == ("FINISHED", [1, 2, 3, 4, 5])
@@ -238,7 +239,7 @@ def test_a_server_that_answers_too_slowly_is_not_waited_for(view: View, store: S
 
     background = Background(make, [IMU.key], patience=0.2)
     missing = background.end("FINISHED", [], {})
-    assert missing == "not all was logged within 0.2 s"
+    assert missing == "Not all was logged within 0.2 s."
     release.set()
     background.thread.join(60)
 
