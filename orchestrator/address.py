@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from orchestrator.secret import without_secrets
+
 VARIABLE, FLAG = "MLFLOW_TRACKING_URI", "--tracking-uri"
 SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]*)")
 HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(/|$)")
@@ -19,9 +21,14 @@ class Address:
 
     @property
     def source(self) -> str:
-        """As the table before the start says it."""
+        """Who says so, in words."""
         over = f", which wins over {VARIABLE}" if self.given_by == FLAG and named() else ""
         return f"from {self.given_by}{over}" if self.given_by else "in the storage"
+
+    @property
+    def described(self) -> str:
+        """As the table before the start says it."""
+        return f"{without_secrets(self.uri)} ({self.source})"
 
     def check(self) -> None:
         """Raises ValueError for an address that no MLflow can have."""

@@ -8,10 +8,8 @@ from rich.text import Text
 
 from datasets import shards
 from orchestrator import cluster
-from orchestrator.address import Address
 from orchestrator.options import existing
 from orchestrator.plan import Plan
-from orchestrator.secret import without_secrets
 from orchestrator.spec import MODALITIES, Modality, RunSpec
 from orchestrator.store import Store
 from orchestrator.study import Study
@@ -28,7 +26,7 @@ def table(
     store: Store,
     nodes: Sequence[Node],
     concurrency: int | None,
-    tracking: Address,
+    tracking: str,
     read: str = "shards",
 ) -> Table:
     """Raises ValueError where the disk can't hold even the runs' weights."""
@@ -47,7 +45,7 @@ def table(
     _add(out, "cluster", f"{len(nodes)} node(s) with {cpus:g} CPUs and {gpus:g} GPUs")
     _add(out, "storage", str(store.root))
     _add(out, "disk", disk(list(todo.values()), study, store, read))
-    _add(out, "tracking", f"MLflow at {without_secrets(tracking.uri)} ({tracking.source})")
+    _add(out, "tracking", f"MLflow at {tracking}")
     return out
 
 

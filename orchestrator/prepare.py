@@ -44,7 +44,7 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
     cluster.check_placeable(plan, study.gpus, cluster.nodes())
     # What is done is only read, wherever it was trained.
     precision.check((spec for key, spec in plan.runs.items() if store.run(key).status != "done"), study.gpus)
-    nodes, tracking = cluster.nodes(), options.tracking(store.root)
+    nodes, tracking = cluster.nodes(), options.tracking(store.root).described
     console.print(preflight.table(plan, study, store, nodes, options.concurrency, tracking, options.read))
     if options.read == "shards":
         study = write_shards(study, store)

@@ -17,7 +17,7 @@ from orchestrator.scale import RECIPES
 from orchestrator.store import Store
 from orchestrator.study import Study
 
-MLFLOW = Address("http://mlflow:5000", "MLFLOW_TRACKING_URI")
+MLFLOW = Address("http://mlflow:5000", "MLFLOW_TRACKING_URI").described
 CPU_NODE, GPU_NODE = {"CPU": 2.0}, {"CPU": 32.0, "GPU": 1.0}
 
 
