@@ -39,7 +39,8 @@ def decode_video(
     except (FFmpegError, ValueError, MemoryError) as error:
         raise ValueError(f"{file}: {error}") from None
     out = np.zeros((frames, size, size, 3), np.uint8)
-    out[: len(images)] = images
+    for i, image in enumerate(images):
+        out[i] = image
     return out, len(images)
 
 
@@ -98,6 +99,7 @@ def _scaled(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
     small = scale.reformat(shown, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1)
     plane = small.planes[0]  # FFmpeg pads its rows
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]  # pyright: ignore
+    # FFmpeg uses its own rows again for the next frame, unless somebody holds them.
     return video.turned(rows.reshape(height, width, 3), frame).copy()
 
 
