@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from datasets import apart, inertial
+from datasets import apart, cpus, inertial
 from datasets.manifest import SCHEMA, BadFile
 
 
@@ -54,7 +54,7 @@ def checked(folder: Path, layout: str, pairs: Sequence[Pair]) -> tuple[pa.Table,
 
     Decodes every frame once, and reads every signal as the corpus `layout` does, each in a process apart.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cpus.usable()) as pool:
         found = list(pool.map(lambda pair: _check(folder, layout, pair), pairs))
     rows = [row for row in found if isinstance(row, dict)]
     return pa.Table.from_pylist(rows, schema=SCHEMA), [bad for row in found if isinstance(row, list) for bad in row]
