@@ -17,7 +17,7 @@ from ray.autoscaler.sdk import request_resources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from datasets import cpus
-from orchestrator import joining, startup
+from orchestrator import joining, machine, startup
 from orchestrator.joining import ROOT
 from orchestrator.plan import Plan
 from orchestrator.search import Need
@@ -93,14 +93,14 @@ def connect(address: str | None) -> None:
         join(joined, quiet)
     else:
         check_token()
-        startup.provide(tell)
+        told = machine.provide(tell)
         # Where Python may not write compiled modules, each of a run's processes spends 5 s more on importing torch.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         # Processes that Ray starts here import this code without an install.
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         os.environ.update(unset(WORKER_ENV))
-        start_here(quiet)
+        start_here(quiet | told)
     logging.getLogger("ray").setLevel(logging.ERROR)
 
 

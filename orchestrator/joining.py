@@ -25,9 +25,11 @@ from orchestrator.startup import in_a_sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("datasets", "experiments", "models", "orchestrator")
-# Patterns as in a .gitignore: nothing that lies beside the code, whatever somebody keeps there.
-EXCLUDES = ["/*", *(f"!/{name}" for name in CODE), "__pycache__"]
+# As in a .gitignore: nothing that lies beside the code, whatever somebody keeps there. To Ray the folder itself is ".".
+EXCLUDES = ["/*", "!/.", *(f"!/{name}" for name in CODE), "__pycache__"]
 CONNECT_SECONDS = 5.0
+QUIET = logging.getLogger(f"{__name__}.quiet")
+QUIET.disabled = True
 # A head that is busy answers late.
 ANSWER_SECONDS = 20.0
 # So long a node that was only just started may take to appear.
@@ -44,9 +46,9 @@ def check(address: str) -> None:
     with in_a_sentence(f"{shown}: no Ray is found", "Start one (ray start --head), or leave the address out."):
         found = services.canonicalize_bootstrap_address(address)
         assert found
-        host, _, port = found.rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-    _check_versions(_about(found, shown), shown)
+        # Ray takes this machine's own address for 127.0.0.1, where something else may listen on that only.
+        there = _first_open(found, *([] if address == "auto" else [address]))
+    _check_versions(_about(there, shown), shown)
     _check_node(found, shown)
 
 
@@ -58,6 +60,19 @@ def _check_form(address: str, shown: str) -> None:
             f"{shown} {kind.get(scheme, 'is no address of a Ray')}, by which no experiment can be run. Give the head's"
             " own, as in HOST:6379, on a machine of the cluster; or the dashboard's to `ray job submit --address`."
         )
+
+
+def _first_open(*addresses: str) -> str:
+    """Raises what the last one raises."""
+    refused = OSError()
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+            return address
+        except OSError as error:
+            refused = error
+    raise refused
 
 
 def _about(found: str, shown: str) -> dict[str, Any]:
@@ -110,16 +125,19 @@ def code() -> dict[str, Any]:
 def check_size(root: Path = ROOT, most: int = packaging.GCS_STORAGE_MAX_SIZE) -> None:
     """Raises ValueError where recordings lie among the code, for Ray would pack them before it says that it can't."""
     sizes = Counter[str]()
-
-    def add(path: Path) -> None:
-        if path.is_file():
-            sizes["/".join(path.relative_to(root).parts[:2])] += path.stat().st_size
-
-    excludes = [packaging._get_excludes(root, ray_constants.get_runtime_env_default_excludes() + EXCLUDES)]
-    packaging._dir_travel(root, excludes, add, include_gitignore=True, logger=logging.getLogger("quiet"))
+    for file in sent(root):
+        sizes["/".join(file.relative_to(root).parts[:2])] += file.stat().st_size
     if sizes.total() > most:
         largest, size = sizes.most_common(1)[0]
         raise ValueError(
-            f"the code of {root} has {sizes.total() / 1e6:.0f} MB, most of it in {largest} ({size / 1e6:.0f} MB), and a"
-            f" Ray that is joined takes {most / 1e6:.0f} MB. Move {largest} away, or name it in {root / '.rayignore'}."
+            f"the code of {root} has {sizes.total() / 1e6:.0f} MB, {size / 1e6:.0f} MB of it in {largest}, and a Ray"
+            f" that is joined takes {most / 1e6:.0f} MB. Move {largest} elsewhere, or name it in {root / '.rayignore'}."
         )
+
+
+def sent(root: Path) -> list[Path]:
+    """The files that Ray packs, by its own rules."""
+    found: list[Path] = []
+    excludes = [packaging._get_excludes(root, ray_constants.get_runtime_env_default_excludes() + EXCLUDES)]
+    packaging._dir_travel(root, excludes, found.append, include_gitignore=True, logger=QUIET)
+    return [path for path in found if path.is_file()]

@@ -77,13 +77,16 @@ def idle_gpus(
 
     A run takes a GPU where its scale or --gpus gives it one; `demo` and `laptop` give it none.
     """
-    there, kinds = sum(node.get("GPU", 0.0) for node in nodes), {spec.kind: spec for spec in todo}
+    there = sum(node.get("GPU", 0.0) for node in nodes)
+    kinds = {spec.kind: spec for spec in todo}
     if not there or not kinds:
         return None
-    if without := [kind for kind in kinds if not gpus[kind]]:
+    without: list[Modality] = [kind for kind in kinds if not gpus[kind]]
+    if without:
         flags = " ".join(f"{kind} {SCALES['paper'].gpus[kind]:g}" for kind in without)
         return f"{' and '.join(without)} runs take none of the {there:g} GPU(s); with --gpus {flags} they would"
-    counts, busy = Counter(spec.kind for spec in todo), 0.0
+    counts = Counter(spec.kind for spec in todo)
+    busy = 0.0
     for kind, spec in kinds.items():
         most = min(counts[kind], cluster.at_once(spec, gpus, nodes, concurrency))
         busy += most * cluster.need(spec, gpus).gpus
