@@ -86,6 +86,7 @@ def connect(address: str | None) -> None:
     if "RAY_ENABLE_UV_RUN_RUNTIME_ENV" not in os.environ:
         # Under `uv run`, Ray would send the folder it is called from, whatever is in it, and make environments anew.
         ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+    logging.getLogger("ray").setLevel(logging.ERROR)  # Ray itself sets it anew
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
     joined = to_join(address)

@@ -78,7 +78,7 @@ def idle_gpus(
     A run takes a GPU where its scale or --gpus gives it one; `demo` and `laptop` give it none.
     """
     there = sum(node.get("GPU", 0.0) for node in nodes)
-    kinds = {spec.kind: spec for spec in todo}
+    kinds: dict[Modality, RunSpec] = {spec.kind: spec for spec in todo}
     if not there or not kinds:
         return None
     without: list[Modality] = [kind for kind in kinds if not gpus[kind]]
