@@ -48,7 +48,13 @@ def check(address: str) -> None:
         assert found
         # Ray takes this machine's own address for 127.0.0.1, where something else may listen on that only.
         there = _first_open(found, *([] if address == "auto" else [address]))
-    _check_versions(_about(there, shown), shown)
+    about = _about(there, shown)
+    if there != found:
+        raise ValueError(
+            f"{shown}: the Ray there doesn't listen at {found}, where Ray looks for it from here. Start it with"
+            f" --node-ip-address={found.rpartition(':')[0]}."
+        )
+    _check_versions(about, shown)
     _check_node(found, shown)
 
 
@@ -78,8 +84,9 @@ def _first_open(*addresses: str) -> str:
 def _about(found: str, shown: str) -> dict[str, Any]:
     """What the head says of its versions: a question of half a second that only a head can answer."""
     asked = gcs_service_pb2.InternalKVGetRequest(key=b"CLUSTER_METADATA", namespace=b"cluster")  # pyright: ignore
-    try:
+    with in_a_sentence(f"{shown}: no connection can be made", "Mend RAY_USE_TLS and what goes with it (RAY_TLS_*)."):
         channel = create_gcs_channel(found)
+    try:
         reply = gcs_service_pb2_grpc.InternalKVGcsServiceStub(channel).InternalKVGet(asked, timeout=ANSWER_SECONDS)
     except (grpc.RpcError, AuthenticationError) as error:
         code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNAUTHENTICATED

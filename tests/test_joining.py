@@ -109,6 +109,12 @@ def test_a_ray_with_another_token_refuses(ray_local: None) -> None:
         assert "RAY_AUTH_MODE=token" in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_connection_that_lacks_its_certificates_is_named(page: str) -> None:
+    done = ask(page, RAY_USE_TLS="1")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: --address {page}: no connection can be made (") and "RAY_TLS_" in done.stderr
+
+
 @needs_pids
 def test_auto_where_there_is_none(tmp_path: Path) -> None:
     done = ask("auto", *ALONE, RAY_TMPDIR=str(tmp_path))
