@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 from ray.autoscaler.sdk import request_resources
-from ray.exceptions import AuthenticationError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from datasets import cpus
+from orchestrator import joining, machine, startup
+from orchestrator.joining import ROOT
 from orchestrator.plan import Plan
 from orchestrator.search import Need
 from orchestrator.secret import without_secrets
 from orchestrator.spec import Modality, RunSpec
 from orchestrator.store import Store
 from orchestrator.study import Study
+from orchestrator.terminal import tell
 
-ROOT = Path(__file__).resolve().parent.parent
 Gpus = Mapping[Modality, float]  # of a worker, by kind of run
 # Half a CPU of each run is for Ray Data's tasks: workers that hold every CPU would wait for data for ever.
 DATA_CPUS = 0.5
@@ -73,38 +76,44 @@ def to_join(address: str | None) -> str | None:
 
 
 def connect(address: str | None) -> None:
-    """Join the Ray at `address` or RAY_ADDRESS, else start one here; does nothing where that is done."""
+    """Join the Ray at `address` or RAY_ADDRESS, else start one here; does nothing where that is done.
+
+    Raises ValueError where neither is possible.
+    """
     if ray.is_initialized():
         return
     os.environ.update(unset(DRIVER_ENV))
+    if "RAY_ENABLE_UV_RUN_RUNTIME_ENV" not in os.environ:
+        # Under `uv run`, Ray would send the folder it is called from, whatever is in it, and make environments anew.
+        ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+    logging.getLogger("ray").setLevel(logging.ERROR)  # Ray itself sets it anew
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
     joined = to_join(address)
     if joined:
-        # A job brought the code along, or its image holds it; whoever joins from outside brings it now.
-        code = {} if in_job() else {"working_dir": str(ROOT)}
-        try:
-            ray.init(address=joined, runtime_env=code | {"env_vars": unset(WORKER_ENV)}, **quiet)
-        except ConnectionError as error:
-            raise ValueError(
-                f"no Ray answers at {without_secrets(joined)} ({error}); start one, or leave --address out."
-            ) from None
-        except AuthenticationError as error:
-            raise ValueError(
-                f"the Ray at {without_secrets(joined)} refuses this process ({str(error)[:300]}); give it the cluster's"
-                " token in RAY_AUTH_TOKEN, or in ~/.ray/auth_token."
-            ) from None
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        return
-    check_token()
-    # Processes that Ray starts here import this code without an install.
-    # Where Python may not write compiled modules, each of a run's processes spends 5 s more on importing torch.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-    os.environ.update(unset(WORKER_ENV))
-    start_here(quiet)
+        join(joined, quiet)
+    else:
+        check_token()
+        told = machine.provide(tell)
+        # Where Python may not write compiled modules, each of a run's processes spends 5 s more on importing torch.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        # Processes that Ray starts here import this code without an install.
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        os.environ.update(unset(WORKER_ENV))
+        start_here(quiet | told)
     logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def join(address: str, quiet: Mapping[str, Any]) -> None:
+    """A job brought the code along, or its image holds it; whoever joins from outside brings it now."""
+    joining.check(address)
+    code = {}
+    if not in_job():
+        joining.check_size()
+        code = joining.code()
+    with startup.in_a_sentence(f"the Ray at {without_secrets(address)} can't be joined", "Look at `ray status` there."):
+        ray.init(address=address, runtime_env=code | {"env_vars": unset(WORKER_ENV)}, **quiet)
 
 
 def unset(env: Mapping[str, str]) -> dict[str, str]:
@@ -112,20 +121,25 @@ def unset(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name not in os.environ}
 
 
+def cpus_here() -> int:
+    """CPUs of a Ray started here: those that may be used, and two runs at once also where they share one core."""
+    return max(2, cpus.usable())
+
+
 def start_here(quiet: Mapping[str, Any]) -> None:
-    """Ray gives itself 30 s, which a busy machine doesn't hold: once more then. Raises ValueError after the second."""
-    cpus = max(2, os.cpu_count() or 1)  # two runs at once, also where they share one core
-    for _ in range(2):
+    """Ray gives itself 30 s, which a busy machine doesn't hold: once more then. Raises ValueError where it can't."""
+    for last in (False, True):
         try:
             # "local", for without an address Ray would look for a cluster that was started on this machine.
-            ray.init(address="local", num_cpus=cpus, dashboard_host="127.0.0.1", **quiet)
+            ray.init(address="local", num_cpus=cpus_here(), dashboard_host="127.0.0.1", **quiet)
             return
         except Exception as error:
             # Ray raises nothing narrower.
-            if "timed out" not in str(error):
-                raise
             ray.shutdown()
-    raise ValueError("no Ray could be started here within 30 s, twice: the machine is busy. Try again when it isn't.")
+            if last or "timed out" not in str(error):
+                raise ValueError(
+                    f"no Ray could be started here ({startup.cause(error)}). {startup.way_out()}"
+                ) from None
 
 
 def check_token() -> None:
@@ -192,8 +206,12 @@ def trial_resources(most: int, nodes: Sequence[dict[str, float]]) -> dict[str, f
     return {HEAD: 0.001} if most * TRIAL_BYTES <= head["memory"] else {"memory": TRIAL_BYTES}
 
 
-def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]]) -> None:
-    """Raises ValueError naming a kind of run that no waiting would ever place. `nodes`: resources of each node."""
+def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]], here: bool = True) -> None:
+    """Raises ValueError naming a kind of run that no waiting would ever place. `nodes`: resources of each node.
+
+    `here`: Ray was started here, and has the GPUs that CUDA_VISIBLE_DEVICES lets it have.
+    """
+    hidden = f" {hiding} may hide GPUs of this machine: unset it first." if (hiding := hiding_gpus(here)) else ""
     for spec in {plan.runs[key].kind: plan.runs[key] for key in plan.runs}.values():
         wanted = worker_resources(spec, gpus)
         total = need(spec, gpus)
@@ -203,7 +221,14 @@ def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]]) -> No
                 f"a {spec.kind} run can never be placed: it takes {spec.workers} worker(s) of {wanted} and {DATA_CPUS}"
                 f" CPU for Ray Data; the cluster has {len(nodes)} node(s) with {have[0]:g} CPUs and {have[1]:g} GPUs."
                 f" Give it more, or choose a smaller --scale or less of a GPU (--gpus {spec.kind} 0.5)."
+                + (hidden if wanted.get("GPU", 0) else "")
             )
+
+
+def hiding_gpus(here: bool) -> str | None:
+    """What may keep GPUs of this machine from a Ray that was started here."""
+    value = os.environ.get("CUDA_VISIBLE_DEVICES") if here else None
+    return None if value is None else f"CUDA_VISIBLE_DEVICES={value!r}"
 
 
 def make_room(plan: Plan, gpus: Gpus, runs: int, patience: float = ROOM_SECONDS) -> None:

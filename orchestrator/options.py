@@ -8,6 +8,7 @@ import tyro
 from tyro.extras import literal_type_from_choices
 
 from datasets.corpora import CORPORA
+from datasets.listing import is_text, printable
 from orchestrator.address import Address, address
 from orchestrator.spec import Modality
 
@@ -17,13 +18,11 @@ def existing(path: Path) -> Path:
     return next(p for p in (path, *path.parents) if p.exists())
 
 
-def check_readable(storage: Path) -> None:
+def check_name(flag: str, path: Path) -> None:
     """Raises ValueError for a path that isn't UTF-8: Ray, MLflow and JSON can't name it."""
-    try:
-        str(storage.absolute()).encode()
-    except UnicodeEncodeError:
-        shown = str(storage.absolute()).encode(errors="backslashreplace").decode()
-        raise ValueError(f"--storage {shown}: the path isn't UTF-8. Rename the folder or give another.") from None
+    name = str(path.absolute())
+    if not is_text(name):
+        raise ValueError(f"{flag} {printable(name)}: the path isn't UTF-8. Rename the folder or give another.")
 
 
 Only = Literal["modalities", "ratio", "zero_shot", "stages", "fusions", "imu", "video", "fusion"]
@@ -103,7 +102,9 @@ class Options:
                 )
         if not self.corpus.startswith("synthetic") and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")
-        check_readable(self.storage)
+        check_name("--storage", self.storage)
+        if self.recordings:
+            check_name("--recordings", self.recordings)
         self.tracking(self.storage).check()
         there = existing(self.storage.absolute())
         if not there.is_dir():

@@ -1,6 +1,8 @@
 """What a plan takes, what the cluster has and where everything goes: one table before anything starts."""
 
+import math
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.table import Table
@@ -10,6 +12,7 @@ from datasets import shards
 from orchestrator import cluster
 from orchestrator.options import existing
 from orchestrator.plan import Plan
+from orchestrator.scale import SCALES
 from orchestrator.spec import MODALITIES, Modality, RunSpec
 from orchestrator.store import Store
 from orchestrator.study import Study
@@ -28,8 +31,9 @@ def table(
     concurrency: int | None,
     tracking: str,
     read: str = "shards",
+    here: bool = True,
 ) -> Table:
-    """Raises ValueError where the disk can't hold even the runs' weights."""
+    """`here`: Ray was started here. Raises ValueError where the disk can't hold even the runs' weights."""
     todo = {key: spec for key, spec in plan.runs.items() if store.run(key).status != "done"}
     out = Table(title=Text(f"{plan.name}: {len(plan.cells)} cells behind {len(plan.runs)} runs"), show_header=False)
     for kind in MODALITIES:
@@ -42,7 +46,11 @@ def table(
                 f"{left} to do of {len(specs)}; {_needs(specs[0], study.gpus, nodes, concurrency)}",
             )
     cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
-    _add(out, "cluster", f"{len(nodes)} node(s) with {cpus:g} CPUs and {gpus:g} GPUs")
+    hiding = cluster.hiding_gpus(here)
+    by = f" ({hiding} may hide others)" if hiding else ""
+    _add(out, "cluster", f"{len(nodes)} node(s) with {cpus:g} CPUs and {gpus:g} GPUs{by}")
+    if words := idle_gpus(list(todo.values()), study.gpus, nodes, concurrency):
+        _add(out, "idle", words)
     _add(out, "storage", str(store.root))
     _add(out, "disk", disk(list(todo.values()), study, store, read))
     _add(out, "tracking", f"MLflow at {tracking}")
@@ -60,6 +68,30 @@ def _needs(spec: RunSpec, gpus: cluster.Gpus, nodes: Sequence[Node], concurrency
         f"each {spec.workers} worker(s) of {each}, and {cluster.DATA_CPUS} CPU for Ray Data;"
         f" {cluster.at_once(spec, gpus, nodes, concurrency)} at once"
     )
+
+
+def idle_gpus(
+    todo: Sequence[RunSpec], gpus: cluster.Gpus, nodes: Sequence[Node], concurrency: int | None
+) -> str | None:
+    """Which GPUs of the cluster stay idle, and the flags that use them; None where none has to.
+
+    A run takes a GPU where its scale or --gpus gives it one; `demo` and `laptop` give it none.
+    """
+    there = sum(node.get("GPU", 0.0) for node in nodes)
+    kinds: dict[Modality, RunSpec] = {spec.kind: spec for spec in todo}
+    if not there or not kinds:
+        return None
+    without: list[Modality] = [kind for kind in kinds if not gpus[kind]]
+    if without:
+        flags = " ".join(f"{kind} {SCALES['paper'].gpus[kind]:g}" for kind in without)
+        return f"{' and '.join(without)} runs take none of the {there:g} GPU(s); with --gpus {flags} they would"
+    counts = Counter(spec.kind for spec in todo)
+    busy = 0.0
+    for kind, spec in kinds.items():
+        most = min(counts[kind], cluster.at_once(spec, gpus, nodes, concurrency))
+        busy += most * cluster.need(spec, gpus).gpus
+    idle = math.floor(there - busy)
+    return f"{idle} of {there:g} GPUs, for lack of runs or CPUs; --seeds and --workers use more" if idle > 0 else None
 
 
 def disk(todo: Sequence[RunSpec], study: Study, store: Store, read: str = "shards") -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from datasets import corpora, splits, undecoded
 from datasets.corpora import synthetic, synthetic_mmact
 from datasets.manifest import BadRecordings
-from orchestrator import cluster, lock, precision, preflight, pretrained, simulate
+from orchestrator import cluster, lock, precision, preflight, pretrained, simulate, startup
 from orchestrator.idle import refuse_idle
 from orchestrator.options import Options
 from orchestrator.plan import Cell, Plan
@@ -41,11 +41,12 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
         console.print(f"asking the cluster's autoscaler for room for {options.room} runs", highlight=False)
         cluster.make_room(plan, study.gpus, options.room)
         cluster.check_shared(store.root, options.storage, options.recordings)
-    cluster.check_placeable(plan, study.gpus, cluster.nodes())
+    here = cluster.to_join(options.address) is None
+    cluster.check_placeable(plan, study.gpus, cluster.nodes(), here)
     # What is done is only read, wherever it was trained.
     precision.check((spec for key, spec in plan.runs.items() if store.run(key).status != "done"), study.gpus)
     nodes, tracking = cluster.nodes(), options.tracking(store.root).described
-    console.print(preflight.table(plan, study, store, nodes, options.concurrency, tracking, options.read))
+    console.print(preflight.table(plan, study, store, nodes, options.concurrency, tracking, options.read, here))
     if options.read == "shards":
         study = write_shards(study, store)
     return plan, study, store
@@ -56,6 +57,7 @@ def introduce(name: str, options: Options) -> None:
     cluster.check_packages()
     options.check()
     root, joined = storage_root(options), cluster.to_join(options.address)
+    startup.check_storage(root, options.storage)
     where = f"the Ray at {without_secrets(joined)}" if joined else "a Ray started here"
     corpus = f"the {options.corpus} corpus" if options.corpus.startswith("synthetic") else options.corpus
     console.print(f"{name}: {options.scale} scale on {corpus}, on {where}; storage {root}", highlight=False)

@@ -1,7 +1,9 @@
 """The terminal that a driver talks to: what it says, how it refuses bad input, and Ctrl-C."""
 
+import io
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -10,10 +12,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from datasets.whole import FULL
+from orchestrator import startup
 from orchestrator.secret import without_secrets
 
 T = TypeVar("T")
 
+# A file's name may hold bytes that are no text: they are shown as escapes.
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")
 console = Console(soft_wrap=True)
 
 
@@ -36,20 +42,26 @@ def reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         parts = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
         return "; ".join(f"{where}: {what}" if where else what for where, what in parts)
+    if isinstance(error, OSError) and error.filename is not None and error.errno not in FULL:
+        return f"{error.filename}: {error.strerror}. See that {startup.whoami()} may read and write it."
     return str(error)
 
 
 def refuse_bad_input(prepare: Callable[[], T]) -> T | int:
-    """What `prepare` returns; or, without a traceback, 2 for bad input, 1 for a full disk and 130 for Ctrl-C."""
+    """What `prepare` returns; or, without a traceback, 2 for bad input, 1 for a full disk and 130 for Ctrl-C.
+
+    A file or a folder that can't be read or written is bad input. An OSError of anything else is a bug of ours.
+    """
     try:
         return prepare()
     except (ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in FULL:
+        full = isinstance(error, OSError) and error.errno in FULL
+        if isinstance(error, OSError) and not full and error.filename is None:
             raise
         Console(stderr=True, soft_wrap=True).print(
             f"error: {without_secrets(reason(error))}", markup=False, highlight=False
         )
-        return 1 if isinstance(error, OSError) else 2
+        return 1 if full else 2
     except KeyboardInterrupt:
         console.print("stopped before anything was trained; the same command goes on from here.")
         return 130

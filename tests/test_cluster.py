@@ -64,6 +64,21 @@ def test_paper_scale_is_refused_where_no_node_has_a_gpu() -> None:
     assert "2 node(s) with 128 CPUs and 0 GPUs" in words
 
 
+def test_a_refusal_names_what_hides_gpus_from_a_ray_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, here, words in (("", True, "''"), ("-1", True, "'-1'"), ("", False, None), (None, True, None)):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if value is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+        with pytest.raises(ValueError, match="a video run can never") as refused:
+            check_placeable(plan("paper", ("video",)), PAPER, [CPU_NODE], here)
+        found = f"CUDA_VISIBLE_DEVICES={words} may hide GPUs of this machine: unset it" in str(refused.value)
+        assert found if words else "CUDA" not in str(refused.value)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ValueError, match="a video run") as refused:  # no GPU is what it lacks
+        check_placeable(plan("laptop", ("video",)), SCALES["laptop"].gpus, [{"CPU": 0.5}])
+    assert "CUDA" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("scale", "kind", "workers", "nodes"),
     [

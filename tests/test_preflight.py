@@ -62,6 +62,51 @@ def test_how_many_run_at_once(manifest: Manifest, kind: str, nodes: list, concur
     assert cluster.at_once(spec, study.gpus, nodes, concurrency) == count
 
 
+@pytest.mark.parametrize(
+    ("scale", "gpus", "nodes", "words"),
+    [
+        ("demo", {}, [CPU_NODE], None),
+        (
+            "demo",
+            {},
+            [GPU_NODE],
+            "imu and video and fusion runs take none of the 1 GPU(s); with --gpus imu 0.25 video 1",
+        ),
+        (
+            "laptop",
+            {"video": 1.0, "fusion": 0.5},
+            [GPU_NODE] * 2,
+            "imu runs take none of the 2 GPU(s); with --gpus imu",
+        ),
+        ("paper", {}, [GPU_NODE], None),
+        ("paper", {}, [GPU_NODE] * 2, None),
+        # One video, one fusion, and an IMU run that takes a quarter.
+        ("paper", {}, [GPU_NODE] * 4, "1 of 4 GPUs, for lack of runs or CPUs"),
+        ("paper", {}, [{"CPU": 4.0, "GPU": 8.0}], "5 of 8 GPUs, for lack of runs or CPUs"),
+    ],
+)
+def test_gpus_that_stay_idle_are_said_with_the_flag_that_uses_them(
+    manifest: Manifest, tmp_path: Path, scale: str, gpus: dict, nodes: list, words: str | None
+):
+    plan, study = plan_of(manifest, scale, gpus)
+    text = shown(plan, study, Store(tmp_path), nodes)
+    assert words in text if words else "│ idle" not in text
+    for folder in map(Store(tmp_path).run, plan.runs):
+        folder.begin(plan.runs[folder.key])
+        folder.finish(1.0)
+    assert "│ idle" not in shown(plan, study, Store(tmp_path), nodes)  # nothing is left to run
+
+
+def test_the_variable_that_may_hide_gpus_is_named(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    plan, study = plan_of(manifest, "demo")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert "CUDA" not in shown(plan, study, Store(tmp_path), [CPU_NODE])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "2 CPUs and 0 GPUs (CUDA_VISIBLE_DEVICES='' may hide others)" in shown(
+        plan, study, Store(tmp_path), [CPU_NODE]
+    )
+
+
 def test_gpus_given_change_where_runs_lie_and_no_key(manifest: Manifest):
     plan, study = plan_of(manifest, "paper")
     given, shared = plan_of(manifest, "paper", gpus={"video": 0.5})

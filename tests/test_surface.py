@@ -69,6 +69,13 @@ def test_bad_input_of_a_real_command_is_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_an_address_where_no_ray_is_joined_is_one_line(tmp_path: Path) -> None:
+    done = script("--address", "http://me:s3cret@head:8265", "--storage", tmp_path / "out")
+    assert done.returncode == 2 and "s3cret" not in done.stdout + done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: --address http://***@head:8265 is the dashboard's, by which no experiment")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -85,6 +92,7 @@ def test_bad_input_of_a_real_command_is_one_line(tmp_path: Path) -> None:
         ("--concurrency 0", "--concurrency 0: at least 1"),
         ("--storage {six}/corpus.json", "corpus.json is a file, not a folder"),
         ("--storage {six}/corpus.json/below", "corpus.json is a file, not a folder"),
+        ("--storage /proc/out", "--storage /proc/out: user "),
     ],
 )
 def test_bad_input_is_refused_in_one_line(

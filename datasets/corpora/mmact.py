@@ -9,7 +9,6 @@ A clip's `trial` is its session. An optional corpus.json names what the video sh
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datasets import inertial, mp4, remarks, signals, units
+from datasets import cpus, inertial, mp4, remarks, signals, units
 from datasets.corpora import about, mmact_folders
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.mmact_folders import CLASSES, Path3, Session, files_of
@@ -146,7 +145,7 @@ def read(folder: Path) -> Manifest:
     name, video = about.read(folder, "MMAct")
     sessions, bad = mmact_folders.find(folder)
     keys = sorted(sessions)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cpus.usable()) as pool:
         found = list(pool.map(lambda key: _read_session(folder, key, sessions[key]), keys))
     clips = pa.concat_tables([part.clips for part in found]) if found else MMACT_SCHEMA.empty_table()
     bad += [b for part in found for b in part.bad]

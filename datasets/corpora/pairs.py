@@ -1,7 +1,6 @@
 """Pairs: clips of one video and one file of the sensor each, as most corpora have them."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from datasets import apart, inertial, listing, remarks
+from datasets import apart, cpus, inertial, listing, remarks
 from datasets.manifest import SCHEMA, BadFile
 
 
@@ -58,7 +57,7 @@ def checked(
     Decodes every frame once, and reads every signal as the corpus `layout` does, each in a process apart. `stated` is
     the unit of each triplet of axes and `hz` the rate of the signals, where they are known: what can't be is noted.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cpus.usable()) as pool:
         found = list(pool.map(lambda pair: _check(folder, layout, pair), pairs))
     rows = [clip.row for clip in found if not clip.bad]
     whole = [clip.files for clip in found if not clip.bad]

@@ -6,7 +6,6 @@ it on these cores, the scripts one after the other, each with all of them.
 """
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from statistics import fmean
@@ -42,7 +41,7 @@ def measure(place: Place) -> list[Row]:
     plan = make_plan("full_grid", full_grid.cells, study, place.options)
     decoding, ours = orchestrated(place)
     theirs = scripts(place)
-    cpus = max(2.0, float(os.cpu_count() or 1))
+    cpus = float(cluster.cpus_here())
     for kind in MODALITIES:
         sides = (
             f"{who} {cost.epoch:.1f} and {cost.rest:.1f}"
