@@ -114,7 +114,9 @@ def main(memory: int) -> None:
             answer = asdict(read(kind, Path(file)))
         except MemoryError:
             answer = {"bad": f"takes more than {memory >> 20} MB of memory to read"}
-        except (ValueError, OSError) as error:
+        except OSError as error:
+            answer = {"bad": f"can't be read ({error.strerror or error})"}
+        except ValueError as error:
             answer = {"bad": str(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

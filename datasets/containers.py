@@ -13,6 +13,7 @@ from typing import BinaryIO
 SPARE_BYTES = 16
 # What an MP4 or QuickTime file may begin with.
 FIRST_BOXES = frozenset(b"ftyp moov mdat free skip wide pnot udta uuid styp sidx moof junk meta".split())
+TOP_BOXES = FIRST_BOXES | frozenset(b"mfra ssix prft emsg pdin idat jumb PICT".split())
 EBML, SEGMENT = 0x1A45DFA3, 0x18538067
 
 
@@ -32,11 +33,16 @@ def missing_bytes(file: Path) -> int:
 
 
 def boxes(f: BinaryIO, size: int) -> Iterator[tuple[int, int, bytes]]:
-    """Start, length and kind of each box at the top of an MP4 file of `size` bytes. ValueError where it is none."""
+    """Start, length and kind of each box at the top of an MP4 file of `size` bytes, up to what is none.
+
+    Players pass over what lies behind the boxes. Raises ValueError for a length that can't be.
+    """
     at = 0
     while at + 8 <= size:
         f.seek(at)
         length, kind = struct.unpack(">I4s", f.read(8))
+        if kind not in TOP_BOXES:
+            return
         if length == 1:
             length = int.from_bytes(f.read(8), "big")
         length = length or size - at

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import av
@@ -13,6 +13,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from datasets import video
 from datasets.timing import sample_times
 from datasets.video import DEPTH_FORMATS, DEPTH_MM, MAX_SECONDS
+
+Note = Callable[[Mapping[str, str]], object]
 
 # Of the crop to where something moves: the short side it is looked for at, grey levels of noise, and the margin.
 CROP_SIDE = 360
@@ -26,16 +28,16 @@ def count_frames(file: Path, seconds: float = MAX_SECONDS) -> int:
 
 
 def decode_video(
-    file: Path, frames: int, total: int, size: int, crop: str = "frame", lost: Callable[[str], None] | None = None
+    file: Path, frames: int, total: int, size: int, crop: str = "frame", note: Note = lambda notes: None
 ) -> tuple[np.ndarray, int]:
     """The whole frame, or where something moves in it (`crop="motion"`), scaled to `size` x `size`.
 
     `total` is how many frames a scan found. Returns (frames, size, size, 3) uint8 RGB, zero where the clip is shorter,
-    and the number of true frames. `lost` is told where some of `total` can't be decoded. Raises ValueError naming the
-    file where they are too many, or where it has changed since.
+    and the number of true frames. `note` is told `video.Film.notes`. Raises ValueError naming the file where it is
+    damaged, or has changed since.
     """
     try:
-        images = _sampled(file, frames, total, size, crop, lost or (lambda words: None))
+        images = _sampled(file, frames, total, size, crop, note)
     except (FFmpegError, ValueError, MemoryError) as error:
         raise ValueError(f"{file}: {error}") from None
     out = np.zeros((frames, size, size, 3), np.uint8)
@@ -44,9 +46,7 @@ def decode_video(
     return out, len(images)
 
 
-def _sampled(
-    file: Path, frames: int, total: int, size: int, crop: str, lost: Callable[[str], None]
-) -> list[np.ndarray]:
+def _sampled(file: Path, frames: int, total: int, size: int, crop: str, note: Note) -> list[np.ndarray]:
     """One pass, no seeking: an MMAct clip of 268 frames has two keyframes.
 
     The frames that a constant rate would keep are taken; where time stamps then show another rate, in a second pass
@@ -64,17 +64,16 @@ def _sampled(
         if np.array_equal(found := film.sampled(frames), keep):
             break
         keep = found
-    if len(film.stamps) < total:
-        lost(f"{film.lost} of {film.packets}")
+    note(film.notes)
     kept = [images[number] for number in keep.tolist()]
     return _moving(kept, size) if crop == "motion" else kept
 
 
 def _check_total(film: video.Film, total: int, found: int, wanted: int) -> None:
-    """Raises ValueError unless the film holds what the scan saw of it, or lost some in packets that are few enough."""
+    """Raises ValueError unless the film holds as many frames as a scan decoded, or as many as its header counts or
+    fewer, where a scan believed that."""
     decoded = len(film.stamps)
-    few = film.lost and (1 - video.MAX_LOST) * total <= decoded < total
-    if decoded != total and not few:
+    if decoded != total and not decoded < total == film.promised:
         raise ValueError(
             f"{found} of {wanted} sampled frames decoded, {decoded} of {total} in all; it is damaged, or changed while"
             " in use."

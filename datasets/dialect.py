@@ -1,52 +1,58 @@
 """CSV files as loggers, phones and spreadsheets write them: named columns of numbers, in any order.
 
-Read is what can only mean one thing: a byte order mark, any line ends, commas, semicolons or tabs, names in capitals or
-quotes or with blanks around them, units in names where they are the ones that are meant, comments above the names, and
-further columns (an index, a time). The rest is refused, in words that say what was found and how to write it.
+A file that can only mean one thing is read: with a byte order mark, any line ends, commas, semicolons or tabs, with
+names in capitals or quotes or with blanks around them, with units in names where they are the ones that are meant,
+with comments above the names, and with further columns (an index, a time). Any other is refused, in words that say what
+was found and how to write it.
 """
 
 import csv
 import re
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 SEPARATORS = ",;\t"
 # As people write the units that are meant, in brackets behind a name.
 SPELLINGS = {"g": ("g", "G"), "deg/s": ("deg/s", "°/s", "dps", "deg/sec", "deg s-1", "degrees/s")}
-UNIT = re.compile(r"\s*[\[(]\s*(.*?)\s*[\])]\s*$")
+UNIT = re.compile(r"[\[(]([^\[\]()]*)[\])]$")
 # Above the names: empty lines, comments, and the separator as spreadsheets say it.
-ABOVE = re.compile(r"\s*(#.*|\"?sep=.\"?)?\s*", re.IGNORECASE)
+ABOVE = re.compile(r"(#.*|\"?sep=.\"?)?", re.IGNORECASE)
+MAX_HEADER = 64 << 10  # characters of the line of names
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
-def read_columns(content: bytes, units: Mapping[str, str]) -> pa.Table:
-    """The columns that `units` names, with the unit that each is meant to be in, as float64 in that order.
+def read_columns(content: bytes, units: Mapping[str, str]) -> np.ndarray:
+    """(S, C) float64: the columns that `units` names, with the unit that each is meant to be in, in that order.
 
-    An empty field is null. Raises ValueError for what can't be read or is ambiguous.
+    Raises ValueError for what can't be read or is ambiguous, and for a value that is missing, NaN or infinite.
     """
     lines, names = _text(content).split("\n"), list(units)
-    start = next((i for i, line in enumerate(lines) if not ABOVE.fullmatch(line)), None)
+    start = next((i for i, line in enumerate(lines) if not ABOVE.fullmatch(line.strip())), None)
     if start is None:
         raise ValueError("is no CSV that can be read (it is empty)")
+    if len(lines[start]) > MAX_HEADER:
+        raise ValueError(f"is no CSV that can be read (its line of names has {len(lines[start])} characters)")
     by = _separator(lines[start], names)
     header = _fields(lines[start], by)
     at = _places(header, units)
-    _check_numbers(lines[start + 1 :], by, len(header))
+    # By the numbers of their lines, for Arrow passes over empty ones.
+    rows = {i + 1: line for i, line in enumerate(lines) if i > start and line.strip()}
+    if not rows:
+        raise ValueError("has no sample")
+    _check_numbers(next(iter(rows.values())), by, len(header))
     columns = [str(i) for i in range(len(header))]
 
     def named(i: int) -> str:
         return header[i].strip() if i < len(header) else str(i)
 
-    rows = "\n".join(lines[start + 1 :])
-    if not rows.strip():
-        return pa.table({name: pa.array([], pa.float64()) for name in names})
     wanted = [columns[i] for i in at]
     try:
         table = pyarrow.csv.read_csv(
-            pa.BufferReader(rows.encode()),
+            pa.BufferReader("\n".join(rows.values()).encode()),
             pyarrow.csv.ReadOptions(column_names=columns, use_threads=False),
             pyarrow.csv.ParseOptions(delimiter=by),
             pyarrow.csv.ConvertOptions(
@@ -54,10 +60,15 @@ def read_columns(content: bytes, units: Mapping[str, str]) -> pa.Table:
             ),
         )
     except pa.ArrowException as error:
-        fault = re.sub(r"Row #(\d+)", lambda row: f"line {int(row[1]) + start + 1}", str(error).splitlines()[0])
+        numbers = list(rows)
+        fault = re.sub(r"Row #(\d+)", lambda row: f"line {numbers[int(row[1]) - 1]}", str(error).splitlines()[0])
         fault = re.sub(r"In CSV column #(\d+)", lambda c: f"in column {named(int(c[1]))}", fault)
         raise ValueError(f"is no CSV of numbers that can be read ({fault[:300]})") from None
-    return table.rename_columns(names)
+    values = np.stack([table[name].to_numpy() for name in wanted], axis=1)
+    if len(bad := np.argwhere(~np.isfinite(values))):
+        line, name = list(rows)[bad[0][0]], names[bad[0][1]]
+        raise ValueError(f"has {len(bad)} values that are missing, NaN or infinite; the first is {name} in line {line}")
+    return values
 
 
 def check_text(content: bytes) -> None:
@@ -74,11 +85,16 @@ def check_text(content: bytes) -> None:
 def _text(content: bytes) -> str:
     """With "\\n" at the end of each line. Raises ValueError for what is no text."""
     check_text(content)
+    content = with_newlines(content)
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # a degree sign in a comment; the names that matter are of ASCII
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode("latin-1")  # a degree sign in a comment; the names that matter are of ASCII
+
+
+def with_newlines(content: bytes) -> bytes:
+    """Of Windows' and old Macs' line ends too."""
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in content else content
 
 
 def _separator(header: str, names: Sequence[str]) -> str:
@@ -105,7 +121,11 @@ def _fields(line: str, by: str) -> list[str]:
 
 def _plain(name: str) -> str:
     """A column's name without quotes, unit, blanks and capitals."""
-    return UNIT.sub("", name.strip().strip("\"'").strip()).strip().lower()
+    return UNIT.sub("", _written(name)).strip().lower()
+
+
+def _written(name: str) -> str:
+    return name.strip().strip("\"'").strip()
 
 
 def _places(header: Sequence[str], units: Mapping[str, str]) -> list[int]:
@@ -119,16 +139,15 @@ def _places(header: Sequence[str], units: Mapping[str, str]) -> list[int]:
     if twice:
         raise ValueError(f"has more than one column {', '.join(twice)}: leave one of each")
     for name, unit in units.items():
-        written = header[found.index(name)].strip().strip("\"'")
+        written = _written(header[found.index(name)])
         given = UNIT.search(written)
-        if given and given[1] not in SPELLINGS[unit]:
+        if given and given[1].strip() not in SPELLINGS[unit]:
             raise ValueError(f"has the column {written!r}, and {name} is wanted in {unit}: convert it, then name it so")
     return [found.index(name) for name in units]
 
 
-def _check_numbers(lines: Sequence[str], by: str, columns: int) -> None:
-    """Raises ValueError for decimal commas, which a reader would take for columns or for words."""
-    first = next((line for line in lines if line.strip()), "")
+def _check_numbers(first: str, by: str, columns: int) -> None:
+    """Raises ValueError for decimal commas in a line, which a reader would take for columns or for words."""
     fields = _fields(first, by)
     halves = by == "," and len(fields) >= 2 * columns - 1 > columns  # 0,5,0,25 is 0.5 and 0.25
     if halves or any(DECIMAL_COMMA.fullmatch(field.strip()) for field in fields):

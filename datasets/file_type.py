@@ -18,6 +18,8 @@ def mistaken(file: Path) -> str | None:
     """What it is and what to do; None of a file that may be a recording."""
     if file.is_symlink() and not file.exists():
         return f"is a link to {file.readlink()}, which isn't there"
+    if not file.is_file():  # a pipe would be waited for, for ever
+        return None
     try:
         with file.open("rb") as content:
             head = content.read(HEAD_BYTES)

@@ -34,10 +34,11 @@ def read_bounded(file: Path, most: int = MAX_SIGNAL_BYTES) -> bytes:
     return file.read_bytes()
 
 
-def read_mat(file: Path, channels: int = 6) -> np.ndarray:
+def read_mat(file: Path) -> np.ndarray:
     """`d_iner` of a UTD-MHAD inertial file: (S, 6), acceleration in g, angular rate in deg/s, 50 Hz."""
+    content = read_bounded(file)
     try:
-        content = _inflated(file)
+        content = _inflated(content)
         if b"\x89HDF\r\n\x1a\n" in (content[:8], content[512:520]) or content.startswith(b"MATLAB 7.3"):
             raise ValueError("is a MATLAB file of version 7.3 (HDF5): save it with save(..., '-v7')")
         found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(io.BytesIO(content))}
@@ -59,9 +60,9 @@ def read_mat(file: Path, channels: int = 6) -> np.ndarray:
     signal = content["d_iner"]
     if not isinstance(signal, np.ndarray):
         raise ValueError(f"d_iner is a {type(signal).__name__}, not a full matrix (a sparse one?)")
-    if signal.ndim != 2 or signal.shape[1] != channels:
-        turned = ": transpose it" if signal.ndim == 2 and signal.shape[0] == channels else ""
-        raise ValueError(f"d_iner is {'x'.join(map(str, signal.shape))}, not samples x {channels}{turned}")
+    if signal.ndim != 2 or signal.shape[1] != len(CHANNELS):
+        turned = ": transpose it" if signal.ndim == 2 and signal.shape[0] == len(CHANNELS) else ""
+        raise ValueError(f"d_iner is {'x'.join(map(str, signal.shape))}, not samples x {len(CHANNELS)}{turned}")
     if signal.dtype.kind not in "fiu":
         raise ValueError(f"d_iner holds {signal.dtype}, not numbers")
     if len(signal) == 0:
@@ -82,9 +83,8 @@ def _text_kind(file: Path) -> str | None:
     return None
 
 
-def _inflated(file: Path) -> bytes:
+def _inflated(content: bytes) -> bytes:
     """A .mat file with its compressed parts decompressed, so that what is read is no larger than what was checked."""
-    content = read_bounded(file)
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:  # version 4 knows no compression
         return content
@@ -108,14 +108,8 @@ def _inflated(file: Path) -> bytes:
 def read_csv(file: Path) -> np.ndarray:
     """A CSV whose header names the CHANNELS, in any order, a line a sample at 50 Hz: (S, 6) as read_mat gives it."""
     units = {name: UNITS[i // 3] for i, name in enumerate(CHANNELS)}
-    table = dialect.read_columns(read_bounded(file), units)
-    if table.num_rows == 0:
-        raise ValueError("has no sample")
-    columns = [table[name].to_numpy().astype(np.float32) for name in CHANNELS]  # an empty field is NaN
-    signal = np.stack(columns, axis=1)
-    if not np.isfinite(signal).all():
-        raise ValueError(f"has {int((~np.isfinite(signal)).sum())} values that are missing, NaN or infinite")
-    return signal
+    with np.errstate(over="ignore"):  # what a float32 can't hold becomes infinite, and is refused as that
+        return dialect.read_columns(read_bounded(file), units).astype(np.float32)
 
 
 SIGNALS = {".csv": read_csv, ".mat": read_mat}

@@ -47,7 +47,11 @@ def not_downloaded(folder: Path) -> list[Path]:
     """Files below a folder of which a cloud keeps the content: iCloud leaves a hidden .NAME.icloud in their place."""
     found = []
     for parent, _, names in os.walk(folder):
-        found += [Path(parent, name[1:].removesuffix(".icloud")) for name in names if name.endswith(".icloud")]
+        found += [
+            Path(parent, name[1:].removesuffix(".icloud"))
+            for name in names
+            if name.startswith(".") and name.endswith(".icloud")
+        ]
     return sorted(found)
 
 
@@ -66,10 +70,10 @@ def is_copy(file: Path, first: Path) -> bool:
 
 
 def printable(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 as \\xff."""
-    return re.sub("[\ud800-\udfff]", lambda byte: f"\\x{ord(byte[0]) & 0xFF:02x}", name)
+    """A file's name as text of one line: bytes that are no UTF-8, and control characters, as \\xff."""
+    return re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda byte: f"\\x{ord(byte[0]) & 0xFF:02x}", name)
 
 
 def is_text(name: str) -> bool:
     """Whether a file's name is UTF-8, as every name in a table, a page or a database has to be."""
-    return printable(name) == name
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets.listing import printable
+from datasets.listing import is_text, printable
 from datasets.whole import writing
 
 MAX_BYTES = 1 << 30
@@ -39,8 +39,9 @@ class BadFile:
 
     def __post_init__(self) -> None:
         """A name that is no UTF-8 could stand in no table and on no page."""
-        object.__setattr__(self, "file", printable(self.file))
-        object.__setattr__(self, "reason", printable(self.reason))
+        if not is_text(self.file + self.reason):
+            object.__setattr__(self, "file", printable(self.file))
+            object.__setattr__(self, "reason", printable(self.reason))
 
 
 class BadRecordings(ValueError):
@@ -48,7 +49,8 @@ class BadRecordings(ValueError):
 
     def __init__(self, folder: Path, bad: tuple[BadFile, ...], more: str = ""):
         self.bad = bad
-        lines = "\n".join(f"  {b.file}: {b.reason}" for b in bad)
+        # A line each, whatever a file is called.
+        lines = "\n".join(f"  {printable(b.file)}: {printable(b.reason)}" for b in bad)
         way_out = f"Mend or remove them, or go on without them with --skip-bad.{more}"
         super().__init__(f"{len(bad)} bad file(s) in {folder}:\n{lines}\n{way_out}")
 

@@ -19,18 +19,21 @@ def read_header(file: Path) -> tuple[int, bytes]:
 
     Where a header alone doesn't say it (several films, an edit list that hides frames, fragments, frames without
     content) the file is decoded, in a process apart. Raises ValueError for what is no MP4 file, is cut off, has no
-    video, or claims more frames than are decoded.
+    video, or counts more frames than may be decoded.
     """
     check_regular(file)
     try:
         moov = _moov(file)
-    except ValueError as error:
-        raise ValueError(mistaken(file) or str(error)) from None
-    tracks = [next(_find(track, b"mdia"), b"") for track in _find(moov[8:], b"trak")]
-    films = [track for track in tracks if any(box[8:12] == b"vide" for box in _find(track, b"hdlr"))]
+    except (ValueError, OSError) as error:
+        if other := mistaken(file):
+            raise ValueError(other) from None
+        raise error
+    content = next(_find(moov, b"moov"), b"")
+    tracks = list(_find(content, b"trak"))
+    films = [track for track in tracks if any(box[8:12] == b"vide" for box in _find(track, b"mdia", b"hdlr"))]
     if not films:
         raise ValueError("has no video stream")
-    frames = _plain_frames(moov[8:]) if len(films) == 1 else None
+    frames = _plain_frames(content, films[0]) if len(films) == 1 else None
     if frames is None:
         frames = apart.examine("video", file).count
     return frames, moov
@@ -64,9 +67,8 @@ def _check_kind(head: bytes) -> None:
         raise ValueError("is no MP4 file, which its name says")
 
 
-def _plain_frames(moov: bytes) -> int | None:
-    """How many frames the only film of a header has; None unless all of them are shown, and none is elsewhere."""
-    [track] = [t for t in _find(moov, b"trak") if any(h[8:12] == b"vide" for h in _find(t, b"mdia", b"hdlr"))]
+def _plain_frames(moov: bytes, track: bytes) -> int | None:
+    """How many frames the film of this track has; None unless all of them are shown, and none is elsewhere."""
     sizes = next(_find(track, b"mdia", b"minf", b"stbl", b"stsz"), b"")
     frames = int.from_bytes(sizes[8:12], "big")
     if frames > MAX_FRAMES:
@@ -91,7 +93,7 @@ def _shows_all(moov: bytes, track: bytes, frames: int) -> bool:
     times = _times(track, frames)
     if not len(times) or not scale or not movie_scale:
         return False
-    return start <= times.min() and (not length or times.max() < start + length * scale / movie_scale)
+    return start <= times.min() and times.max() < start + length * scale / movie_scale
 
 
 def _times(track: bytes, frames: int) -> np.ndarray:
@@ -122,10 +124,13 @@ def _find(box: bytes, kind: bytes, *path: bytes) -> Iterator[bytes]:
     """The contents of the boxes of this kind, of those within them that `path` names."""
     at = 0
     while at + 8 <= len(box):
-        length, name = int.from_bytes(box[at : at + 4], "big"), box[at + 4 : at + 8]
-        if length < 8:
+        length, name, head = int.from_bytes(box[at : at + 4], "big"), box[at + 4 : at + 8], 8
+        if length == 1:
+            length, head = int.from_bytes(box[at + 8 : at + 16], "big"), 16
+        length = length or len(box) - at
+        if length < head:
             return
         if name == kind:
-            content = box[at + 8 : at + length]
+            content = box[at + head : at + length]
             yield from _find(content, *path) if path else (content,)
         at += length

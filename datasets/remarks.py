@@ -13,9 +13,8 @@ def of_videos(notes: Mapping[str, Mapping[str, str]]) -> list[str]:
     for kind, words in video.NOTES.items():
         found = {file: of[kind] for file, of in notes.items() if kind in of}
         if found:
-            named = [f"{file} ({how})" if how else file for file, how in list(found.items())[:NAMED]]
-            more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-            lines.append(f"{len(found)} video{'s' * (len(found) > 1)}: {words}: {', '.join(named)}{more}")
+            named = some([f"{file} ({how})" if how else file for file, how in found.items()])
+            lines.append(f"{len(found)} video{'s' * (len(found) > 1)}: {words}: {named}")
     return lines
 
 
@@ -39,9 +38,13 @@ def of_content(clips: Sequence[str], contents: Sequence[str]) -> list[str]:
     ]
     if not twice:
         return []
-    named = ", ".join(f"{clip} is {other}" for clip, other in twice[:NAMED])
-    more = f" and {len(twice) - NAMED} more" if len(twice) > NAMED else ""
-    return _warned(f"clips with the content of another one: {len(twice)} ({named}{more})")
+    named = some([f"{clip} is {other}" for clip, other in twice])
+    return _warned(f"clips with the content of another one: {len(twice)} ({named})")
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of many."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _warned(words: str | None) -> list[str]:

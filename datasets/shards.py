@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import ray
 
 from datasets import corpora, crashed, decode, inertial, remarks
+from datasets.decode import Note
 from datasets.manifest import BadFile, BadRecordings, Manifest
 from datasets.spec import Sampling
 from datasets.whole import FULL, read_json, remove_parts, write_whole, writing
@@ -66,8 +67,12 @@ class Recordings:
         clips = self.clips.take(pa.array(rows, pa.int64())).to_pylist()
         notes: dict[str, dict[str, str]] = {}
 
+        noted = corpora.of(self.layout).by_header
+
         def film(clip: dict) -> tuple[np.ndarray, int]:
-            return self._video(clip, lambda words: notes.update({clip["video"]: {"lost": words}}))
+            return self._video(
+                clip, lambda found: notes.update({clip["video"]: dict(found)} if noted and found else {})
+            )
 
         read = {name: how for name, how in (("video", film), ("imu", self._signal)) if name in columns}
         found: dict[str, list[tuple[np.ndarray, int]]] = {name: [] for name in read}
@@ -86,9 +91,9 @@ class Recordings:
             made[f"{name}_length"] = pa.array([n for _, n in decoded], pa.int64())
         return pa.table({name: made[name] for name in COLUMNS if name in columns}), [], notes
 
-    def _video(self, clip: dict, lost: Callable[[str], None]) -> tuple[np.ndarray, int]:
+    def _video(self, clip: dict, note: Note) -> tuple[np.ndarray, int]:
         s = self.sampling
-        return decode.decode_video(self.root / clip["video"], s.frames, clip["frames"], s.size, s.crop, lost)
+        return decode.decode_video(self.root / clip["video"], s.frames, clip["frames"], s.size, s.crop, note)
 
     def videos(self, rows: Sequence[int]) -> list[str]:
         return self.clips["video"].take(pa.array(rows, pa.int64())).to_pylist()

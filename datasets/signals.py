@@ -15,13 +15,15 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from datasets import dialect
+from datasets.file_type import mistaken
 from datasets.inertial import read_bounded
 
 SENSORS: tuple[str, ...] = ("acc_phone", "acc_watch", "gyro", "orientation")
 CHANNELS = 3 * len(SENSORS)
 COLUMNS = ["time", "x", "y", "z"]
-# A line of names: time,x,y,z, of the orientation time,azimuth,pitch,roll.
+# A line of names; of the orientation the axes may be azimuth, pitch and roll.
 NAMES = re.compile(rb'"?time"?(?:,[^,]*){3}', re.IGNORECASE)
+AXES = (["x", "y", "z"], ["azimuth", "pitch", "roll"])
 STAMP = r"^(\d{4})(\d\d)(\d\d)_(\d\d:\d\d:\d\d(?:\.\d{1,9})?)$"
 
 MAX_SECONDS = 3600  # of a recording; the release has seconds
@@ -82,6 +84,7 @@ def _rows(content: bytes) -> tuple[bytes, int]:
         body = content.removeprefix(b"\xef\xbb\xbf").lstrip()
         first, _, below = body.partition(b"\n")
         if NAMES.fullmatch(first.strip()):
+            _check_names(first)
             body = below
         elif first and not first[:1].isdigit():
             begins = first[:40].decode(errors="replace").strip()
@@ -91,9 +94,24 @@ def _rows(content: bytes) -> tuple[bytes, int]:
     return body if body.strip() else b"", above
 
 
+def _check_names(line: bytes) -> None:
+    """Raises ValueError for axes in another order, or in a unit that isn't MMAct's. Other names say nothing."""
+    names = [name.strip(" \"'").lower() for name in line.decode(errors="replace").strip().split(",")[1:]]
+    plain = [dialect.UNIT.sub("", name).strip() for name in names]
+    if any(sorted(plain) == sorted(axes) and plain != axes for axes in AXES):
+        raise ValueError(f"has the columns time, {', '.join(plain)}: write them as time, {', '.join(sorted(plain))}")
+    units = [found[1].strip() for name in names if (found := dialect.UNIT.search(name))]
+    if "g" in units:
+        raise ValueError(
+            "says that its values are in g, and MMAct's acceleration is in m/s^2: multiply them by 9.80665"
+        )
+
+
 def _with_commas(content: bytes) -> bytes:
     """The columns divided by commas. Raises ValueError for UTF-16 and for decimal commas."""
     dialect.check_text(content)
+    if content.count(b"\r") != content.count(b"\r\n"):
+        content = dialect.with_newlines(content)
     first = content[:256].split(b"\n", 1)[0]
     for by in (b";", b"\t"):
         if by in first:
@@ -112,6 +130,8 @@ def parse_all(contents: Sequence[bytes]) -> list[Samples | ValueError]:
         return []
     try:
         bodies = [_rows(content)[0] for content in contents]
+        if any(b"\n\n" in body or b"\n\r\n" in body for body in bodies):
+            raise ValueError("empty lines between rows, which are none")
         counts = [body.count(b"\n") for body in bodies]
         time, values = _parsed(b"".join(bodies), 0)
         if len(time) == sum(counts):
@@ -168,9 +188,10 @@ def _named(file: Path) -> Samples:
     try:
         return parse(read_bounded(file))
     except OSError as error:
-        raise ValueError(f"{file}: can't be read ({error.strerror})") from None
+        why = mistaken(file) or f"can't be read ({error.strerror})"
+        raise ValueError(f"{file}: {why}") from None
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+        raise ValueError(f"{file}: {mistaken(file) or error}") from None
 
 
 def _resampled(sensors: Sequence[Samples], rate: int) -> list[Samples]:

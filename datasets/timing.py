@@ -11,6 +11,8 @@ MAX_SAME = 0.1
 # Frames that lie on an even grid but for so much of a gap are of a constant rate: containers round time stamps.
 EVEN = 0.25
 
+MAX_SPAN = 1 << 53  # in units of a time base: beyond it a double counts no more, and no film lasts as long
+
 Stamps = Sequence[int | None]  # of each frame in the order in which they are shown, in units of a time base
 
 
@@ -49,6 +51,8 @@ def gaps(stamps: Stamps, time_base: float) -> tuple[np.ndarray, bool]:
     """
     known = [stamp for stamp in stamps if stamp is not None]
     if len(known) < len(stamps) or len(known) < 2:
+        return np.zeros(0), False
+    if max(known) - min(known) >= MAX_SPAN:
         return np.zeros(0), False
     between = np.diff(np.sort(np.array(known, np.int64)))
     if (between == 0).sum() > MAX_SAME * len(between):

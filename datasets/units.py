@@ -52,6 +52,8 @@ def warning(clips: Sequence[Levels], stated: Sequence[str | None]) -> str | None
         there = [clip[i] for clip in clips if len(clip) == len(stated) and np.isfinite(clip[i][0])]
         known = [level for level in there if level[4] <= MOST_STUCK]
         name = "acceleration" if unit in GRAVITY else "angular rate"
+        if stated.count(unit) > 1:
+            name += f" (channels {3 * i + 1} to {3 * i + 3})"
         if unit and len(known) < len(there):
             of = f"of {len(there) - len(known)} of {len(there)} clips " if len(clips) > 1 else ""
             words.append(f"the {name} {of}keeps one value most of the time: its sensor was stuck, or isn't there")
@@ -59,11 +61,11 @@ def warning(clips: Sequence[Levels], stated: Sequence[str | None]) -> str | None
             continue
         median, mean, high, spread, _ = np.median(known, axis=0).tolist()
         if unit in GRAVITY:
-            words.append(_of_acceleration(unit, median, mean))
+            words.append(_of_acceleration(name, unit, median, mean))
             spread_g = spread_g or spread / GRAVITY[unit]
         elif unit == "deg/s" and spread_g >= MOVING_G and high < min(LEAST_RATE, LEAST_RATE_A_G * spread_g):
             words.append(
-                f"the angular rate stays below {high:.3g} while the sensor moves, where deg/s is meant: it is likely in"
+                f"the {name} stays below {high:.3g} while the sensor moves, where deg/s is meant: it is likely in"
                 " rad/s; multiply it by 57.2958"
             )
     return "; ".join(dict.fromkeys(word for word in words if word)) or None
@@ -80,12 +82,12 @@ def rate_warning(samples: Sequence[int], seconds: Sequence[float], hz: float | N
     )
 
 
-def _of_acceleration(stated: str, median: float, mean: float) -> str | None:
+def _of_acceleration(name: str, stated: str, median: float, mean: float) -> str | None:
     one = GRAVITY[stated]
     where = f"where {stated} with gravity is meant ({LEAST_G * one:.3g} to {MOST_G * one:.3g})"
     if LEAST_G <= median / one <= MOST_G and mean / one >= LEAST_MEAN_G:
         return None
-    said = f"the median norm of the acceleration is {median:.3g} {where}"
+    said = f"the median norm of the {name} is {median:.3g} {where}"
     if LEAST_G <= median / one <= MOST_G:
         return f"{said}, but its mean is {mean:.2g}: gravity is likely left out"
     for unit, other in GRAVITY.items():

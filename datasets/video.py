@@ -49,7 +49,7 @@ NOTES = {
     "slow": "slow motion: recorded at a higher rate than it is shown at, so that it lasts longer than its signal",
     "lost": "packets that can't be decoded are left out, the other frames are read",
     "fewer": "the header counts more frames than there are, which are read; cameras drop frames, edit lists hide some",
-    "depth": f"16-bit grey is read as depth in millimetres: white at 0, black from {DEPTH_MM} and where it is 0",
+    "depth": f"16-bit grey is read as depth: near is bright, black is {DEPTH_MM} mm and beyond, and 0, not measured",
 }
 
 
@@ -63,12 +63,14 @@ class Film:
         self.time_base = float(self.stream.time_base or 1)
         aspect = float(self.stream.sample_aspect_ratio or 1)
         self.aspect = aspect if 1 / MAX_ASPECT <= aspect <= MAX_ASPECT else 1.0
+        self.promised_seconds = _duration(container, self.stream)
         self.recorded_rate = _number(container.metadata.get("com.android.capture.fps", "0"))
-        self.packets = self.lost = 0
+        self.packets = self.hidden = self.failed = 0
         self.stamps: list[int | None] = []  # of each frame so far, in units of the stream's time base
         self.last_duration = 0
         self.sizes: set[tuple[int, int]] = set()
         self.transfer = 0
+        self.depth = False
         self.depth_beyond = self.depth_measured = 0
         self.why = ""  # the first packet that was lost was so
 
@@ -80,6 +82,7 @@ class Film:
             if time.monotonic() - began > self.seconds:
                 raise ValueError(f"takes more than {self.seconds:g} s to decode")
             self.packets += packet.size > 0
+            self.hidden += packet.is_discard
             for frame in self._decoded(packet):
                 self._look_at(frame)
                 yield frame
@@ -92,8 +95,15 @@ class Film:
             if isinstance(error, MemoryError):
                 raise
             self.why = self.why or error.strerror
-            self.lost += 1
+            self.failed += 1
             return ()
+
+    @property
+    def lost(self) -> int:
+        """Packets that can't be decoded, and those whose frames a decoder leaves out, as they build on such a one."""
+        if not self.failed:
+            return 0
+        return max(self.failed, (self.promised or self.packets) - self.hidden - len(self.stamps))
 
     def _look_at(self, frame: av.VideoFrame) -> None:
         if (size := (frame.width, frame.height)) not in self.sizes:
@@ -109,6 +119,7 @@ class Film:
             self._look_at_depth(frame)
 
     def _look_at_depth(self, frame: av.VideoFrame) -> None:
+        self.depth = True
         some = frame.to_ndarray()[::8, ::8]
         self.depth_measured += int((some > 0).sum())
         self.depth_beyond += int((some >= DEPTH_MM).sum())
@@ -124,32 +135,37 @@ class Film:
         if not self.stamps:
             why = f" ({self.why})" if self.why else ""
             raise ValueError(f"is no video that can be decoded{why}" if why else "has no frame that can be decoded")
-        if self.lost > MAX_LOST * self.packets:
+        if self.lost > MAX_LOST * max(self.packets, self.promised):
             raise ValueError(
                 f"is damaged: {self.lost} of its {self.packets} packets can't be decoded ({self.why}), more than"
                 f" {MAX_LOST:.0%}"
             )
-        if 2 * self.depth_beyond > self.depth_measured:
+        if self.depth and 2 * (self.depth_measured - self.depth_beyond) <= self.depth_measured:
             raise ValueError(
-                f"is 16-bit grey, which is read as depth in millimetres, and most of it lies beyond {DEPTH_MM}: it"
-                " would be black. Write it as 8-bit grey, scaled as you mean it"
+                "is 16-bit grey, which is read as depth in millimetres, and most of it is 0 or lies beyond"
+                f" {DEPTH_MM}: it would be black. Write it as 8-bit grey, scaled as you mean it"
             )
 
     @property
     def notes(self) -> dict[str, str]:
         """By kind, after the last frame."""
-        found, shown = {}, len(self.stamps)
+        found, shown, jumps = {}, len(self.stamps), timing.gaps(self.stamps, self.time_base)[1]
         if self.lost:
             found["lost"] = f"{self.lost} of {self.packets}"
         if shown + self.lost < self.promised:
             found["fewer"] = f"{shown} of {self.promised}"
-        if self.depth_measured:
+        elif not self.promised and shown + self.lost < (1 - MAX_LOST) * self.packets:
+            # As a stream that was tapped between key frames; some codecs have a few packets that show nothing.
+            found["fewer"] = f"{shown} frames of {self.packets} packets"
+        elif not self.promised and not jumps and 0 < self.seconds_shown < (1 - MAX_LOST) * self.promised_seconds:
+            found["fewer"] = f"{self.seconds_shown:.3g} of {self.promised_seconds:.3g} s"
+        if self.depth:
             found["depth"] = ""
         if len(self.sizes) > 1:
             found["size"] = ", ".join(f"{width}x{height}" for width, height in sorted(self.sizes))
         if self.transfer in HDR_TRANSFERS:
             found["hdr"] = ""
-        if timing.gaps(self.stamps, self.time_base)[1]:
+        if jumps:
             found["jump"] = ""
         if self.rate and self.recorded_rate > 1.5 * self.rate:
             found["slow"] = f"{self.recorded_rate:g} and {self.rate:.3g} Hz"
@@ -163,6 +179,13 @@ class Film:
     def sampled(self, wanted: int) -> np.ndarray:
         """Which frames are kept, by number, after the last frame."""
         return timing.sampled(self.stamps, wanted, self.time_base, self.last_duration)
+
+
+def _duration(container: InputContainer, film: VideoStream) -> float:
+    """Seconds that the header says the film lasts, 0 where it doesn't; of a sound beside it that would be another's."""
+    if film.duration:
+        return float(film.duration * (film.time_base or 0))
+    return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
 
 
 def _number(text: str) -> float:
@@ -196,6 +219,10 @@ def opened(file: Path, seconds: float = MAX_SECONDS) -> Iterator[Film]:
             raise ValueError(other) from None
         if missing := _missing(file):
             raise ValueError(f"is cut off: {missing} bytes are missing at its end") from None
+        if isinstance(error, MemoryError):
+            raise ValueError("takes more memory to decode than its process may have") from None
+        if isinstance(error, PermissionError):
+            raise ValueError(f"can't be read ({error.strerror})") from None
         raise ValueError(f"is no video that can be decoded ({getattr(error, 'strerror', None) or error})") from None
 
 

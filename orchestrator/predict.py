@@ -1,5 +1,6 @@
 """What a finished run says of recordings that are in no corpus, by the code that training decodes and reads with."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ from orchestrator.reader import see
 from orchestrator.spec import DataSpec, RunSpec, code_of
 from orchestrator.store import RunFolder, Store
 
-# How UTD-MHAD ends the names of a trial's two files.
-ENDINGS = ("_color", "_inertial")
+# How UTD-MHAD ends the names of a trial's two files, and those of what no run reads.
+ENDINGS = re.compile("_(color|inertial)$", re.IGNORECASE)
+OTHERS = ("_depth", "_skeleton")
 Note = Callable[[str], object]
 
 
@@ -181,18 +183,20 @@ def read_own(predictor: Predictor, imu: Path) -> np.ndarray:
 def clips(layout: str, folder: Path) -> dict[str, dict[str, Path]]:
     """The clips below a folder: a video and a signal of one name belong together, in whichever folders they lie."""
     found: dict[str, dict[str, Path]] = {}
-    for file in listing.walk(folder):
-        kind = "video" if file.suffix.lower() in VIDEOS and file.is_file() else None
+    # What a cloud keeps or a link doesn't lead to is a clip too, that can't be read.
+    for file in sorted([*listing.walk(folder), *listing.not_downloaded(folder)]):
+        if file.stem.lower().endswith(OTHERS):
+            continue
+        kind = "video" if file.suffix.lower() in VIDEOS and not file.is_dir() else None
         with suppress(ValueError):
             kind = kind or (corpora.of(layout).own(file) and "imu")
         if kind is None:
             continue
         name = listing.printable(file.name if file.is_dir() else file.stem)
-        for ending in ENDINGS:
-            name = name.removesuffix(ending)
-        if kind in found.setdefault(name, {}):
-            raise ValueError(f"{file}: {found[name][kind]} has the same name; which belongs to {name}?")
-        found[name][kind] = file
+        name = ENDINGS.sub("", name)
+        first = found.setdefault(name, {}).setdefault(kind, file)
+        if file.suffix.lower() != first.suffix.lower() or not listing.is_copy(file, first):
+            raise ValueError(f"{file}: {first} has the same name; which belongs to {name}?")
     return found
 
 
@@ -213,7 +217,7 @@ def predict_folder(predictor: Predictor, folder: Path) -> pa.Table:
         try:
             probabilities = predict_files(predictor, mine.get("video"), mine.get("imu"), notes.append)
             row |= {"predicted": predictor.classes[probabilities.argmax()], "probabilities": probabilities}
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             row["error"] = listing.printable(str(error))
         rows.append(row | {"note": "; ".join(notes) or None})
     if not rows:

@@ -44,7 +44,8 @@ class Served(PythonModel):
             notes.append([])
             rows.append(self.probabilities(row, notes[-1].append))
         found = pd.DataFrame(rows, columns=pd.Index(self.predictor.classes))
-        return found.assign(note=["; ".join(of) for of in notes]) if any(notes) else found
+        told = any(notes) and "note" not in self.predictor.classes
+        return found.assign(note=["; ".join(of) for of in notes]) if told else found
 
     def probabilities(self, row: dict[str, Any], note: Note) -> np.ndarray:
         """(K,). Raises ValueError for what the run can't predict from."""

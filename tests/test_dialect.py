@@ -69,7 +69,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "UTF-16 without a mark": (text().encode("utf-16-le"), "is written in UTF-16"),
     "no names": (text().split("\n", 1)[1].encode(), "has no names of its columns: write ax,ay,az,gx,gy,gz above"),
     "no gyroscope": (text(NAMES[:3], [row[:3] for row in ROWS]).encode(), "has the columns ax, ay, az; it needs"),
-    "an empty gyroscope": (text(rows=[[*row[:3], "", "", ""] for row in ROWS]).encode(), "180 values that are missing"),
+    "an empty gyroscope": (
+        text(rows=[[*row[:3], "", "", ""] for row in ROWS]).encode(),
+        "180 values that are missing, NaN or infinite; the first is gx in line 2",
+    ),
     "another unit": (text(["ax (m/s^2)", *NAMES[1:]]).encode(), r"column 'ax \(m/s\^2\)', and ax is wanted in g"),
     "one name twice": (
         text([*NAMES[:5], "gz", "gz"], [[*row, "1"] for row in ROWS]).encode(),
@@ -138,6 +141,38 @@ def test_a_sensor_of_mmact_that_nobody_can_mean_is_refused(content: bytes, words
         signals.parse(content)
     whole, bad = signals.parse_all([sensor(), content])
     assert not isinstance(whole, ValueError) and isinstance(bad, ValueError)
+
+
+def test_files_that_are_parsed_together_keep_their_own_rows() -> None:
+    """Whose lines end otherwise, or with empty ones between them."""
+    rows = sensor().splitlines(keepends=True)
+    odd = [
+        b"".join(rows[:2]).replace(b"\n", b"\r"),
+        rows[2] + b"\n" + rows[3],
+        b"".join(rows[4:6]).replace(b"\n", b"\r\n\r\n"),
+    ]
+    for together, alone in zip(signals.parse_all(odd), map(signals.parse, odd), strict=True):
+        assert not isinstance(together, ValueError) and len(together[0]) == 2
+        np.testing.assert_array_equal(together[1], alone[1])
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [("time,z,y,x", "write them as time, x, y, z"), ("time,x (g),y (g),z (g)", "multiply them by 9.80665")],
+)
+def test_a_sensor_of_mmact_names_its_axes_in_order(names: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        signals.parse(sensor(names=names + "\n"))
+    assert len(signals.parse(sensor(names="time,azimuth,pitch,roll\n"))[0]) == 60
+
+
+@pytest.mark.parametrize(
+    "names", ["ax(" + 2000 * " " + "b", "ax" + 40_000 * " " + "b", 40_000 * " " + "x", "ax," * 30_000]
+)
+def test_names_that_are_made_to_take_long_are_refused_at_once(names: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(names + "\n" + "1,2,3,4,5,6\n" * 60)
+    with pytest.raises(ValueError, match=r"has the columns|its first line is|its line of names has"):
+        inertial.read_csv(tmp_path / "a.csv")
 
 
 def mat(**how: object) -> bytes:

@@ -59,6 +59,32 @@ def test_predicting_a_folder_passes_over_it(made: tuple, csv: Path, tmp_path: Pa
     assert list(clips("utd-mhad", tmp_path)) == ["one", "two"]
 
 
+def test_predicting_a_folder_pairs_files_as_a_scan_does(plain: Path, tmp_path: Path) -> None:
+    from orchestrator.predict import clips
+
+    before = clips("utd-mhad", plain)
+    assert len(before) == 12 and all(set(files) == {"imu", "video"} for files in before.values())
+    for name in ("Depth", "Skeleton"):
+        (plain / name).mkdir()
+        (plain / name / f"a1_s1_t1_{name.lower()}.mat").write_bytes(b"")
+    for file in (plain / "RGB").iterdir():
+        file.rename(file.with_name(file.name.replace("color.avi", "COLOR.AVI")))
+    shutil.copytree(plain / "RGB", plain / "RGB-part1")
+    assert {name: set(files) for name, files in clips("utd-mhad", plain).items()} == {
+        name: {"imu", "video"} for name in before
+    }
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "x.avi").symlink_to(own / "gone.avi")
+    (own / ".y.avi.icloud").write_bytes(b"")
+    assert {name: list(files) for name, files in clips("utd-mhad", own).items()} == {"x": ["video"], "y": ["video"]}
+
+
+def test_a_name_of_several_lines_is_shown_in_one() -> None:
+    assert listing.printable("a\nleft out: b\x1b[2J") == r"a\x0aleft out: b\x1b[2J"
+    assert listing.is_text("a\nb"), "a table holds it as it is"
+
+
 def parts(plain: Path, to: Path) -> Path:
     shutil.copytree(plain / "Inertial", to / "Inertial")
     for i, file in enumerate(sorted((plain / "RGB").iterdir())):

@@ -45,7 +45,7 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
     for stated in (
         f"More than {video.MAX_LOST * 100:g} % of the packets",
         f"the same for more than {timing.MAX_SAME * 100:g} % of the frames",
-        f"one gap of more than {timing.JUMP_SECONDS:g} s",
+        f"a gap of more than {timing.JUMP_SECONDS:g} s",
         f"255 − depth · 255 / {video.DEPTH_MM}",
         f"{video.MAX_SIDE} on a side, {video.MAX_FRAMES:,} frames or {video.MAX_SECONDS:g} s",
         f"{units.LEAST_G:g} to {units.MOST_G:g} g; MMAct's 7.8 to 19.6 m/s²",

@@ -135,6 +135,14 @@ def test_names_from_outside_are_escaped(no_plots, tmp_path):
     assert "&lt;script&gt;$x$&lt;/script&gt;" in page and "1 unreadable clip." in text_of(page)
 
 
+def test_what_is_noted_stands_on_the_page_and_a_warning_stands_out(no_plots, tmp_path):
+    results = make(tmp_path / "runs")
+    results["notes"] = ["4 of 20 clips are not used", "WARNING: it is likely in <m/s^2>"]
+    page = write(results, tmp_path)
+    assert '<p class="caption">4 of 20 clips are not used</p>' in page
+    assert '<aside class="warn">it is likely in &lt;m/s^2&gt;</aside>' in page
+
+
 def test_plots_with_several_seeds_and_gaps(tmp_path):
     results = make(tmp_path / "runs", "RGB", "UTD-MHAD", seeds=2)
     for index in (0, 4, 12):

@@ -70,7 +70,7 @@ def test_other_addresses_are_mlflow_s_business(uri: str) -> None:
 
 def test_a_path_that_is_not_utf8_is_refused_before_the_start(tmp_path: Path) -> None:
     storage = tmp_path / os.fsdecode(b"Gr\xf6\xdfe")
-    with pytest.raises(ValueError, match=r"--storage .*Gr\\udcf6\\udcdfe: the path isn't UTF-8"):
+    with pytest.raises(ValueError, match=r"--storage .*Gr\\xf6\\xdfe: the path isn't UTF-8"):
         Options(storage=storage).check()
     Options(storage=tmp_path / "Größe").check()
 

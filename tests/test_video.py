@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -177,9 +177,9 @@ def test_a_spoilt_packet_leaves_the_other_frames(tmp_path: Path) -> None:
     file = spoil(film(tmp_path / "a.mp4", noise(36), options=GROUPS), range(20, 21))
     assert decode.count_frames(file) == 35 and notes(file) == {"lost": "1 of 36"}
     assert len(decoded(file, 64)) == 35
-    told: list[str] = []
-    _, length = decode.decode_video(file, 8, 36, 16, lost=told.append)  # as MMAct's scan counts, by the header
-    assert length == 8 and told == ["1 of 36"]
+    told: list[Mapping[str, str]] = []
+    _, length = decode.decode_video(file, 8, 36, 16, note=told.append)  # as MMAct's scan counts, by the header
+    assert length == 8 and told == [{"lost": "1 of 36"}]
 
 
 def test_more_than_a_few_spoilt_packets_are_counted_and_refused(tmp_path: Path) -> None:
@@ -190,11 +190,59 @@ def test_more_than_a_few_spoilt_packets_are_counted_and_refused(tmp_path: Path) 
         decode.decode_video(file, 8, 36, 16)
 
 
+def test_frames_that_build_on_a_spoilt_one_are_counted_with_it(tmp_path: Path) -> None:
+    """A decoder leaves them out until the next key frame, and raises one error only."""
+    file = spoil(film(tmp_path / "a.mp4", noise(60), options={**GROUPS, "g": "30"}), range(1))
+    with pytest.raises(ValueError, match=r"is damaged: 30 of its 60 packets can't be decoded"):
+        decode.count_frames(file)
+
+
+def test_a_film_that_is_shorter_than_its_header_says_is_noted(tmp_path: Path) -> None:
+    """FFmpeg passes over all of a Matroska cluster whose first block can't be read, without a word."""
+    file = spoil(film(tmp_path / "a.mkv", noise(60), options={**GROUPS, "g": "30"}), range(1))
+    assert notes(file) == {"fewer": "1 of 2 s"}
+
+
+def test_a_scan_that_believed_a_header_is_told_by_the_shards(tmp_path: Path) -> None:
+    """MMAct's: what its header counts and isn't there is noted; what another scan decoded must be there."""
+    pts = [*range(20), *range(25, 45)]
+    file = film(tmp_path / "a.avi", greys(40), "mpeg4", rate=15, pts=pts, base=Fraction(1, 15))
+    told: list[Mapping[str, str]] = []
+    _, length = decode.decode_video(file, 64, 45, 16, note=told.append)
+    assert length == 40 and told == [{"fewer": "40 of 45"}]
+    for other in (39, 41, 44):
+        with pytest.raises(ValueError, match=r"40 of .* in all; it is damaged, or changed while in use"):
+            decode.decode_video(file, 8, other, 16)
+
+
+def test_what_lies_behind_an_mp4s_boxes_is_no_matter(tmp_path: Path) -> None:
+    file = film(tmp_path / "a.mp4", greys(20))
+    file.write_bytes(file.read_bytes() + b"recorded by my script, 2026-11-25\n")
+    assert missing_bytes(file) == 0 and mp4.read_header(file)[0] == decode.count_frames(file) == 20
+
+
+def test_boxes_of_64_bit_length_are_read(tmp_path: Path) -> None:
+    content = film(tmp_path / "a.mp4", greys(20)).read_bytes()
+    wide = b""
+    for part in films.boxes(content):
+        wide += part if part[4:8] != b"moov" else struct.pack(">I4sQ", 1, b"moov", len(part) + 8) + part[8:]
+    (tmp_path / "a.mp4").write_bytes(wide)
+    assert mp4.read_header(tmp_path / "a.mp4")[0] == decode.count_frames(tmp_path / "a.mp4") == 20
+
+
+@pytest.mark.parametrize("stamps", [[-(2**62), 0, 2**62], [0, 2**53], [None, 1, 2], [5, 5, 5, 5], [3]])
+def test_stamps_that_are_no_times_spread_frames_by_number(stamps: list[int | None]) -> None:
+    many = [*stamps] * 10
+    np.testing.assert_array_equal(timing.sampled(many, 4, 1e-3, 0), timing.sample_times(len(many), 4))
+    assert timing.seconds_shown(stamps, 1.0) == 0
+
+
 def test_a_stream_that_begins_between_key_frames_is_read_from_the_first(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.ts", noise(36), kind="mpegts", options=GROUPS).read_bytes()
     file = tmp_path / "tapped.ts"
     file.write_bytes(whole[188 * (len(whole) // 188 // 8) :])
     assert decode.count_frames(file) == len(decoded(file, 64)) == 24
+    assert list(notes(file)) == ["fewer"]
 
 
 # Brightness tells the time: 30 frames in the first second, then one a second for nine.
@@ -273,8 +321,9 @@ def test_16_bit_grey_is_depth_in_millimetres(tmp_path: Path) -> None:
 
 
 def test_16_bit_grey_that_is_no_depth_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"is 16-bit grey, .*Write it as 8-bit grey"):
-        decode.count_frames(depth(tmp_path / "a.mkv", 20_000, 60_000))
+    for near, far in ((20_000, 60_000), (0, 0)):
+        with pytest.raises(ValueError, match=r"is 16-bit grey, .*Write it as 8-bit grey"):
+            decode.count_frames(depth(tmp_path / "a.mkv", near, far))
 
 
 def test_frames_of_two_sizes_are_scaled_to_one(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def read(folder: Path) -> Manifest:
         raise ValueError(f"{folder}: has no folder CLASS/ with v_CLASS_g1_c1.avi and .csv in it.")
     clips, unread, notes = checked(folder, "class-folders", pairs, inertial.UNITS, inertial.HZ)
     if elsewhere:
-        named = f"{len(elsewhere)} ({', '.join(elsewhere[: remarks.NAMED])})"
+        named = f"{len(elsewhere)} ({remarks.some(elsewhere)})"
         notes.append(f"WARNING: clips named after another class than their folder: {named}")
     bad = (*bad, *unread)
     return Manifest("class folders", "RGB", "class-folders", tuple(classes), clips, folder.resolve(), bad, tuple(notes))

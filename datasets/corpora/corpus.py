@@ -34,6 +34,8 @@ class Corpus:
     """The column imu, below the folder it lies in, of a recording in no Manifest; ValueError where the path is none."""
     gaps: bool = False
     """Whether all axes of a triplet may be NaN, where its sensor has no sample: that becomes padding."""
+    by_header: bool = False
+    """Whether `read` believes the headers of videos: what is to be known of them is then noted as they are decoded."""
     seen: Callable[[Path], Iterator[str]] = pairs.seen
     """Lines that stay the same as long as the folder's Manifest does."""
 

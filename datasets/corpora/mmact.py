@@ -23,6 +23,7 @@ from datasets import cpus, inertial, mp4, remarks, signals, units
 from datasets.corpora import about, mmact_folders
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.mmact_folders import CLASSES, Path3, Session, files_of
+from datasets.file_type import mistaken
 from datasets.manifest import SCHEMA, BadFile, Manifest
 from datasets.signals import Samples
 from datasets.spec import Protocol
@@ -58,7 +59,7 @@ def _signals(files: Iterable[Path]) -> dict[Path, tuple[bytes, Samples | ValueEr
         except ValueError as error:
             unread[file] = b"", error
         except OSError as error:  # a link to nothing
-            unread[file] = b"", ValueError(f"can't be read ({error.strerror})")
+            unread[file] = b"", ValueError(mistaken(file) or f"can't be read ({error.strerror})")
     parsed = signals.parse_all(list(contents.values()))
     return {file: (contents[file], samples) for file, samples in zip(contents, parsed, strict=True)} | unread
 
@@ -91,7 +92,7 @@ def _read_session(folder: Path, key: Path3, session: Session) -> Read:
             content, samples = read[file] if file else (b"", signals.NONE)
             digest.update(len(content).to_bytes(8, "big") + content)
             if file and isinstance(samples, ValueError):
-                bad.append(BadFile(str(file.relative_to(folder)), str(samples)))
+                bad.append(BadFile(str(file.relative_to(folder)), mistaken(file) or str(samples)))
             else:
                 recorded.append(samples)
         if len(recorded) < len(files):
@@ -216,4 +217,4 @@ PROTOCOLS = {
     "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
     "cross-view": Protocol("camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"),
 }
-CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, UNITS, None, signal, own, True, mmact_folders.seen)
+CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, UNITS, None, signal, own, True, True, mmact_folders.seen)
