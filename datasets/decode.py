@@ -64,6 +64,8 @@ def _sampled(file: Path, frames: int, total: int, size: int, crop: str, note: No
         if np.array_equal(found := film.sampled(frames), keep):
             break
         keep = found
+    else:
+        raise ValueError("it changed while in use.")
     note(film.notes)
     kept = [images[number] for number in keep.tolist()]
     return _moving(kept, size) if crop == "motion" else kept
