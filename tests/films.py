@@ -9,6 +9,8 @@ import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
+from datasets import decode, video
+
 SIZE = (48, 64)
 # Frames that depend on the one before, in groups of 12.
 GROUPS = {"g": "12", "keyint_min": "12", "sc_threshold": "0", "bf": "0"}
@@ -133,3 +135,17 @@ def spoil(file: Path, packets: range) -> Path:
         content[at : at + min(size, 64)] = b"\xff" * min(size, 64)
     file.write_bytes(content)
     return file
+
+
+def decoded(file: Path, frames: int = 8, size: int = 16, crop: str = "frame") -> np.ndarray:
+    shown, length = decode.decode_video(file, frames, decode.count_frames(file), size, crop)
+    return shown[:length].astype(float)
+
+
+def levels(file: Path, frames: int = 8) -> list[float]:
+    """The brightness of each frame that is kept."""
+    return decoded(file, frames).mean(axis=(1, 2, 3)).tolist()
+
+
+def notes(file: Path) -> dict[str, str]:
+    return video.examine(file).notes

@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,26 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import apart, decode, mp4, timing, video
+from datasets import apart, decode, mp4
 from datasets.containers import missing_bytes
 from tests import films
-from tests.films import GROUPS, film, greys, halves, noise, spoil
+from tests.films import GROUPS, decoded, film, greys, halves, levels, noise, notes, spoil
 
 RED, BLUE, GREEN = (200, 0, 0), (0, 0, 120), (0, 200, 0)
-
-
-def decoded(file: Path, frames: int = 8, size: int = 16, crop: str = "frame") -> np.ndarray:
-    shown, length = decode.decode_video(file, frames, decode.count_frames(file), size, crop)
-    return shown[:length].astype(float)
-
-
-def levels(file: Path, frames: int = 8) -> list[float]:
-    """The brightness of each frame that is kept."""
-    return decoded(file, frames).mean(axis=(1, 2, 3)).tolist()
-
-
-def notes(file: Path) -> dict[str, str]:
-    return video.examine(file).notes
 
 
 # What is red at the left as it is stored is shown there.
@@ -230,79 +216,12 @@ def test_boxes_of_64_bit_length_are_read(tmp_path: Path) -> None:
     assert mp4.read_header(tmp_path / "a.mp4")[0] == decode.count_frames(tmp_path / "a.mp4") == 20
 
 
-@pytest.mark.parametrize("stamps", [[-(2**62), 0, 2**62], [0, 2**53], [None, 1, 2], [5, 5, 5, 5], [3]])
-def test_stamps_that_are_no_times_spread_frames_by_number(stamps: list[int | None]) -> None:
-    many = [*stamps] * 10
-    np.testing.assert_array_equal(timing.sampled(many, 4, 1e-3, 0), timing.sample_times(len(many), 4))
-    assert timing.seconds_shown(stamps, 1.0) == 0
-
-
 def test_a_stream_that_begins_between_key_frames_is_read_from_the_first(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.ts", noise(36), kind="mpegts", options=GROUPS).read_bytes()
     file = tmp_path / "tapped.ts"
     file.write_bytes(whole[188 * (len(whole) // 188 // 8) :])
     assert decode.count_frames(file) == len(decoded(file, 64)) == 24
     assert list(notes(file)) == ["fewer"]
-
-
-# Brightness tells the time: 30 frames in the first second, then one a second for nine.
-SECONDS = [i / 30 for i in range(30)] + [float(i) for i in range(1, 10)]
-
-
-def varying(file: Path, seconds: list[float]) -> Path:
-    images = [np.full((48, 64, 3), round(24 * min(s, 10)) + 10, np.uint8) for s in SECONDS]
-    return film(file, images, "ffv1", pts=[round(1000 * s) for s in seconds])
-
-
-def test_frames_of_a_varying_rate_are_spread_over_time(tmp_path: Path) -> None:
-    times = [(level - 10) / 24 for level in levels(varying(tmp_path / "a.mkv", SECONDS))]
-    # The last frame is shown for 1/30 s, as long as its container says: eight parts of 9.03 s.
-    wanted = [0.56, 1.69, 2.82, 3.95, 5.08, 6.21, 7.34, 8.47]
-    for time, shown in zip(times, wanted, strict=True):
-        assert max(s for s in SECONDS if s <= shown) == pytest.approx(time, abs=0.1)
-
-
-def test_two_frames_of_one_time_stamp_change_nothing_else(tmp_path: Path) -> None:
-    twice = tmp_path / "twice.mkv"
-    with av.open(str(varying(tmp_path / "a.mkv", SECONDS))) as source, av.open(str(twice), "w") as out:
-        stream = source.streams.video[0]
-        copy = out.add_stream_from_template(stream)
-        before = 0
-        for i, packet in enumerate(p for p in source.demux(stream) if p.dts is not None):
-            packet.pts = packet.dts = before if i == 6 else packet.pts
-            before, packet.stream = packet.pts, copy
-            out.mux(packet)
-    assert decode.count_frames(twice) == len(SECONDS)
-    np.testing.assert_allclose(levels(twice), levels(tmp_path / "a.mkv"), atol=1)
-
-
-@pytest.mark.parametrize("jump", [1, 20, 39])
-def test_a_jump_of_the_clock_is_an_ordinary_gap(jump: int, tmp_path: Path) -> None:
-    pts = [33 * i + (3_600_000 if i >= jump else 0) for i in range(40)]
-    file = film(tmp_path / "a.mkv", greys(40), "ffv1", pts=pts)
-    assert list(notes(file)) == ["jump"]
-    plain = film(tmp_path / "plain.mkv", greys(40), "ffv1", pts=[33 * i for i in range(40)])
-    assert levels(file) == levels(plain)
-
-
-@pytest.mark.parametrize(("ending", "rate"), [(".mkv", 30), (".flv", 24), (".wmv", 25), (".ts", 30), (".mp4", 50)])
-def test_a_constant_rate_is_one_however_its_stamps_are_rounded(ending: str, rate: int, tmp_path: Path) -> None:
-    codec = {".flv": "flv", ".wmv": "wmv2"}.get(ending, "libx264")
-    file = film(tmp_path / f"a{ending}", greys(47), codec, rate=rate, kind={".wmv": "asf", ".ts": "mpegts"}.get(ending))
-    with video.opened(file) as opened:
-        list(opened)
-        for wanted in (1, 7, 8, 16, 46, 47, 64):
-            np.testing.assert_array_equal(opened.sampled(wanted), timing.sample_times(47, wanted))
-
-
-def test_b_frames_of_an_avi_have_no_stamps_of_their_own(tmp_path: Path) -> None:
-    """FFmpeg makes some up, which come in another order than the frames."""
-    file = film(tmp_path / "a.avi", greys(40), rate=15)
-    assert levels(file) == sorted(levels(file))
-    with video.opened(file) as opened:
-        list(opened)
-        assert opened.stamps != sorted(opened.stamps), "or this proves nothing"
-        np.testing.assert_array_equal(opened.sampled(8), timing.sample_times(40, 8))
 
 
 def depth(file: Path, near: int, far: int, kind: str = "gray16le") -> Path:
@@ -364,30 +283,3 @@ def test_the_crop_to_what_moves_has_square_pixels(tmp_path: Path) -> None:
     bright = decoded(film(tmp_path / "a.mp4", images, tune=wide), 10, 64, "motion")[5].mean(axis=2) > 120
     high, across = bright.any(axis=1).sum(), bright.any(axis=0).sum()
     assert high > 10 and 0.8 < across / high < 1.25
-
-
-MISTAKEN: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "is empty: copy or download it again"),
-    "a web page": (b"\n<!DOCTYPE html><html>Log in</html>", "is a web page"),
-    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
-    "an archive": (b"PK\x03\x04" + bytes(60), "is a zip archive: unpack it"),
-    "zeros": (bytes(5000), "holds zero bytes where it should begin"),
-}
-
-
-@pytest.mark.parametrize("what", MISTAKEN)
-def test_what_is_no_recording_is_called_what_it_is(what: str, tmp_path: Path) -> None:
-    content, words = MISTAKEN[what]
-    reads: dict[str, Callable[[Path], object]] = {
-        "a.avi": decode.count_frames,
-        "a.mp4": mp4.read_header,
-        "a.csv": lambda file: apart.read("utd-mhad", file),
-        "a.mat": lambda file: apart.read("utd-mhad", file),
-    }
-    for name, read in reads.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match=words):
-            read(tmp_path / name)
-    (tmp_path / "link.avi").symlink_to(tmp_path / "gone.avi")
-    with pytest.raises(ValueError, match=r"is a link to .*gone\.avi, which isn't there"):
-        decode.count_frames(tmp_path / "link.avi")
