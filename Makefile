@@ -43,7 +43,7 @@ soak: setup
 
 # Mutations of whole recordings and stored files, 800 of each of 23 kinds: what reads them, and how many it refused.
 fuzz: setup
-	FUZZ=800 .venv/bin/pytest -s tests/test_fuzzed_recordings.py tests/test_fuzzed_storage.py
+	FUZZ=800 .venv/bin/pytest -s tests/datasets/test_fuzzed_recordings.py tests/orchestrator/storage/test_fuzzed_storage.py
 
 # Known holes of the versions everything was measured with. Where nobody tells, it says so and passes.
 audit: setup

@@ -1,6 +1,6 @@
 """What a batch becomes before a network sees it: resampled, cropped and, in training, varied.
 
-Draws come from torch's global generator, which `orchestrator/train.py` seeds for each epoch.
+Draws come from torch's global generator, which `orchestrator/worker/train.py` seeds for each epoch.
 Shapes: B clips, S samples, C channels (triplets of axes), T frames, H, W pixels.
 """
 

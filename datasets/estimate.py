@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets import crashed, shards
-from datasets.manifest import BadRecordings, Manifest
+from datasets import shards
+from datasets.files import crashes
+from datasets.files.bad_file import BadRecordings
+from datasets.manifest import Manifest
 from datasets.spec import Sampling
+from datasets.videos.video_file import SUMMARY
 
 CLIPS = 8  # spread over the corpus
 
@@ -43,7 +46,7 @@ def estimate(manifest: Manifest, sampling: Sampling) -> Estimate:
     frames = manifest.clips.column("frames").to_numpy()
     rows = np.unique(np.linspace(0, len(frames) - 1, CLIPS).astype(int)).tolist()
     # The decoder runs in the user's own process here.
-    if bad := crashed.unread(recordings.root, recordings.videos(rows)):
+    if bad := crashes.unread(recordings.root, recordings.videos(rows), SUMMARY):
         raise BadRecordings(recordings.root, tuple(bad))
     recordings.decode(rows[:1])  # a codec's first clip takes longer
     began, out = time.process_time(), io.BytesIO()

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets.listing import is_text, printable
-from datasets.whole import writing
+from datasets.files.atomic import writing
+from datasets.files.bad_file import BadFile
 
 MAX_BYTES = 1 << 30
 
@@ -30,29 +30,6 @@ SCHEMA = pa.schema(
         ("content", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True)
-class BadFile:
-    file: str
-    reason: str
-
-    def __post_init__(self) -> None:
-        """A name that is no UTF-8 could stand in no table and on no page."""
-        if not is_text(self.file + self.reason):
-            object.__setattr__(self, "file", printable(self.file))
-            object.__setattr__(self, "reason", printable(self.reason))
-
-
-class BadRecordings(ValueError):
-    """Every bad file of a corpus in one message, and what else is to be known, in `more`."""
-
-    def __init__(self, folder: Path, bad: tuple[BadFile, ...], more: str = ""):
-        self.bad = bad
-        # A line each, whatever a file is called.
-        lines = "\n".join(f"  {printable(b.file)}: {printable(b.reason)}" for b in bad)
-        way_out = f"Mend or remove them, or go on without them with --skip-bad.{more}"
-        super().__init__(f"{len(bad)} bad file(s) in {folder}:\n{lines}\n{way_out}")
 
 
 @dataclass(frozen=True)

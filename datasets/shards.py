@@ -16,11 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from datasets import corpora, crashed, decode, inertial, remarks
-from datasets.decode import Note
-from datasets.manifest import BadFile, BadRecordings, Manifest
+from datasets import corpora
+from datasets.corpora import remarks
+from datasets.files import crashes
+from datasets.files.atomic import FULL, read_json, remove_parts, write_whole, writing
+from datasets.files.bad_file import BadFile, BadRecordings
+from datasets.manifest import Manifest
+from datasets.signals import inertial
 from datasets.spec import Sampling
-from datasets.whole import FULL, read_json, remove_parts, write_whole, writing
+from datasets.videos import decode
+from datasets.videos.decode import Note
+from datasets.videos.video_file import SUMMARY
 
 VERSION = 2  # raise it when the content of a shard changes
 SHARD_BYTES = 64 << 20
@@ -196,8 +202,8 @@ def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
     if _damage(file, clips):
         rows = range(task["start"], task["stop"])
         try:
-            with crashed.counted(file.with_suffix(".begun")) as died:
-                bad = crashed.culprits(recordings.root, recordings.videos(rows), died)
+            with crashes.counted(file.with_suffix(".begun")) as died:
+                bad = crashes.culprits(recordings.root, recordings.videos(rows), SUMMARY, died)
                 table, bad, notes = (None, bad, {}) if bad else recordings.tried(rows)
                 if table is None:
                     return made | {"bad": json.dumps([[b.file, b.reason] for b in bad])}

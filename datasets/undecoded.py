@@ -12,8 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from datasets.manifest import BadFile, Manifest
-from datasets.whole import read_json, write_whole
+from datasets.files.atomic import read_json, write_whole
+from datasets.files.bad_file import BadFile
+from datasets.manifest import Manifest
 
 
 def remember(cache: Path, root: Path, bad: Iterable[BadFile]) -> None:

@@ -16,9 +16,9 @@ import ray
 import tyro
 from rich.table import Table
 
-from datasets.whole import write_whole
+from datasets.files.atomic import write_whole
 from experiments.benchmarks.row import Place, Row
-from orchestrator.terminal import console, refuse_bad_input
+from orchestrator.driver.terminal import console, refuse_bad_input
 
 NAMES = ("decode", "feed", "overhead", "stage2", "grid", "planning")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import tyro
 
-from orchestrator.export import log_mlflow, to_mlflow, to_onnx
-from orchestrator.secret import without_secrets
-from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input
+from orchestrator.driver.terminal import console, refuse_bad_input
+from orchestrator.serving.export import log_mlflow, to_mlflow, to_onnx
+from orchestrator.storage.redaction import without_secrets
+from orchestrator.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import tyro
 
 from experiments import modality_comparison, training_ratio, zero_shot
-from orchestrator.launch import launch
-from orchestrator.options import Options
-from orchestrator.plan import Cell
-from orchestrator.study import Study
+from orchestrator.driver.launch import launch
+from orchestrator.plan.options import Options
+from orchestrator.plan.plan import Cell
+from orchestrator.plan.study import Study
 
 
 def cells(study: Study, seed: int) -> Iterator[Cell]:

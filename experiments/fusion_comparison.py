@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import tyro
 
-from orchestrator.launch import launch
-from orchestrator.options import Options
-from orchestrator.plan import Cell
-from orchestrator.spec import MODALITIES
-from orchestrator.study import Study
-from orchestrator.variant import FUSIONS
+from orchestrator.driver.launch import launch
+from orchestrator.plan.options import Options
+from orchestrator.plan.plan import Cell
+from orchestrator.plan.spec import MODALITIES
+from orchestrator.plan.study import Study
+from orchestrator.plan.variants import FUSIONS
 
 
 def cells(study: Study, seed: int) -> Iterator[Cell]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datasets.corpora import synthetic_mmact
 from experiments import mmact_tree
-from orchestrator.cluster import ROOT
+from orchestrator.cluster.connect import ROOT
 
 SHARES = (16, 4, 1)
 

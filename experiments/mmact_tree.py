@@ -17,7 +17,7 @@ from av.video.frame import PictureType
 
 from datasets import corpora, splits
 from datasets.corpora import mmact, synthetic_mmact
-from datasets.signals import SENSORS
+from datasets.signals.mmact_sensors import SENSORS
 
 INSTANCES = 8968
 DESK_ONLY = "drinking pocket_in pocket_out sitting sitting_down standing_up using_pc".split()

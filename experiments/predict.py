@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import tyro
 from rich.table import Table
 
-from orchestrator.predict import Predictor, predict_files, predict_folder
-from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input, tell
+from orchestrator.driver.terminal import console, refuse_bad_input, tell
+from orchestrator.serving.predictor import Predictor, predict_files, predict_folder
+from orchestrator.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from contextlib import ExitStack
 import tyro
 
 from datasets.estimate import estimate
-from orchestrator import cluster, preflight
-from orchestrator.options import Options, existing
-from orchestrator.prepare import introduce, open_study, take_storage, write_shards
-from orchestrator.terminal import console, refuse_bad_input
+from orchestrator.cluster import connect
+from orchestrator.driver import preflight
+from orchestrator.driver.prepare import introduce, open_study, take_storage, write_shards
+from orchestrator.driver.terminal import console, refuse_bad_input
+from orchestrator.plan.options import Options, existing
 
 
 def prepare(options: Options) -> int:
@@ -30,7 +31,7 @@ def prepare(options: Options) -> int:
     with ExitStack() as held:
         study, store = open_study(options)
         store = take_storage("prepare", store, held)
-        cluster.connect(options.address)
+        connect.connect(options.address)
         write_shards(study, store)
     return 0
 

@@ -9,9 +9,9 @@ from typing import Any
 import ray.tune
 import tyro
 
-from orchestrator.tuning import SearchOptions, search
+from orchestrator.driver.recipe_search import SearchOptions, search
 
-# What a setting may change, and how far. Names as in orchestrator/setting.py.
+# What a setting may change, and how far. Names as in orchestrator/plan/overrides.py.
 SPACES: dict[str, dict[str, Any]] = {
     "imu": {
         "imu.model.width": ray.tune.choice([32, 48, 64]),

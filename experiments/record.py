@@ -11,10 +11,10 @@ from typing import Any
 
 import tyro
 
-from datasets.whole import read_json, write_whole
+from datasets.files.atomic import read_json, write_whole
 from experiments.report import Which
-from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input
+from orchestrator.driver.terminal import console, refuse_bad_input
+from orchestrator.storage.store import Store
 
 FOLDER = Path(__file__).parent / "results"
 ABOUT = ("plan", "corpus", "scale", "recipe", "protocol")

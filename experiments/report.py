@@ -12,11 +12,11 @@ from typing import Any
 
 import tyro
 
-from orchestrator import report, scores
-from orchestrator.pictures import Look
-from orchestrator.results import read
-from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input
+from orchestrator.driver.terminal import console, refuse_bad_input
+from orchestrator.report import html, scores
+from orchestrator.report.pictures import Look
+from orchestrator.report.results import read
+from orchestrator.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,17 @@ def results_of(storage: Path, plan: str) -> dict[str, Any]:
 
 def rewrite(which: Pages) -> int:
     results, beside = results_of(which.storage, which.plan), [results_of(s, which.plan) for s in which.beside]
-    for table in report.tables(results):
+    for table in html.tables(results):
         console.print(table)
     folder = which.storage.resolve() / "reports" / which.plan
     seen = looks(Store(which.storage.resolve()), results) if which.look else ""
-    console.print(f"report: {report.write(results, which.storage / 'runs', folder, beside, seen)}")
+    console.print(f"report: {html.write(results, which.storage / 'runs', folder, beside, seen)}")
     return 0
 
 
 def looks(store: Store, results: dict[str, Any]) -> list[Look] | str:
     """Of the fusion of Table 2, its first seed; or why there are none."""
-    from orchestrator import saliency  # torch and Captum take seconds
+    from orchestrator.serving import saliency  # torch and Captum take seconds
 
     run = scores.looked_at(results)
     if run is None:

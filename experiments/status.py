@@ -12,12 +12,12 @@ import tyro
 from rich.table import Table
 from rich.text import Text
 
-from datasets.whole import read_json
+from datasets.files.atomic import read_json
 from experiments.report import Which
-from orchestrator.progress import SIGN_SECONDS, duration, epoch_of
-from orchestrator.results import read
-from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input, tell
+from orchestrator.driver.progress import SIGN_SECONDS, duration, epoch_of
+from orchestrator.driver.terminal import console, refuse_bad_input, tell
+from orchestrator.report.results import read
+from orchestrator.storage.store import Store
 
 
 def status(which: Which) -> int:

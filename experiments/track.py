@@ -12,13 +12,13 @@ from typing import Any
 import tyro
 
 from datasets.manifest import Manifest
-from orchestrator.address import Address, address
-from orchestrator.results import read
-from orchestrator.secret import without_secrets
-from orchestrator.server import answering
-from orchestrator.store import Store
-from orchestrator.terminal import console, refuse_bad_input
-from orchestrator.tracking import Tracker
+from orchestrator.driver.terminal import console, refuse_bad_input
+from orchestrator.report.results import read
+from orchestrator.storage.redaction import without_secrets
+from orchestrator.storage.store import Store
+from orchestrator.tracking.address import Address, address
+from orchestrator.tracking.errors import answering
+from orchestrator.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)

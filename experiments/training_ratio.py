@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import tyro
 
-from orchestrator.launch import launch
-from orchestrator.options import Options
-from orchestrator.plan import Cell
-from orchestrator.spec import MODALITIES
-from orchestrator.study import Study
+from orchestrator.driver.launch import launch
+from orchestrator.plan.options import Options
+from orchestrator.plan.plan import Cell
+from orchestrator.plan.spec import MODALITIES
+from orchestrator.plan.study import Study
 
 # The paper names 25 % only; the others are read off its figure.
 RATIOS = (0.25, 0.5, 0.75, 1.0)

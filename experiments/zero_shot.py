@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import tyro
 
-from orchestrator.launch import launch
-from orchestrator.options import Options
-from orchestrator.plan import Cell
-from orchestrator.study import Study
+from orchestrator.driver.launch import launch
+from orchestrator.plan.options import Options
+from orchestrator.plan.plan import Cell
+from orchestrator.plan.study import Study
 
 # The paper names 1 and 5; its figure has three columns.
 HIDDEN = (1, 3, 5)

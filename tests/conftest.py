@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from datasets import corpora, inertial
+from datasets import corpora
 from datasets.corpora import synthetic
 from datasets.manifest import Manifest
+from datasets.signals import inertial
 from datasets.spec import Sampling
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ Command = Callable[..., list[str]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Of tests/test_corpus.py."""
+    """Of tests/datasets/test_corpus.py."""
     parser.addoption("--corpus", choices=list(corpora.CORPORA), help="test this corpus, not those that are here")
     parser.addoption("--recordings", type=Path, help="the folder of its recordings")
 
@@ -107,7 +108,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Six frames of H.264."""
-    from tests.mmact_files import SIX, written
+    from tests.support.mmact_files import SIX, written
 
     return written(tmp_path_factory.mktemp("film") / "film.mp4", SIX).read_bytes()
 
@@ -115,7 +116,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def tree(tmp_path: Path, film: bytes) -> Callable[..., Path]:
     """Writes instances with all sensors and two cameras, as tree((subject, scene, session, class), ...)."""
-    from tests.mmact_files import write_instances
+    from tests.support.mmact_files import write_instances
 
     def write(*instances: tuple, sensors: str = "", videos: str = "trimmed", cameras: tuple = (1, 2)) -> Path:
         write_instances(tmp_path, film, instances, sensors, videos, cameras)
@@ -127,7 +128,7 @@ def tree(tmp_path: Path, film: bytes) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def files(recordings: Path) -> dict[str, Path]:
     """A clip's video and signal."""
-    from tests.untrained import CLIP
+    from tests.support.untrained import CLIP
 
     return {"video": recordings / f"RGB/{CLIP}_color.avi", "imu": recordings / f"Inertial/{CLIP}_inertial.mat"}
 
@@ -145,7 +146,7 @@ def csv(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="session")
 def made(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Any]]:
     """A Store with six runs that are done but weren't trained, and their specs by kind and recipe."""
-    from tests.untrained import six_done
+    from tests.support.untrained import six_done
 
     return six_done(tmp_path_factory.mktemp("untrained"), manifest)
 
@@ -153,7 +154,7 @@ def made(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 @pytest.fixture(scope="module")
 def depth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder and the page of a grid on depth video, from made-up results."""
-    from tests.made_up import make, write
+    from tests.support.made_up import make, write
 
     folder = tmp_path_factory.mktemp("depth")
     return folder, write(make(folder / "runs"), folder)
@@ -190,7 +191,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def stage1(one_thread: None) -> tuple[ImuClassifier, VideoClassifier]:
-    from tests.networks import trained
+    from tests.support.networks import trained
 
     return trained()
 
@@ -198,9 +199,9 @@ def stage1(one_thread: None) -> tuple[ImuClassifier, VideoClassifier]:
 @pytest.fixture
 def no_plots(monkeypatch):
     """Drawing is most of a report's second."""
-    from orchestrator import report
+    from orchestrator.report import html
 
-    monkeypatch.setattr(report, "_draw", lambda results, runs, predictions: {})
+    monkeypatch.setattr(html, "_draw", lambda results, runs, predictions: {})
 
 
 @pytest.fixture(scope="session")

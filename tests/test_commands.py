@@ -19,15 +19,16 @@ import tyro
 
 from datasets.corpora import synthetic_mmact
 from datasets.manifest import Manifest
-from orchestrator import results, saliency
-from orchestrator.launch import launch
-from orchestrator.options import Options
-from orchestrator.plan import Cell, Plan
-from orchestrator.store import Store
-from orchestrator.study import Study
-from orchestrator.tuning import SearchOptions
-from tests.deployment import check_ray
-from tests.pages import PAGES, ROOT, commands, flags, script_of
+from orchestrator.driver.launch import launch
+from orchestrator.driver.recipe_search import SearchOptions
+from orchestrator.plan.options import Options
+from orchestrator.plan.plan import Cell, Plan
+from orchestrator.plan.study import Study
+from orchestrator.report import results
+from orchestrator.serving import saliency
+from orchestrator.storage.store import Store
+from tests.support.deployment import check_ray
+from tests.support.pages import PAGES, ROOT, commands, flags, script_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 PLANS = "full_grid modality_comparison training_ratio zero_shot stage_ablation fusion_comparison".split()
@@ -39,7 +40,7 @@ SCRIPTS = dict.fromkeys((f"{name}.py" for name in PLANS), "Options launch") | {
 }  # fmt: skip
 # What isn't run here, and what runs it instead.
 ELSEWHERE = {
-    "benchmark.py": "tests/test_benchmark.py", "mine": "tests/test_own.py", "gru": "tests/test_own.py",
+    "benchmark.py": "tests/experiments/test_benchmark.py", "mine": "tests/test_own.py", "gru": "tests/test_own.py",
     "small": "tests/test_own.py", "gate": "tests/test_own.py",
 }  # fmt: skip
 # Flags of programs that nobody needs to have installed. Theirs are long settled.

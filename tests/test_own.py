@@ -18,15 +18,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import models
-from datasets import corpora, inertial
+from datasets import corpora
+from datasets.signals import inertial
 from experiments import full_grid, modality_comparison
 from models import parts
 from models.build import build, build_fusion, restore
 from models.spec import FusionModel, ImuModel, VideoModel
-from orchestrator.launch import launch
-from orchestrator.options import Options
-from orchestrator.scale import recipe_of
-from orchestrator.spec import DataSpec, Optimization, RunSpec
+from orchestrator.driver.launch import launch
+from orchestrator.plan.options import Options
+from orchestrator.plan.recipe import recipe_of
+from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("datasets/README.md", "models/README.md")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from datasets import inertial, signals, timing, units, video
+from datasets.signals import inertial, mmact_sensors, units
+from datasets.videos import timing, video_file
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -43,11 +44,11 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
     page = (ROOT / "datasets/README.md").read_text()
     table = page[page.index("## What is read") :]
     for stated in (
-        f"More than {video.MAX_LOST * 100:g} % of the packets",
+        f"More than {video_file.MAX_LOST * 100:g} % of the packets",
         f"the same for more than {timing.MAX_SAME * 100:g} % of the frames",
         f"a gap of more than {timing.JUMP_SECONDS:g} s",
-        f"255 − depth · 255 / {video.DEPTH_MM}",
-        f"{video.MAX_SIDE} on a side, {video.MAX_FRAMES:,} frames or {video.MAX_SECONDS:g} s",
+        f"255 − depth · 255 / {video_file.DEPTH_MM}",
+        f"{video_file.MAX_SIDE} on a side, {video_file.MAX_FRAMES:,} frames or {video_file.MAX_SECONDS:g} s",
         f"{units.LEAST_G:g} to {units.MOST_G:g} g; MMAct's 7.8 to 19.6 m/s²",
         f"at least {units.LEAST_MEAN_G:g} g",
         f"at least {units.LEAST_RATE:g} deg/s, or {units.LEAST_RATE_A_G:g} deg/s for each g",
@@ -58,4 +59,4 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
         assert stated in table, stated
     assert timing.EVEN == 0.25 and "a quarter of the gap" in table
     assert units.MOST_STUCK == 0.5 and "at most half of the clip" in table
-    assert signals.MAX_SECONDS == 3600 and "more than an hour apart" in table
+    assert mmact_sensors.MAX_SECONDS == 3600 and "more than an hour apart" in table

@@ -10,12 +10,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from datasets.whole import write_whole
+from datasets.files.atomic import write_whole
 from experiments.export import Asked, export
 from experiments.track import Where, track
-from orchestrator import cluster
-from orchestrator.secret import without_secrets
-from orchestrator.terminal import refuse_bad_input
+from orchestrator.cluster import connect
+from orchestrator.driver.terminal import refuse_bad_input
+from orchestrator.storage.redaction import without_secrets
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [
@@ -74,16 +74,16 @@ def test_a_password_is_not_shown(text: str, shown: str) -> None:
 def test_a_ray_without_a_token_is_not_started(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", mode)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connect.ray, "is_initialized", lambda: False)
     with pytest.raises(ValueError, match=rf"RAY_AUTH_MODE={mode}: .* without a token .* Unset RAY_AUTH_MODE"):
-        cluster.connect(None)
+        connect.connect(None)
     for given, named in (("local", ""), (None, "local")):  # Ray's word for starting one here
         monkeypatch.setenv("RAY_ADDRESS", named)
-        assert cluster.to_join(given) is None
+        assert connect.to_join(given) is None
         with pytest.raises(ValueError, match="without a token"):
-            cluster.connect(given)
+            connect.connect(given)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    cluster.check_token()
+    connect.check_token()
 
 
 ADDRESS = "http://u:s3cret@127.0.0.1:1"

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets import listing, undecoded
+from datasets import undecoded
 from datasets.corpora import mmact
 from datasets.corpora.corpus import Corpus
-from datasets.manifest import BadFile, BadRecordings, Manifest
+from datasets.files import listing
+from datasets.files.bad_file import BadFile, BadRecordings
+from datasets.files.sandbox import Found
+from datasets.manifest import Manifest
+from datasets.signals import units
 
 VERSION = 3  # raise it when a reader judges files otherwise: what was remembered of them is read again
+SUMMARY = "datasets.corpora:summary"
 AWAY = "is kept in iCloud and not downloaded: open its folder in the Finder and download it"
 # Of `--corpus`, by the file of this folder that reads them: a synthetic corpus is written in a real one's layout. A
 # Manifest's layout is one of these names too.
@@ -89,6 +94,12 @@ def signal(layout: str, root: Path, imu: str, rate: int | None = None) -> np.nda
     Raises ValueError as `check` does.
     """
     return check(layout, of(layout).signal(root, imu, rate))
+
+
+def summary(file: Path, layout: str) -> Found:
+    """Of one file with a signal as the corpus reads it, by `sandbox.examine(SUMMARY, file, layout)`."""
+    found = signal(layout, file.parent, file.name)
+    return Found(len(found), levels=units.levels(found))
 
 
 def check(layout: str, signal: np.ndarray) -> np.ndarray:

@@ -10,13 +10,15 @@ import re
 import unicodedata
 from pathlib import Path
 
-from datasets import inertial, remarks
+from datasets.corpora import remarks
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.pairs import Pair, checked
-from datasets.listing import entries, is_text
-from datasets.manifest import BadFile, Manifest
+from datasets.files.bad_file import BadFile
+from datasets.files.listing import entries, is_text
+from datasets.manifest import Manifest
+from datasets.signals import inertial
 from datasets.spec import Protocol
-from datasets.video import VIDEOS
+from datasets.videos.video_file import VIDEOS
 
 NAME = re.compile(r"v_(.+)_g(\d{1,6})_c(\d{1,6})")
 KINDS = dict.fromkeys(VIDEOS, "video") | {".csv": "imu"}

@@ -19,14 +19,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datasets import cpus, inertial, mp4, remarks, signals, units
-from datasets.corpora import about, mmact_folders
+from datasets import cpus
+from datasets.corpora import about, mmact_folders, remarks
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.mmact_folders import CLASSES, Path3, Session, files_of
-from datasets.file_type import mistaken
-from datasets.manifest import SCHEMA, BadFile, Manifest
-from datasets.signals import Samples
+from datasets.files.bad_file import BadFile
+from datasets.files.file_type import mistaken
+from datasets.manifest import SCHEMA, Manifest
+from datasets.signals import inertial, mmact_sensors, units
+from datasets.signals.mmact_sensors import Samples
 from datasets.spec import Protocol
+from datasets.videos import mp4
 
 # The paper's 37: in scene 3, at the desk, these two are classes of their own.
 DESK, AT_DESK = 3, ("talking_on_phone", "using_phone")
@@ -60,7 +63,7 @@ def _signals(files: Iterable[Path]) -> dict[Path, tuple[bytes, Samples | ValueEr
             unread[file] = b"", error
         except OSError as error:  # a link to nothing
             unread[file] = b"", ValueError(mistaken(file) or f"can't be read ({error.strerror})")
-    parsed = signals.parse_all(list(contents.values()))
+    parsed = mmact_sensors.parse_all(list(contents.values()))
     return {file: (contents[file], samples) for file, samples in zip(contents, parsed, strict=True)} | unread
 
 
@@ -82,14 +85,14 @@ def _read_session(folder: Path, key: Path3, session: Session) -> Read:
     read = _signals(file for found in sensors.values() for file in found.values())
     columns: dict[str, list[Any]] = {name: [] for name in MMACT_SCHEMA.names}
     for label, name in enumerate(CLASSES):
-        files = [sensors.get(sensor, {}).get(name) for sensor in signals.SENSORS]
+        files = [sensors.get(sensor, {}).get(name) for sensor in mmact_sensors.SENSORS]
         videos = {camera: found[name] for camera, found in cameras.items() if name in found}
         if not videos:
             unseen += any(files)
             continue
         recorded, digest = [], hashlib.sha256()
         for file in files:
-            content, samples = read[file] if file else (b"", signals.NONE)
+            content, samples = read[file] if file else (b"", mmact_sensors.NONE)
             digest.update(len(content).to_bytes(8, "big") + content)
             if file and isinstance(samples, ValueError):
                 bad.append(BadFile(str(file.relative_to(folder)), mistaken(file) or str(samples)))
@@ -133,8 +136,8 @@ def _of_instance(
         "samples": max(1, *(len(time) for time, _ in recorded)),
         "instance": ((subject * 100 + scene) * 100 + session) * 100 + label,
         "scene": scene,
-        "seconds": signals.span(recorded),
-        "missing": " ".join(s for s, (time, _) in zip(signals.SENSORS, recorded, strict=True) if not len(time)),
+        "seconds": mmact_sensors.span(recorded),
+        "missing": " ".join(s for s, (time, _) in zip(mmact_sensors.SENSORS, recorded, strict=True) if not len(time)),
     }
 
 
@@ -163,7 +166,7 @@ def noted(manifest: Manifest) -> Manifest:
     instance, camera = clips["instance"].to_numpy(), clips["camera"].to_numpy()
     ids, first = np.unique(instance, return_index=True)
     missing = clips["missing"].take(pa.array(first))
-    lacks = {s: pc.sum(pc.match_substring_regex(missing, rf"\b{s}\b")).as_py() for s in signals.SENSORS}  # pyright: ignore
+    lacks = {s: pc.sum(pc.match_substring_regex(missing, rf"\b{s}\b")).as_py() for s in mmact_sensors.SENSORS}  # pyright: ignore
     lacks = {name: count for name, count in lacks.items() if count}
     notes = [*manifest.notes]
     if lacks:
@@ -197,12 +200,12 @@ def with_all_sensors(manifest: Manifest) -> Manifest:
 
 def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
     """(S, 12), as in `signals.read`, of what a Manifest's column imu names."""
-    return signals.read([root / name if name else None for name in imu.split("|")], rate)
+    return mmact_sensors.read([root / name if name else None for name in imu.split("|")], rate)
 
 
 def own(path: Path) -> str:
     """A folder with the sensors' CSVs, acc_phone.csv and so on; what is missing is padding."""
-    files = [f"{sensor}.csv" for sensor in signals.SENSORS]
+    files = [f"{sensor}.csv" for sensor in mmact_sensors.SENSORS]
     there = [f"{path.name}/{name}" if (path / name).is_file() else "" for name in files]
     if not any(there):
         raise ValueError(f"is no folder that holds any of {', '.join(files)}")
@@ -217,4 +220,4 @@ PROTOCOLS = {
     "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
     "cross-view": Protocol("camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"),
 }
-CORPUS = Corpus(read, PROTOCOLS, signals.CHANNELS, UNITS, None, signal, own, True, True, mmact_folders.seen)
+CORPUS = Corpus(read, PROTOCOLS, mmact_sensors.CHANNELS, UNITS, None, signal, own, True, True, mmact_folders.seen)

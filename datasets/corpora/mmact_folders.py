@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from datasets.listing import entries, is_clutter, is_copy, is_text, printable
-from datasets.manifest import BadFile
-from datasets.signals import SENSORS
+from datasets.files.bad_file import BadFile
+from datasets.files.listing import entries, is_clutter, is_copy, is_text, printable
+from datasets.signals.mmact_sensors import SENSORS
 
 CLASSES: tuple[str, ...] = tuple(
     "carrying carrying_heavy carrying_light checking_time closing crouching drinking entering exiting fall jumping"

@@ -9,8 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from datasets import apart, cpus, inertial, listing, remarks
-from datasets.manifest import SCHEMA, BadFile
+from datasets import cpus
+from datasets.corpora import remarks
+from datasets.files import listing, sandbox
+from datasets.files.bad_file import BadFile
+from datasets.manifest import SCHEMA
+from datasets.signals import inertial
+from datasets.videos.video_file import SUMMARY
+
+SIGNAL_SUMMARY = "datasets.corpora:summary"
 
 
 class Pair(NamedTuple):
@@ -74,7 +81,7 @@ class Checked(NamedTuple):
     """Of a clip its row of the Manifest and what its files hold, by name; or what is wrong with it."""
 
     row: dict[str, Any]
-    files: dict[str, tuple[str, apart.Found]]
+    files: dict[str, tuple[str, sandbox.Found]]
     bad: list[BadFile]
 
 
@@ -88,7 +95,8 @@ def _check(folder: Path, layout: str, pair: Pair) -> Checked:
         try:
             if not listing.is_text(shown):
                 raise ValueError("has a name that is no UTF-8: rename it")
-            files[name] = shown, apart.examine("video" if name == "video" else layout, file)
+            how = (SUMMARY,) if name == "video" else (SIGNAL_SUMMARY, layout)
+            files[name] = shown, sandbox.examine(how[0], file, *how[1:])
         except (ValueError, OSError) as error:
             bad.append(BadFile(shown, str(error)))
     for name, beside, kind in (("video", "imu", "video"), ("imu", "video", "inertial")):

@@ -25,7 +25,7 @@ from scipy.spatial.transform import Rotation
 
 from datasets.corpora.movements import BONES, CHANNELS, GROUPS, MOVES, REST, Keys, Pose
 from datasets.corpora.utd_mhad import CLASSES
-from datasets.whole import read_json, remove_parts, write_whole, writing
+from datasets.files.atomic import read_json, remove_parts, write_whole, writing
 
 VERSION = 1  # of the generator: raise it with every change of the written bytes
 SPAWN_FROM = 24  # clips: a spawned process imports for a second or two, as long as ten clips take

@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from datasets.corpora import synthetic
 from datasets.corpora.movements import MOVES, Keys, _wrist
 from datasets.corpora.synthetic import FINE_RATE, GRAVITY, SIZE, Figure, Style
-from datasets.signals import SENSORS
+from datasets.signals.mmact_sensors import SENSORS
 
 VERSION = 2  # of the generator: raise it with every change of the written bytes
 FRAME_RATE = Fraction(30000, 1001)

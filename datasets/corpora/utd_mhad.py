@@ -6,12 +6,13 @@
 import re
 from pathlib import Path
 
-from datasets import inertial
 from datasets.corpora import about
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.pairs import Pair, checked
-from datasets.listing import entries, is_copy
-from datasets.manifest import BadFile, Manifest
+from datasets.files.bad_file import BadFile
+from datasets.files.listing import entries, is_copy
+from datasets.manifest import Manifest
+from datasets.signals import inertial
 from datasets.spec import Protocol
 
 CLASSES: tuple[str, ...] = tuple(

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from orchestrator.cluster import ROOT
+from orchestrator.cluster.connect import ROOT
 
 
 def run(words: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from statistics import median
 
 import av
 
-from datasets.decode import decode_video
+from datasets.videos.decode import decode_video
 from experiments.benchmarks.row import Place, Row
 
 CLIPS, ROUNDS = 64, 5

@@ -11,9 +11,10 @@ from datasets.stream import Batch
 from experiments.benchmarks.row import Place, Row
 from models.build import build
 from models.spec import FusionModel
-from orchestrator import cluster, prepare
-from orchestrator.reader import Reader, rows_of
-from orchestrator.spec import Modality, RunSpec
+from orchestrator.cluster import connect
+from orchestrator.driver import prepare
+from orchestrator.plan.spec import Modality, RunSpec
+from orchestrator.worker.reader import Reader, rows_of
 
 ROUNDS: dict[Modality, int] = {"imu": 5, "video": 2}
 TARGETS: dict[Modality, float] = {"imu": 1.5, "video": 1.10}
@@ -21,7 +22,7 @@ TARGETS: dict[Modality, float] = {"imu": 1.5, "video": 1.10}
 
 def measure(place: Place) -> list[Row]:
     """Seconds an epoch. "streamed" reads the shards again in each; "as a run does" reads them once and keeps them."""
-    cluster.connect(None)
+    connect.connect(None)
     prepare.write_shards(place.study, place.store)
     return [row for kind in ROUNDS for row in _of(kind, place)]
 

@@ -13,14 +13,14 @@ from statistics import fmean
 from experiments import full_grid
 from experiments.benchmarks.commands import run
 from experiments.benchmarks.row import Place, Row
-from orchestrator import cluster
-from orchestrator.plan import Plan
-from orchestrator.prepare import make_plan
-from orchestrator.scale import SCALES
-from orchestrator.simulate import replay
-from orchestrator.spec import MODALITIES, Modality, RunSpec
-from orchestrator.store import Store
-from orchestrator.terminal import console
+from orchestrator.cluster import connect, placement
+from orchestrator.driver.prepare import make_plan
+from orchestrator.driver.terminal import console
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.scale import SCALES
+from orchestrator.plan.simulation import replay
+from orchestrator.plan.spec import MODALITIES, Modality, RunSpec
+from orchestrator.storage.store import Store
 
 EPOCHS: dict[Modality, int] = {"imu": 15, "video": 2, "fusion": 2}
 
@@ -41,14 +41,14 @@ def measure(place: Place) -> list[Row]:
     plan = make_plan("full_grid", full_grid.cells, study, place.options)
     decoding, ours = orchestrated(place)
     theirs = scripts(place)
-    cpus = float(cluster.cpus_here())
+    cpus = float(connect.cpus_here())
     for kind in MODALITIES:
         sides = (
             f"{who} {cost.epoch:.1f} and {cost.rest:.1f}"
             for who, cost in (("ours", ours[kind]), ("script", theirs[kind]))
         )
         console.print(f"grid: {kind}, s an epoch and for the rest: {', '.join(sides)}", highlight=False)
-    needs = {key: cluster.need(spec, study.gpus) for key, spec in plan.runs.items()}
+    needs = {key: placement.need(spec, study.gpus) for key, spec in plan.runs.items()}
     seconds = {key: ours[spec.kind].of(spec) for key, spec in plan.runs.items()}
     grid = decoding + replay(plan, needs, seconds, cpus, 0.0).makespan
     alone = sum(theirs[plan.runs[key].kind].of(plan.runs[key]) for key in trained_by_scripts(plan))

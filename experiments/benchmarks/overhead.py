@@ -4,7 +4,7 @@ from statistics import fmean
 
 from experiments.benchmarks.commands import run
 from experiments.benchmarks.row import Place, Row
-from orchestrator.store import Store
+from orchestrator.storage.store import Store
 
 SEEDS = 12
 # What has begun before the first of these ended, or hasn't ended when the last of them does, is no middle.

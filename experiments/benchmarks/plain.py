@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from datasets import corpora, splits
-from datasets.decode import sample_times
-from datasets.inertial import pad_signal
 from datasets.manifest import Manifest
+from datasets.signals.inertial import pad_signal
+from datasets.videos.decode import sample_times
 from models.build import build, build_fusion
 from models.spec import FusionModel, ImuModel, VideoModel
 

@@ -12,10 +12,10 @@ from datasets import splits
 from datasets.manifest import Manifest
 from experiments import full_grid
 from experiments.benchmarks.row import Place, Row
-from orchestrator.options import Options
-from orchestrator.prepare import make_plan
-from orchestrator.search import Need, Schedule
-from orchestrator.study import Study
+from orchestrator.driver.prepare import make_plan
+from orchestrator.plan.options import Options
+from orchestrator.plan.schedule import Need, Schedule
+from orchestrator.plan.study import Study
 
 RUNS, CLIPS = 10_000, 1_000_000
 

@@ -5,10 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from orchestrator import prepare
-from orchestrator.options import Options
-from orchestrator.store import Store
-from orchestrator.study import Study
+from orchestrator.driver import prepare
+from orchestrator.plan.options import Options
+from orchestrator.plan.study import Study
+from orchestrator.storage.store import Store
 
 
 @dataclass(frozen=True)

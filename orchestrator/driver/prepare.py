@@ -1,0 +1,172 @@
+"""DRIVER: what comes before the first training: the corpus read, the plan made, the cluster asked, clips decoded."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from datasets import corpora, splits, undecoded
+from datasets.corpora import synthetic, synthetic_mmact
+from datasets.files.bad_file import BadRecordings
+from orchestrator.cluster import connect, nodes, placement, precision, start_errors
+from orchestrator.driver import preflight
+from orchestrator.driver.terminal import console, every, tell
+from orchestrator.plan import simulation
+from orchestrator.plan.options import Options
+from orchestrator.plan.plan import Cell, Plan
+from orchestrator.plan.study import Study
+from orchestrator.plan.unused_options import refuse_idle
+from orchestrator.storage import lock, pretrained
+from orchestrator.storage.redaction import without_secrets
+from orchestrator.storage.store import Store
+from orchestrator.tracking.address import address
+
+Cells = Callable[[Study, int], Iterator[Cell]]
+
+
+def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple[Plan, Study, Store] | None:
+    """All that comes before the first training; None for a dry run. Raises ValueError for bad input.
+
+    The storage is this process's alone until `held` is left.
+    """
+    introduce(name, options)
+    study, store = open_study(options)
+    plan = make_plan(name, cells, study, options)
+    if options.dry_run:
+        print_plan(plan, store)
+        if options.simulate:
+            simulate_plan(plan, study, store, options)
+        return None
+    store = take_storage(name, store, held)
+    pretrained.fetch(plan, store, options.weights)
+    connect.connect(options.address, tell)
+    if options.room:
+        console.print(f"asking the cluster's autoscaler for room for {options.room} runs", highlight=False)
+        placement.make_room(plan, study.gpus, options.room)
+        nodes.check_shared(store.root, options.storage, options.recordings)
+    here = connect.to_join(options.address) is None
+    placement.check_placeable(plan, study.gpus, nodes.alive(), here)
+    # What is done is only read, wherever it was trained.
+    precision.check((spec for key, spec in plan.runs.items() if store.run(key).status != "done"), study.gpus)
+    tracking = address(options.tracking_uri, store.root).described
+    console.print(preflight.table(plan, study, store, nodes.alive(), options.concurrency, tracking, options.read, here))
+    if options.read == "shards":
+        study = write_shards(study, store)
+    return plan, study, store
+
+
+def introduce(name: str, options: Options) -> None:
+    """Say what will run and where; join a Ray that is there, and see that all its nodes share the storage."""
+    connect.check_packages()
+    options.check()
+    address(options.tracking_uri, options.storage).check()
+    root, joined = storage_root(options), connect.to_join(options.address)
+    start_errors.check_storage(root, options.storage)
+    where = f"the Ray at {without_secrets(joined)}" if joined else "a Ray started here"
+    corpus = f"the {options.corpus} corpus" if options.corpus.startswith("synthetic") else options.corpus
+    console.print(f"{name}: {options.scale} scale on {corpus}, on {where}; storage {root}", highlight=False)
+    if joined and not options.dry_run:
+        connect.connect(joined, tell)
+        nodes.check_shared(root, options.storage, options.recordings)
+
+
+def take_storage(name: str, store: Store, held: ExitStack) -> Store:
+    """The store with the number of this start. Raises ValueError where another driver is at work on it."""
+    return replace(store, start=held.enter_context(lock.held(store.root, name, tell)))
+
+
+def storage_root(options: Options) -> Path:
+    """Absolute. A submitted job's folder goes with the job, so there a relative storage lies in the home folder."""
+    return (Path.home() / options.storage if connect.in_job() else options.storage).resolve()
+
+
+def scans(store: Store) -> Path:
+    """What is remembered of recordings that were read."""
+    return store.root / "scans"
+
+
+def open_study(options: Options) -> tuple[Study, Store]:
+    """The corpus, read and checked; nothing is decoded to shards yet."""
+    store = Store(storage_root(options))
+    folder = options.recordings
+    if options.corpus.startswith("synthetic"):
+        folder = folder or store.root / "corpora" / options.corpus
+        console.print(f"corpus: {options.corpus}, in {folder}")
+        if options.corpus == "synthetic":
+            # Three subjects to train on and three to test: 324 clips, a grid of minutes.
+            synthetic.write(folder, subjects=6, trials=2, on_progress=every(100, "clips drawn"))
+        else:
+            synthetic_mmact.write(folder, on_progress=every(20, "instances drawn"))
+    assert folder is not None, "options.check refuses a corpus without recordings"
+    manifest = corpora.read(
+        options.corpus,
+        folder,
+        scans(store),
+        skip_bad=options.skip_bad,
+        desk_classes=options.desk_classes,
+        missing_sensors=options.missing_sensors,
+        say=tell,
+    )
+    protocol = options.protocol or splits.default(manifest)
+    splits.check(manifest, protocol)
+    manifest.write(store.manifest(manifest.digest))
+    console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips, video shows {manifest.video}")
+    for bad in manifest.bad:
+        tell(f"left out: {bad.file}: {bad.reason}")
+    unused = splits.unused(manifest, protocol)
+    manifest = replace(manifest, notes=(*manifest.notes, *([unused] if unused else ())))
+    for note in manifest.notes:
+        tell(f"note: {note}")
+    weights = pretrained.name(options.weights)
+    study = Study(
+        manifest, options.scale, options.recipe, protocol, weights, options.workers, options.gpus, set=options.set
+    )
+    _ = study.recipe_used  # raises ValueError for what --set can't mean
+    return study, store
+
+
+def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:
+    found = [cell for seed in range(options.seeds) for fold in study.folds() for cell in cells(fold, seed)]
+    plan = Plan.of(name, found, study.runs, options.only)
+    if not plan.cells:
+        raise ValueError(f"--only {' '.join(options.only)}: {name} has no such cell.")
+    for spec in plan.runs.values():
+        refuse_idle(spec)
+    return plan
+
+
+def print_plan(plan: Plan, store: Store) -> None:
+    """Cells, runs, parents, what is done and what would run."""
+    done = store.done(plan.runs)
+    console.print(f"{plan.name}: {len(plan.cells)} cells behind {len(plan.runs)} runs, {len(done)} done")
+    for key, spec in plan.runs.items():
+        used = sum(cell.key == key for cell in plan.cells)
+        parents = f"  from {' + '.join(plan.parents(key))}" if spec.parents else ""
+        status = "done" if key in done else "would run"
+        console.print(f"  {key}  {spec.name:28}  {used} cell(s)  {status}{parents}", highlight=False)
+
+
+def simulate_plan(plan: Plan, study: Study, store: Store, options: Options) -> None:
+    assert options.simulate
+    cpus, gpus = simulation.parse(options.simulate)
+    seconds, source = simulation.durations(plan, store.seconds(plan.runs), study.training_clips)
+    needs = {key: placement.need(spec, study.gpus) for key, spec in plan.runs.items()}
+    console.print(simulation.table(plan, seconds, needs, cpus, gpus))
+    console.print(f"seconds of {source}", highlight=False)
+
+
+def write_shards(study: Study, store: Store) -> Study:
+    """The study with what decoding told of its recordings."""
+    from datasets import shards
+
+    began = time.monotonic()
+    try:
+        made = shards.write(store.root, study.manifest, study.sampling, every(200, "clips decoded"), tell)
+    except BadRecordings as error:
+        undecoded.remember(scans(store), study.manifest.root, error.bad)
+        raise
+    console.print(f"shards: {len(made.files)} in {made.folder} ({time.monotonic() - began:.1f} s)")
+    for note in made.notes:
+        tell(f"note: {note}")
+    return replace(study, manifest=replace(study.manifest, notes=(*study.manifest.notes, *made.notes)))

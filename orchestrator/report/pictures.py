@@ -1,0 +1,104 @@
+"""A clip with what a network looked at in it, as PNG bytes: the frames, and the signal with the prediction over time.
+
+T frames, H, W pixels, S samples, C channels, M moments, K classes.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from orchestrator.report.figures import LETTERS, png, say
+
+SHOWN = 8  # frames of a clip
+SIDE, GAP = 120, 4  # pixels
+SENSORS = {6: ("acceleration", "rotation"), 12: ("phone acc.", "watch acc.", "gyroscope", "orientation")}
+LINES = ("#0072B2", "#D55E00", "#009E73")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One clip. `parts` is what each modality adds to the predicted class's logit; `so_far_MK` ends with all seen."""
+
+    clip: str
+    label: int
+    classes: tuple[str, ...]
+    frames_THWC: np.ndarray
+    heat_THW: np.ndarray
+    signal_SC: np.ndarray
+    weight_S: np.ndarray
+    so_far_MK: np.ndarray
+    parts: dict[str, float]
+
+    @property
+    def predicted(self) -> int:
+        return int(self.so_far_MK[-1].argmax())
+
+    @property
+    def text(self) -> str:
+        found = f"{self.classes[self.predicted]} ({100 * self.so_far_MK[-1].max():.0f} %)"
+        named = f"rightly named {found}" if self.label == self.predicted else f"named {found}"
+        added = " and ".join(f"{name} {value:+.1f}" for name, value in self.parts.items()).replace("-", "−")
+        return f"{self.clip}, {self.classes[self.label]}, {named}. To that logit add {added}."
+
+
+def frames(look: Look) -> bytes:
+    """Some of the frames in order, and below each, where the prediction hangs on it."""
+    at = np.unique(np.linspace(0, len(look.frames_THWC) - 1, SHOWN).round().astype(int))
+    top = max(float(np.quantile(look.heat_THW, 0.995)), 1e-12)
+    canvas = np.zeros((2 * SIDE + GAP, len(at) * (SIDE + GAP) - GAP, 4), np.uint8)  # gaps are transparent
+    for column, index in enumerate(at):
+        frame = _enlarged(look.frames_THWC[index])
+        glow = colormaps["inferno"](_enlarged(np.clip(255 * look.heat_THW[index] / top, 0, 255).astype(np.uint8)))
+        grey = frame.mean(axis=-1, keepdims=True)
+        left = column * (SIDE + GAP)
+        canvas[:SIDE, left : left + SIDE, :3] = frame
+        canvas[SIDE + GAP :, left : left + SIDE, :3] = np.clip(0.35 * grey + 230 * glow[..., :3], 0, 255)
+        canvas[:SIDE, left : left + SIDE, 3] = canvas[SIDE + GAP :, left : left + SIDE, 3] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(canvas).save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+def _enlarged(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+@rc_context(LETTERS)
+def signal(look: Look, protocol: str = "") -> bytes:
+    """The sensors over the clip, shaded where the prediction hangs on them, above what the network says so far."""
+    names = SENSORS.get(look.signal_SC.shape[1], ("signal",))
+    figure = Figure(figsize=(6, 1.4 * len(names) + 2.2), layout="constrained")
+    *sensors, last = figure.subplots(len(names) + 1, 1, sharex=True, height_ratios=[1] * len(names) + [1.4])
+    for axes, name, lines_SC in zip(sensors, names, np.array_split(look.signal_SC, len(names), axis=1), strict=True):
+        _sensor(axes, name, lines_SC, look.weight_S)
+    _prediction(last, look)
+    handles, labels = last.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    say(figure, protocol)
+    return png(figure, *sensors, last)
+
+
+def _sensor(axes: Axes, name: str, lines_SC: np.ndarray, weight_S: np.ndarray) -> None:
+    time_S = np.linspace(0, 100, len(lines_SC))
+    shade = np.clip(weight_S / max(float(np.quantile(weight_S, 0.98)), 1e-12), 0, 1)
+    for line, colour in zip(lines_SC.T, LINES, strict=False):
+        axes.plot(time_S, line, color=colour, linewidth=1.2)
+    low, high = axes.get_ylim()
+    axes.imshow(shade[None], extent=(0, 100, low, high), aspect="auto", cmap="Greys", vmin=0, vmax=2.2, zorder=0)
+    axes.set_ylabel(name)
+    axes.tick_params(labelleft=False)
+
+
+def _prediction(axes: Axes, look: Look) -> None:
+    """The true class, the one named, and the runner-up."""
+    time_M = np.linspace(0, 100, len(look.so_far_MK) + 1)[1:]
+    for index, at in enumerate(dict.fromkeys([look.label, *np.argsort(look.so_far_MK[-1])[::-1][:2].tolist()])):
+        label = look.classes[at] + (" (true)" if at == look.label else "")
+        style = {"color": LINES[index], "linewidth": 2, "linestyle": "-" if at == look.label else "--"}
+        axes.plot(time_M, 100 * look.so_far_MK[:, at], label=label.replace("$", r"\$"), **style)
+    axes.set(xlim=(0, 100), ylim=(-2, 102), xlabel="share of the clip seen (%)", ylabel="probability (%)")

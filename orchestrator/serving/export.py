@@ -1,0 +1,126 @@
+"""A finished run for use elsewhere: as ONNX, checked against PyTorch, or as an MLflow model that answers requests."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.video import VideoEncoder
+from orchestrator.serving.predictor import Predictor, finished
+from orchestrator.storage.store import Store
+
+TOLERANCE = 1e-4
+
+
+class Inputs(nn.Module):
+    """The network with its inputs by position, as an ONNX graph has them, and its logits as probabilities."""
+
+    def __init__(self, model: nn.Module, names: tuple[str, ...]):
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *values: Tensor) -> Tensor:
+        return self.model(dict(zip(self.names, values, strict=True))).float().softmax(1)
+
+
+def example(predictor: Predictor, clips: int) -> dict[str, Tensor]:
+    """What the network sees of so many made-up clips of different lengths, the last of a fusion's without a signal."""
+    data, draw, batch = predictor.spec.data, torch.Generator().manual_seed(0), {}
+    for modality in predictor.modalities():
+        if modality == "imu":
+            samples = data.resampled or data.samples or 0
+            batch["imu"] = 50 * torch.randn(clips, samples, predictor.channels, generator=draw)
+        else:
+            shape = (clips, data.frames or 0, data.size or 0, data.size or 0, 3)
+            batch["video"] = torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw)
+        longest = batch[modality].shape[1]
+        batch[f"{modality}_length"] = torch.linspace(longest, longest // 2, clips).long()
+    if predictor.spec.kind == "fusion":
+        batch["imu_length"][-1] = 0
+    return batch
+
+
+def to_onnx(store: Store, key: str, file: Path) -> float:
+    """Write the network, any number of clips a batch; returns by how much its probabilities differ from PyTorch's.
+
+    It takes what the network sees: `imu` (B, S, C) float32, `video` (B, T, H, W, 3) uint8 and their true lengths,
+    decoded, resampled and padded as training does; a length of 0 is a missing modality. Raises ValueError and keeps no
+    file where the difference is above TOLERANCE. All of it is fp32, and so is the PyTorch it is compared with: of a run
+    in bf16 (recipe tuned's video) what training and predict.py compute is rounded more coarsely.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ValueError("ONNX needs onnx, onnxruntime and onnxscript: pip install '.[export]'.") from None
+    predictor = Predictor.of(store, key)
+    for module in predictor.model.modules():
+        if isinstance(module, VideoEncoder):
+            module.bf16 = False  # the file's weights are fp32, and so are its steps
+    batch = example(predictor, 2)
+    network = Inputs(predictor.model, tuple(batch)).eval()
+    any_number = tuple({0: torch.export.Dim("clips")} for _ in batch)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".onnx-") as scratch:
+        part = Path(scratch) / file.name
+        torch.onnx.export(
+            network, tuple(batch.values()), part, input_names=list(batch), output_names=["probabilities"],
+            dynamic_shapes=(any_number,), dynamo=True, external_data=False, verbose=False,
+        )  # fmt: skip
+        session = onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"])
+        worst = 0.0
+        for clips in (1, 3):
+            asked = example(predictor, clips)
+            with torch.no_grad():
+                expected = network(*asked.values()).numpy()
+            [found] = session.run(None, {name: values.numpy() for name, values in asked.items()})
+            worst = max(worst, float(np.abs(found - expected).max()))
+        if worst > TOLERANCE:
+            raise ValueError(
+                f"{file}: ONNX and PyTorch differ by {worst:.2g}, more than {TOLERANCE:g}; nothing written."
+            )
+        shutil.move(part, file)
+    return worst
+
+
+def to_mlflow(store: Store, key: str, folder: Path) -> None:
+    """A folder for `mlflow models serve`: the run, its classes and the code that decodes and predicts."""
+    if folder.exists():
+        raise ValueError(f"{folder}: is there already; remove it or give another name.")
+    from orchestrator.serving import mlflow_model
+
+    with tempfile.TemporaryDirectory() as scratch:
+        Predictor.of(store, key)  # what is written can be loaded
+        copy_run(store, key, Store(Path(scratch)))
+        mlflow_model.write(folder, Path(scratch), key)
+
+
+def log_mlflow(store: Store, key: str, uri: str) -> None:
+    """The same as the model of the run that an MLflow has of this key."""
+    import mlflow
+
+    from orchestrator.serving import mlflow_model
+    from orchestrator.tracking import relocation
+    from orchestrator.tracking.errors import answering
+
+    mlflow.set_tracking_uri(uri)
+    with tempfile.TemporaryDirectory() as scratch:
+        copy_run(store, key, Store(Path(scratch)))
+        with answering(uri):
+            relocation.follow(uri, store.root)
+            mlflow_model.log(Path(scratch), key)
+
+
+def copy_run(store: Store, key: str, to: Store) -> None:
+    """What predicting takes of a storage: the run's spec and weights, its parents' specs and its classes."""
+    run = finished(store, key)
+    for name in (key, *dict(run.spec.parents).values()):
+        to.run(name).path.mkdir(parents=True)
+        shutil.copy(store.run(name).path / "spec.json", to.run(name).path)
+    for name in ("model.pt", "done.json"):
+        shutil.copy(run.path / name, to.run(key).path)
+    manifest = to.manifest(run.spec.data.manifest)
+    manifest.parent.mkdir()
+    shutil.copy(store.manifest(run.spec.data.manifest), manifest)

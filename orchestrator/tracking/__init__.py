@@ -1,0 +1,4 @@
+"""MLflow as a view of the run folders: what is logged where, and what a server's refusals mean.
+
+Runs in the driver, or in the process of experiments/track.py. Imports `plan`, `storage` and `report`.
+"""

@@ -1,0 +1,237 @@
+"""MLflow as a view of the run folders: whatever stands there and isn't in MLflow yet is logged.
+
+One writer (the driver), outside of training: a slow or dead server holds up nothing, and what it missed is logged by
+the next `sync`. Plan = MLflow experiment, invocation = parent run, Run = nested run, found again by its key.
+"""
+
+import json
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+# Read by mlflow when it is imported: minutes of retries by default.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINTS", "1")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run, into the live view
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, RunTag
+from sklearn.metrics import confusion_matrix
+
+from datasets.files.atomic import FULL
+from orchestrator.plan.spec import RunSpec
+from orchestrator.report import figures
+from orchestrator.storage.store import RunFolder, Store
+from orchestrator.tracking import experiment_page, relocation
+from orchestrator.tracking.address import file_of
+from orchestrator.tracking.errors import Deleted, Elsewhere, by_clients, is_elsewhere
+
+for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no news
+    logging.getLogger(name).setLevel(logging.WARNING)
+# Its traceback of a database that can't be written; `server.explained` says so in a sentence at the end.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+FINAL = "top1 top5 f1 k n top1_seen top1_hidden harmonic top1_without_imu top1_without_video".split()
+
+
+def tags(about: dict[str, Any]) -> dict[str, str]:
+    """What all runs of a start share, as their folders and MLflow's tags say it. `about` is as in results.json."""
+    found = {name: about[name] for name in ("plan", "corpus", "video", "scale", "recipe", "protocol")}
+    # With who trained and what isn't clean; a folder of before 2026-11-24 doesn't know.
+    return found | ({"protocol_text": about["protocol_text"]} if "protocol_text" in about else {})
+
+
+class Tracker:
+    """Keeps one plan's experiment in MLflow up to date with a storage. `about` is as in results.json."""
+
+    def __init__(self, uri: str, store: Store, about: dict[str, Any]):
+        """Raises what an MLflow raises, and Deleted."""
+        relocation.follow(uri, store.root)
+        self.client, self.store, self.about, self.tags = MlflowClient(uri), store, about, tags(about)
+        self.uri = uri
+        found = self._experiment()
+        self.experiment, self.location = found.experiment_id, found.artifact_location
+        self.parent = self._parent()
+        self.runs: dict[str, str] = {}
+        self.logged: dict[str, int] = {}
+        self.closed: dict[str, str] = {}  # the status a run was closed with
+
+    def _experiment(self) -> Experiment:
+        plan = self.about["plan"]
+        found = self.client.get_experiment_by_name(plan)
+        if found and found.lifecycle_stage == "deleted":
+            raise Deleted(plan, found.experiment_id)
+        # With sqlite MLflow would put artifacts under the folder the command was given in; a server has its own place.
+        artifacts = (self.store.root / "mlartifacts").as_uri() if file_of(self.uri) else None
+        experiment = found or self.client.get_experiment(self.client.create_experiment(plan, artifacts))
+        for key, value in experiment_page.tags(plan, experiment.experiment_id).items():
+            if not found or key not in found.tags:  # what somebody has changed there stays
+                self.client.set_experiment_tag(experiment.experiment_id, key, value)
+        return experiment
+
+    def _parent(self) -> str:
+        """The invocation's run; found again by when it began where a storage is replayed."""
+        created = self.about["created"]
+        if found := self._only("begun", created):
+            return found.info.run_id
+        name = f"{self.about['plan']} {self.about['corpus']} {self.about['scale']}"
+        run = self.client.create_run(self.experiment, run_name=name, tags=self.tags | {"begun": created})
+        return run.info.run_id
+
+    def _only(self, tag: str, value: str) -> Any | None:
+        """The run of this tag. A client that got no answer in time asks again; of two made that way one is left."""
+        order = ["attributes.start_time ASC", "attributes.run_id ASC"]
+        found = self.client.search_runs([self.experiment], f"tags.{tag} = '{value}'", max_results=100, order_by=order)
+        for again in found[1:]:
+            self.client.delete_run(again.info.run_id)
+        return found[0] if found else None
+
+    def sync(self, key: str) -> None:
+        """Log what the run's folder holds beyond what MLflow has."""
+        try:
+            self._sync(key)
+        except Exception:
+            self.runs.pop(key, None)  # the server may have taken what it gave no answer to: look again
+            raise
+
+    def _sync(self, key: str) -> None:
+        folder = self.store.run(key)
+        if not (folder.path / "spec.json").exists():
+            return
+        run_id, status = self.runs.get(key) or self._find_or_create(key, folder.spec), folder.status
+        if self.closed.get(key) == status:
+            return
+        if key in self.closed:  # it had failed when this start looked first, and was tried again
+            self._reopen(run_id)
+            del self.closed[key]
+        rows = [row for row in folder.history() if row["epoch"] > self.logged[key]]
+        for start in range(0, len(rows), 200):  # MLflow takes 1000 metrics at a time
+            batch = rows[start : start + 200]
+            # A point of the same time is the same point to MLflow, also where it is sent again.
+            values = [
+                Metric(n, row[n], stamp_of(row.get("ended")), row["epoch"])
+                for row in batch
+                for n in ("loss", "train_top1", "seconds")
+            ]
+            self.client.log_batch(run_id, metrics=values)
+            self.logged[key] = batch[-1]["epoch"]
+        if status != "pending":
+            self._close(run_id, folder, status)
+            self.closed[key] = status
+
+    def _find_or_create(self, key: str, spec: RunSpec) -> str:
+        run = self._only("key", key)
+        if run:
+            history = self.client.get_metric_history(run.info.run_id, "loss")
+            self.logged[key] = max((int(m.step) for m in history), default=0)
+            if (run.info.status, self.store.run(key).status) == ("FINISHED", "done"):
+                self.closed[key] = "done"
+            else:
+                self._reopen(run.info.run_id)
+        else:
+            run = self._create(key, spec)
+            self.logged[key] = 0
+        self.runs[key] = run.info.run_id
+        return run.info.run_id
+
+    def _create(self, key: str, spec: RunSpec) -> Any:
+        tags = (
+            self.tags
+            | experiment_page.of_run(spec)
+            | {"mlflow.parentRunId": self.parent, "key": key, "kind": spec.kind}
+        )
+        tags |= {f"parent.{modality}": parent for modality, parent in spec.parents}
+        run = self.client.create_run(
+            self.experiment, run_name=experiment_page.title(spec, self.about["video"]), tags=tags
+        )
+        params = [Param(k, v) for k, v in flat(spec.to_json()["spec"]).items()]
+        self.client.log_batch(run.info.run_id, params=params)
+        self.client.log_inputs(run.info.run_id, [self._data(spec)])
+        return run
+
+    def _data(self, spec: RunSpec) -> DatasetInput:
+        """The corpus by its manifest's digest, and which of its clips a run has to do with."""
+        source = json.dumps({"manifest": f"manifests/{spec.data.manifest}.parquet"})
+        profile = {"protocol": spec.data.protocol, "ratio": spec.data.ratio, "classes": len(self.about["classes"])}
+        found = Dataset(self.about["corpus"], spec.data.manifest, "local", source, profile=json.dumps(profile))
+        return DatasetInput(found, [InputTag("mlflow.data.context", "training and test")])
+
+    def _reopen(self, run_id: str) -> None:
+        self.client.update_run(run_id, status="RUNNING")
+        if "reason" in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, "reason")
+
+    def _close(self, run_id: str, folder: RunFolder, status: str) -> None:
+        if status == "done":
+            metrics, ended = folder.record("metrics"), folder.record("done")
+            stamp = stamp_of(ended.get("ended"))
+            values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0) for n in FINAL if n in metrics]
+            times = folder.record("times") | {"all": ended["seconds"]}
+            values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
+            self.client.log_batch(run_id, metrics=values)
+            for name in ("predictions.parquet", "metrics.json", "spec.json"):
+                self._log_file(run_id, folder.path / name)
+            self._log_confusion(run_id, folder)
+        else:
+            reason = folder.record("failed").get("reason", "")
+            self.client.log_batch(run_id, tags=[RunTag("reason", reason[:4000])])
+        self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
+        self._only("key", folder.key)
+
+    def _log_confusion(self, run_id: str, folder: RunFolder) -> None:
+        table = folder.predictions(["label", "predicted"])
+        classes = self.about["classes"]
+        counts = confusion_matrix(table["label"], table["predicted"], labels=range(len(classes)))
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / "confusion.png"
+            title, protocol = (
+                experiment_page.title(folder.spec, self.about["video"]),
+                self.about.get("protocol_text", ""),
+            )
+            file.write_bytes(figures.confusion(counts, classes, title, protocol))
+            self._log_file(run_id, file)
+
+    def _log_file(self, run_id: str, file: Path, below: str | None = None) -> None:
+        """Raises Elsewhere where a server has its clients write into a folder that isn't here."""
+        refused = Elsewhere(self.about["plan"], self.experiment, self.location)
+        if is_elsewhere(self.uri, self.location):  # MLflow would make the folder, on the wrong machine
+            raise refused
+        try:
+            self.client.log_artifact(run_id, str(file), below)
+        except OSError as error:
+            if not by_clients(self.uri, self.location) or error.errno in FULL:
+                raise  # what `requests` raises is an OSError too
+            raise refused from error
+
+    def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> None:
+        """Close the invocation's parent run with the report, unless that was done."""
+        if self.client.get_run(self.parent).info.status == status:
+            return
+        for file in files:
+            self._log_file(self.parent, file)
+            for plot in sorted(file.parent.glob("*.png")) if file.suffix == ".html" else ():
+                self._log_file(self.parent, plot, "plots")
+        stamp = stamp_of(None)
+        self.client.log_batch(self.parent, metrics=[Metric(k, float(v), stamp, 0) for k, v in metrics.items()])
+        self.client.set_terminated(self.parent, status)
+        self._only("begun", self.about["created"])
+
+
+def stamp_of(ended: float | None) -> int:
+    """Milliseconds, as MLflow counts; now where the time isn't known."""
+    return int((ended or time.time()) * 1000)
+
+
+def flat(spec: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested fields as dotted params."""
+    out: dict[str, str] = {}
+    for name, value in spec.items():
+        if isinstance(value, dict):
+            out |= flat(value, f"{prefix}{name}.")
+        else:
+            out[prefix + name] = str(value)
+    return out

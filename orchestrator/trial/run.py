@@ -1,0 +1,110 @@
+"""TRIAL: one run is one TorchTrainer.fit. Ray Tune starts `run` on the head, without a CPU of its own."""
+
+import asyncio
+import os
+import time
+import traceback
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import ray.tune
+from ray.train.torch import TorchTrainer
+
+from orchestrator.storage.store import RunFolder, Store
+from orchestrator.trial import failures
+from orchestrator.trial.controller import Controller, without_helpers
+from orchestrator.worker import watchdog
+
+# Ray Train polls its workers this often, and a run's end waits for the next poll.
+TRAIN_ENV = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    # A worker process that hasn't answered for so long is given up, and its run is tried again.
+    "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": "120",
+}
+
+# A checkpoint at the end of an epoch, but not more often than this; only what comes after the last is trained again.
+CHECKPOINT_SECONDS = 15.0
+
+
+def run(config: dict[str, Any]) -> None:
+    """Train the run named by config["key"]; reports {"status": "done"} or "failed", never raises."""
+    # Tune keeps what is reported only to tell the searcher; the run folder is the record.
+    ray.tune.report({"status": train_and_score(config).status})
+
+
+def train_and_score(config: dict[str, Any]) -> RunFolder:
+    """Its folder, done, or failed with the reason."""
+    # Here, not above: Ray Train's controller and workers import this file too, and scikit-learn takes 1.5 s of a core.
+    from orchestrator.storage import metrics
+
+    folder = Store(Path(config["storage"]), config.get("start", 0)).run(config["key"]).begun()
+    while True:
+        try:
+            started = time.monotonic()
+            fit(folder, config)
+            folder.write_metrics(metrics.score_run(folder))
+            folder.finish(round(time.monotonic() - started, 3))
+            return folder
+        except Exception as error:
+            # A disk too full even for a word: the searcher tries once more.
+            with suppress(OSError):
+                if (reason := failures.words(error)) and folder.attempt <= failures.RETRIES:
+                    folder.note(reason)
+                    folder = folder.begin_again()
+                    continue
+                cause = root_cause(error)
+                reason = reason or f"{type(cause).__name__}: {cause}"
+                folder.fail(reason, traceback.format_exc())
+            return folder
+
+
+def fit(folder: RunFolder, config: dict[str, Any]) -> None:
+    os.environ.update({name: value for name, value in TRAIN_ENV.items() if name not in os.environ})
+    spec, resources = folder.spec, config["resources"]
+    Trainer(
+        in_worker,
+        train_loop_config={name: config[name] for name in ("key", "storage", "sampling")}
+        | {"start": folder.start, "attempt": folder.attempt}
+        | {"checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)}
+        | {"stall_seconds": config.get("stall_seconds", watchdog.SECONDS)}
+        | {"read": config.get("read", "shards")},
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=spec.workers, use_gpu=resources.get("GPU", 0) > 0, resources_per_worker=resources
+        ),
+        # Another name each time: Ray never goes on from a snapshot of its own, which a kill may have torn.
+        run_config=ray.train.RunConfig(
+            name=f"{folder.key}-{uuid.uuid4().hex[:8]}", storage_path=str(Path(config["storage"]) / "ray")
+        ),
+    ).fit()
+
+
+class Trainer(TorchTrainer):
+    """Its controller lives in this process; see orchestrator/trial/controller.py."""
+
+    def _create_default_callbacks(self) -> list:
+        return without_helpers(super()._create_default_callbacks())
+
+    def _initialize_and_run_controller(self, **given: Any) -> ray.train.Result:
+        controller = Controller(**given)
+        asyncio.run(controller.run())
+        return controller.get_result()
+
+
+def in_worker(config: dict[str, Any]) -> None:
+    """Only workers import the training loop: torchvision costs each process that imports it three seconds."""
+    from orchestrator.worker.train import train
+
+    folder = Store(Path(config["storage"]), config["start"]).run(config["key"], config["attempt"])
+    with watchdog.watched(folder.note, config["stall_seconds"]):
+        train(config)
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """What went wrong in a worker, out of Ray Train's wrapping."""
+    for inner in getattr(error, "worker_failures", {}).values():
+        return root_cause(inner)
+    return getattr(error, "cause", None) or error.__cause__ or error

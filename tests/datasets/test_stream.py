@@ -1,0 +1,139 @@
+"""Streams: who gets which clips, and batches whose content and order only their arguments decide. With a real Ray."""
+
+import numpy as np
+import pytest
+import torch
+
+from datasets import stream
+from datasets.manifest import Manifest
+from datasets.shards import Shards
+from datasets.signals import inertial
+from datasets.stream import Batch
+from datasets.videos import decode
+
+ROWS = np.array([9, 1, 2, 4, 5, 6, 7, 11])  # of 12, out of order; shards hold two each
+
+
+@pytest.mark.parametrize(
+    ("batch", "workers", "expected"),
+    [(18, 1, [18]), (18, 4, [5, 5, 4, 4]), (16, 4, [4, 4, 4, 4]), (7, 3, [3, 2, 2]), (2, 3, [1, 1, 0])],
+)
+def test_a_batch_is_sliced_as_evenly_as_it_goes(batch: int, workers: int, expected: list[int]) -> None:
+    assert stream.slices(batch, workers) == expected
+
+
+@pytest.mark.parametrize(
+    ("clips", "batch", "workers", "expected"),
+    [
+        (36, 18, 1, [18, 18]),
+        (40, 18, 1, [18, 18, 4]),
+        (38, 18, 1, [18, 18, 2]),
+        (37, 18, 1, [18, 18]),  # BatchNorm has no statistics of one clip
+        (43, 18, 4, [18, 18]),
+        (44, 18, 4, [18, 18, 8]),
+        (5, 18, 1, [5]),
+        (8, 18, 4, [8]),
+        (18, 18, 4, [18]),
+    ],
+)
+def test_the_batches_of_an_epoch(clips: int, batch: int, workers: int, expected: list[int]) -> None:
+    assert stream.batch_sizes(clips, batch, workers) == expected
+
+
+@pytest.mark.parametrize(("clips", "batch", "workers"), [(0, 18, 1), (1, 18, 1), (7, 18, 4), (100, 7, 4), (100, 1, 1)])
+def test_too_few_clips_for_the_workers_are_refused(clips: int, batch: int, workers: int) -> None:
+    with pytest.raises(ValueError, match=f"{clips} training clips in batches of {batch} are too few for {workers}"):
+        stream.batch_sizes(clips, batch, workers)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("clips", [18, 36, 43, 44, 430])
+def test_dealt_rows_are_a_partition_in_shares_of_each_batch(clips: int, workers: int) -> None:
+    rows = np.arange(clips) * 2 + 1
+    owned = stream.deal(rows, 18, workers, seed=0)
+    assert sorted(np.concatenate(owned)) == rows.tolist()
+    assert all((np.diff(part) > 0).all() for part in owned)
+    batches = [*[18] * (clips // 18), clips % 18]
+    for rank, part in enumerate(owned):
+        assert len(part) == sum(stream.slices(batch, workers)[rank] for batch in batches)
+        # Cut into its slices, a worker's own clips make as many batches as every other's.
+        assert len(part) >= sum(stream.slices(size, workers)[rank] for size in stream.batch_sizes(clips, 18, workers))
+
+
+def test_dealing_depends_on_the_seed_alone() -> None:
+    dealt = {seed: [part.tolist() for part in stream.deal(np.arange(40), 18, 4, seed)] for seed in (0, 1)}
+    assert dealt[0] == [part.tolist() for part in stream.deal(np.arange(40), 18, 4, 0)]
+    assert dealt[0] != dealt[1]
+
+
+def read(shards: Shards, size: int, order: int | None = None, modality: str = "imu") -> list[Batch]:
+    return list(stream.batches(stream.dataset(shards, ROWS, modality), size, shards.sampling, order))
+
+
+def rows_of(batches: list[Batch]) -> list[list[int]]:
+    return [batch["row"].tolist() for batch in batches]
+
+
+def joined(batches: list[Batch]) -> Batch:
+    return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+
+
+@pytest.fixture(scope="module")
+def fusion(written: Shards) -> list[Batch]:
+    return read(written, 3, modality="fusion")
+
+
+def test_the_asked_rows_come_once_in_manifest_order(fusion: list[Batch], manifest: Manifest) -> None:
+    assert rows_of(fusion) == [[1, 2, 4], [5, 6, 7], [9, 11]]
+    labels = manifest.clips.column("label").to_numpy()
+    assert joined(fusion)["label"].tolist() == labels[np.sort(ROWS)].tolist()
+
+
+def test_a_batch_has_its_shapes_and_types(fusion: list[Batch], manifest: Manifest) -> None:
+    kinds = {name: (tuple(values.shape[1:]), values.dtype) for name, values in fusion[0].items()}
+    lengths = dict.fromkeys(("row", "label", "imu_length", "video_length"), ((), torch.int64))
+    imu, video = ((manifest.max_samples, 6), torch.float32), ((8, 32, 32, 3), torch.uint8)
+    assert kinds == {**lengths, "imu": imu, "video": video}
+
+
+@pytest.mark.parametrize(("modality", "other"), [("imu", "video"), ("video", "imu")])
+def test_one_modality_is_read_without_the_other(
+    modality: str, other: str, written: Shards, fusion: list[Batch]
+) -> None:
+    [alone] = read(written, 100, modality=modality)
+    both = joined(fusion)
+    assert set(alone) == {name for name in both if not name.startswith(other)}
+    assert all(torch.equal(values, both[name]) for name, values in alone.items())
+
+
+def test_the_content_is_that_of_the_recordings(fusion: list[Batch], manifest: Manifest) -> None:
+    found = joined(fusion)
+    for at, row in enumerate(found["row"].tolist()):
+        clip = manifest.clips.slice(row, 1).to_pylist()[0]
+        video, frames = decode.decode_video(manifest.root / clip["video"], 8, clip["frames"], 32)
+        imu, samples = inertial.pad_signal(inertial.read_mat(manifest.root / clip["imu"]), manifest.max_samples)
+        np.testing.assert_array_equal(found["video"][at].numpy(), video)
+        np.testing.assert_array_equal(found["imu"][at].numpy(), imu)
+        assert (found["video_length"][at], found["imu_length"][at]) == (frames, samples)
+
+
+def test_an_order_shuffles_and_its_seed_decides(written: Shards) -> None:
+    first, again, other = (rows_of(read(written, 3, order)) for order in (5, 5, 6))
+    assert first == again != other
+    for batches in (first, other):
+        assert [len(batch) for batch in batches] == [3, 3, 2]
+        flat = [row for batch in batches for row in batch]
+        assert sorted(flat) == sorted(ROWS) != flat
+
+
+@pytest.mark.parametrize(("size", "order"), [(3, None), (3, 5), (2, 6), (8, 2**31 - 1), (100, 0)])
+def test_memory_gives_the_same_batches_in_the_same_order(
+    size: int, order: int | None, written: Shards, fusion: list[Batch]
+) -> None:
+    kept = joined(fusion)
+    streamed = read(written, size, order, modality="fusion")
+    remembered = list(stream.from_memory(kept, size, order))
+    assert len(streamed) == len(remembered)
+    for found, expected in zip(remembered, streamed, strict=True):
+        assert set(found) == set(expected)
+        assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -1,0 +1,138 @@
+"""The synthetic corpus in MMAct's layout, with the release's oddities planted; read as MMAct, from both sources."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import experiments.prepare
+from datasets import corpora, shards
+from datasets.corpora import synthetic_mmact
+from datasets.estimate import estimate
+from datasets.manifest import Manifest
+from datasets.signals import mmact_sensors
+from datasets.spec import Sampling
+from datasets.videos import decode
+from orchestrator.plan import paper
+from orchestrator.plan.options import Options
+
+
+def test_the_synthetic_corpus_is_read_as_mmact(desk: Path, tmp_path: Path) -> None:
+    manifest = corpora.read("synthetic-mmact", desk, tmp_path)
+    assert manifest.video == "drawn figure" and paper.corpus_of(manifest.corpus) is None
+    assert manifest.clips.num_rows == 16 and manifest.clips["missing"].to_pylist() == [""] * 16
+    names = {manifest.classes[label] for label in manifest.clips["label"].to_pylist()}
+    assert names == set(synthetic_mmact.AT_DESK)
+    file = desk / manifest.clips["video"][0].as_py()
+    with av.open(str(file)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264" and float(stream.average_rate or 0) == pytest.approx(29.97, abs=0.01)
+
+
+def test_cameras_see_the_same_movement_from_their_own_side(desk: Path, tmp_path: Path) -> None:
+    clips = corpora.read("synthetic-mmact", desk, tmp_path).clips.to_pylist()
+    films = [decode.decode_video(desk / clip["video"], 4, clip["frames"], 48)[0].astype(int) for clip in clips[:4]]
+    assert len({clip["frames"] for clip in clips[:4]}) == 1
+    for a in range(4):
+        for b in range(a):
+            assert np.abs(films[a] - films[b]).mean() > 1
+
+
+def test_the_phone_is_in_the_pocket_and_the_watch_on_the_wrist(desk: Path, tmp_path: Path) -> None:
+    clips = corpora.read("synthetic-mmact", desk, tmp_path).clips.to_pylist()
+    signal = corpora.signal("mmact", desk, clips[0]["imu"])  # drinking
+    assert "drinking" in clips[0]["clip"]
+    for part in (signal[:, :3], signal[:, 3:6]):
+        assert np.median(np.linalg.norm(part, axis=1)) == pytest.approx(9.8, abs=0.4)
+    assert signal[:, 3:6].std(axis=0).max() > 3 * signal[:, :3].std(axis=0).max()  # only the hand moves
+    gaps = np.diff(mmact_sensors.parse((desk / clips[0]["imu"].split("|")[0]).read_bytes())[0])
+    assert (gaps < 0).any() and (gaps == 0).any()
+
+
+def test_what_is_planted_is_read_back(tmp_path: Path) -> None:
+    """Of ten instances: an empty gyroscope, no watch, a camera less and three, a second keyframe, names, padding."""
+    folder = synthetic_mmact.write(tmp_path / "corpus", subjects=(8, 14), scenes=(1,), sessions=(2,))
+    manifest = corpora.read("synthetic-mmact", folder, tmp_path)
+    assert manifest.bad == () and manifest.notes == (
+        "2 of 10 instances lack a sensor's samples, which are padded (acc_watch 1, gyro 1)",
+        "of 10 instances a camera lacks its clip (cam2 1, cam3 2, cam4 1)",
+    )
+    clips = {clip["clip"]: clip for clip in manifest.clips.to_pylist()}
+    assert len(clips) == 36
+    assert clips["subject14_scene1_session2_using_phone_cam1"]["missing"] == "acc_watch"
+    carried = clips["subject14_scene1_session2_carrying_light_cam4"]
+    assert carried["missing"] == "gyro" and carried["video"].endswith("/Carrying_light.mp4")
+    assert "gyro_clip/subject08/" in clips["subject8_scene1_session2_walking_cam1"]["imu"]
+    cameras = [clip["camera"] for clip in clips.values() if "subject14_scene1_session2_talking" in clip["clip"]]
+    assert cameras == [1]
+    file = folder / clips["subject8_scene1_session2_using_phone_cam2"]["video"]
+    with av.open(str(file)) as container:
+        keyframes = [i for i, frame in enumerate(container.decode(video=0)) if frame.key_frame]
+    assert keyframes == [0, synthetic_mmact.SECOND_KEYFRAME]
+
+
+def test_subject_8_lacks_session_5_of_scene_2() -> None:
+    made = synthetic_mmact.performed((8, 14), (1, 2), (2, 5))
+    sessions = {(subject, scene, session) for _, subject, scene, session, _ in made}
+    assert len(sessions) == 7 and (8, 2, 5) not in sessions and [number for number, *_ in made] == list(range(35))
+
+
+def test_quirks_are_planted_where_the_release_has_them(tmp_path: Path) -> None:
+    csv, videos = synthetic_mmact.files(tmp_path, (0, 14, 1, 2, "carrying_light"))
+    assert {path.name for path in (*csv.values(), *videos.values())} == {"Carrying_light.csv", "Carrying_light.mp4"}
+    assert len(videos) == 4 and "subject14" in str(csv["gyro"])
+    assert "subject08" in str(synthetic_mmact.files(tmp_path, (0, 8, 1, 2, "walking"))[0]["gyro"])
+    assert set(synthetic_mmact.files(tmp_path, (84, 8, 1, 2, "walking"))[0]) == {"acc_phone", "gyro", "orientation"}
+    assert set(synthetic_mmact.files(tmp_path, (5, 8, 1, 2, "walking"))[1]) == {1, 2, 4}
+
+
+def test_an_estimate_has_a_bound_that_needs_no_measuring(desk: Path, tmp_path: Path) -> None:
+    manifest = corpora.read("synthetic-mmact", desk, tmp_path)
+    sampling = Sampling(4, 24, manifest.max_samples, channels=12)
+    found = estimate(manifest, sampling)
+    assert (found.measured, found.clips) == (8, 16) and found.frames == sum(manifest.clips["frames"].to_pylist())
+    assert found.raw_bytes == 16 * (4 * 24 * 24 * 3 + manifest.max_samples * 12 * 4) and found.core_seconds > 0
+    assert 0 < found.shard_bytes < found.raw_bytes + 20_000
+    assert f"GB on disk (at most {found.raw_bytes / 1e9:.3g} GB, uncompressed) and" in found.describe()
+
+
+def test_a_dry_run_of_prepare_says_what_shards_take(
+    desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiments.prepare.console, "width", 300)
+    options = Options("mmact", desk, storage=tmp_path / "storage", protocol="cross-subject", dry_run=True)
+    assert experiments.prepare.prepare(options) == 0
+    said = capsys.readouterr().out
+    assert "16 clips" in said and "GB, uncompressed) and" in said and "free at" in said
+    assert not (tmp_path / "storage/shards").exists()
+
+
+def test_recordings_give_what_shards_hold(desk: Path, tmp_path: Path) -> None:
+    manifest = corpora.read("synthetic-mmact", desk, tmp_path)
+    for sampling in (
+        Sampling(4, 24, manifest.max_samples, channels=12),
+        Sampling(4, 24, manifest.samples_at(50), channels=12, rate=50),
+    ):
+        recordings = shards.Recordings.of(manifest, sampling)
+        whole = recordings.decode(range(16))
+        shards.write_table(whole, tmp_path / "part-00000.parquet")
+        held = shards.Shards(tmp_path, sampling, ("part-00000.parquet",), (16,))
+        rows, columns = np.array([1, 5, 6]), ("row", "label", "imu", "imu_length")
+        [task] = held.tasks(rows, columns)
+        stored = held.fetch(pa.Table.from_pylist([task]))
+        tables = [recordings.fetch(pa.Table.from_pylist([task])) for task in recordings.tasks(rows, columns)]
+        fresh = pa.concat_tables(tables)
+        assert _bits(stored) == _bits(fresh)
+        assert stored["imu_length"].to_pylist() == [len(_signal(manifest, row, sampling)) for row in rows.tolist()]
+
+
+def _signal(manifest: Manifest, row: int, sampling: Sampling) -> np.ndarray:
+    return corpora.signal("mmact", manifest.root, manifest.clips["imu"][row].as_py(), sampling.rate)
+
+
+def _bits(table: pa.Table) -> list[bytes]:
+    """NaN is unequal to itself; its bits aren't."""
+    flat = [np.concatenate([np.ravel(row) for row in table[name].to_pylist()]) for name in table.column_names]
+    return [values.tobytes() for values in flat]

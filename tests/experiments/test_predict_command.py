@@ -1,0 +1,150 @@
+"""experiments/predict.py: what it prints and writes, and bad input."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from datasets.manifest import Manifest
+from datasets.signals import inertial
+from experiments.predict import Asked
+from experiments.predict import predict as command
+from orchestrator.driver.terminal import refuse_bad_input
+from orchestrator.serving.predictor import Predictor, clips, predict_files
+from orchestrator.storage.store import Store
+
+
+def refused(capsys: pytest.CaptureFixture[str], **given: object) -> str:
+    """The one line that the command ends with."""
+    asked = Asked(**given)  # pyright: ignore
+    assert refuse_bad_input(lambda: command(asked)) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and message.count("\n") == 1, message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("run", "given", "words"),
+    [
+        ("imu", {}, "nothing to predict from: the run reads imu"),
+        ("imu", {"video": "{film}", "imu": "{csv}"}, "the run is a imu run: it reads imu alone"),
+        ("fusion", {"video": "nowhere.avi"}, "nowhere.avi: no such file"),
+        ("fusion", {"video": "{csv}"}, "signal.csv: "),
+        ("imu", {"imu": "{film}"}, "_color.avi: is neither of .csv, .mat"),
+        ("imu", {"imu": "five.csv"}, "five.csv: has the columns ax, ay, az, gx, gy; it needs ax, ay, az, gx, gy, gz"),
+        ("imu", {"imu": "short.csv"}, "short.csv: 45 samples are too few: the network looks at 46 at a time"),
+        ("imu", {"imu": "hole.csv"}, "hole.csv: has 1 values that are missing"),
+        ("imu", {"imu": "words.csv"}, "words.csv: is no CSV of numbers that can be read (in column gz: line 2"),
+        ("imu", {"imu": "empty.csv"}, "empty.csv: is empty"),
+        ("imu", {"imu": "header.csv"}, "header.csv: has no sample"),
+        ("video", {"video": "sound.wav"}, "sound.wav: is no video that can be decoded"),
+        ("imu", {"folder": "{here}"}, "give --video or --imu or both, or else --folder"),
+        ("imu", {"folder": "nowhere", "out": "out.parquet"}, "--folder nowhere: no such folder"),
+    ],
+)
+def test_bad_input_is_one_line(
+    run: str, given: dict, words: str, made: tuple, files: dict, csv: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    lines = csv.read_text().splitlines()
+    Path("short.csv").write_text("\n".join(lines[:46]) + "\n")
+    six = ",".join(inertial.CHANNELS)
+    Path("five.csv").write_text("ax,ay,az,gx,gy\n" + "1,2,3,4,5\n" * 60)
+    Path("hole.csv").write_text(f"{six}\n" + "1,2,3,4,5,6\n" * 60 + "1,,3,4,5,6\n")
+    Path("words.csv").write_text(f"{six}\n" + "1,2,3,4,5,six\n" * 60)
+    Path("header.csv").write_text(f"{six}\n")
+    Path("empty.csv").touch()
+    _write_sound(Path("sound.wav"))
+    names = {"film": files["video"], "csv": csv, "here": tmp_path}
+    paths = {flag: Path(name.format(**names)) for flag, name in given.items()}
+    store, specs = made
+    assert words in refused(capsys, run=specs[f"{run} paper"].key, storage=store.root, **paths)
+
+
+def _write_sound(file: Path) -> None:
+    import wave
+
+    with wave.open(str(file), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+
+
+def test_runs_that_can_predict_nothing_are_named(
+    made: tuple, manifest: Manifest, csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, specs = Store(tmp_path), made[1]
+    assert "has no such run" in refused(capsys, run="0123456789abcdef", storage=tmp_path, imu=csv)
+    spec = specs["imu paper"]
+    store.run(spec.key).begin(spec)
+    assert "is pending, not done" in refused(capsys, run=spec.key, storage=tmp_path, imu=csv)
+    store.run(spec.key).finish(1.0)
+    assert "missing, and it names the run's classes" in refused(capsys, run=spec.key, storage=tmp_path, imu=csv)
+    manifest.write(store.manifest(manifest.digest))
+    assert "model.pt: missing" in refused(capsys, run=spec.key, storage=tmp_path, imu=csv)
+    shutil.copytree(made[0].run(specs["fusion paper"].key).path, store.run(specs["fusion paper"].key).path)
+    shutil.rmtree(store.run(spec.key).path)
+    words = refused(capsys, run=specs["fusion paper"].key, storage=tmp_path, imu=csv)
+    assert f"the imu run that {specs['fusion paper'].key} starts from is missing" in words
+
+
+def test_the_command_prints_every_class_best_first(
+    made: tuple, files: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, specs = made
+    spec = specs["fusion paper"]
+    assert command(Asked(spec.key, store.root, files["video"], files["imu"])) == 0
+    predictor = Predictor.of(store, spec.key)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.split()[0] in predictor.classes]
+    values = predict_files(predictor, files["video"], files["imu"])
+    assert [name for name, _ in rows] == [predictor.classes[i] for i in values.argsort()[::-1]]
+    assert [float(value) for _, value in rows] == [pytest.approx(v, abs=6e-5) for v in sorted(values)[::-1]]
+
+
+def test_a_folder_with_a_bad_file_is_written_without_it(
+    made: tuple, files: dict, csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, specs = made
+    (tmp_path / "clips").mkdir()
+    shutil.copy(files["video"], tmp_path / "clips/both.avi")
+    shutil.copy(csv, tmp_path / "clips/both.csv")
+    shutil.copy(csv, tmp_path / "clips/signal_alone.csv")
+    (tmp_path / "clips/broken.mp4").write_bytes(b"no video")
+    (tmp_path / "clips/notes.txt").write_text("not a clip")
+    out = tmp_path / "new/predictions.parquet"
+    key = specs["fusion paper"].key
+    assert command(Asked(key, store.root, folder=tmp_path / "clips", out=out)) == 1
+    text = capsys.readouterr().out
+    assert "left out: " in text and "broken.mp4: is no video" in text and "2 of 3 clips" in text
+    table = pq.read_table(out)
+    assert table["clip"].to_pylist() == ["both", "broken", "signal_alone"]
+    assert table["probabilities"].null_count == 1 and table.schema.metadata[b"run"].decode() == key
+    assert table.schema.metadata[b"classes"].decode().split("\n")[0] == "swipe_left"
+    shutil.copy(csv, tmp_path / "clips/both.mat")
+    with pytest.raises(ValueError, match="has the same name; which belongs to both"):
+        clips("utd-mhad", tmp_path / "clips")
+
+
+@pytest.mark.long
+def test_a_runs_own_test_clips_get_the_probabilities_it_recorded(
+    grid_recordings: Path, undisturbed: tuple[Path, str]
+) -> None:
+    """Of a real grid: what the workers wrote into predictions.parquet, and what a fusion gave without a modality."""
+    store = Store(undisturbed[0])
+    for folder in store.runs():
+        predictor = Predictor.of(store, folder.key)
+        recorded = {row["clip"]: row for row in pq.read_table(folder.path / "predictions.parquet").to_pylist()}
+        for clip in list(recorded)[:6]:
+            video, imu = (
+                grid_recordings / f"RGB/{clip}_color.avi" if folder.spec.kind != "imu" else None,
+                grid_recordings / f"Inertial/{clip}_inertial.mat" if folder.spec.kind != "video" else None,
+            )
+            found = predict_files(predictor, video, imu)
+            np.testing.assert_allclose(found, recorded[clip]["probabilities"], atol=1e-5)
+            if folder.spec.kind == "fusion":
+                assert predict_files(predictor, None, imu).argmax() == recorded[clip]["without_video"]
+                assert predict_files(predictor, video, None).argmax() == recorded[clip]["without_imu"]

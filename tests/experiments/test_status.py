@@ -1,0 +1,24 @@
+"""What another terminal is told of a storage."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments import status
+from orchestrator.storage.store import Store
+from tests.support.made_up import make
+
+
+def test_scores_stand_below_their_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = make(tmp_path / "runs") | {"protocol_text": "subjects 1, 3 train, 2, 4 test; last epoch; NOT CLEAN: why"}
+    store, [key, *_] = Store(tmp_path), results["runs"]
+    results["runs"] = {key: results["runs"][key]}
+    store.run(key).write_metrics({"top1": 0.75, "k": 9, "n": 12, "f1": 0.5})
+    store.run(key).finish(1.0)
+    store.report("full_grid").mkdir(parents=True)
+    (store.report("full_grid") / "results.json").write_text(json.dumps(results))
+    assert status.status(status.Which(tmp_path)) == 0
+    said = capsys.readouterr().out
+    assert "2, 4 test; last epoch; NOT CLEAN: why; 8 frames of 32x32; recipe paper" in said
+    assert said.index("NOT CLEAN") < said.index("top-1 75.00 (9/12)")

@@ -1,0 +1,118 @@
+"""What a run takes of a cluster, and what is said when nothing will ever have it."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from models.spec import FusionModel, ImuModel, VideoModel
+from orchestrator.cluster.placement import HEAD, check_placeable, need, trial_resources, worker_resources
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.recipe import RECIPES
+from orchestrator.plan.scale import SCALES
+from orchestrator.plan.schedule import Need
+from orchestrator.plan.spec import MODALITIES, DataSpec, Modality, RunSpec
+
+MODELS = {"imu": ImuModel(), "video": VideoModel(), "fusion": FusionModel()}
+PAPER = SCALES["paper"].gpus
+CPU_NODE, GPU_NODE = {"CPU": 64.0, "memory": 1e11}, {"CPU": 32.0, "GPU": 1.0}
+
+
+def spec(scale: str, kind: Modality, workers: int | None = None, threads: int | None = None) -> RunSpec:
+    """With the scale's own workers and threads, where they aren't given."""
+    optimization = RECIPES["paper"].optimization[kind]
+    workers, threads = workers or SCALES[scale].workers[kind], threads or SCALES[scale].threads[kind]
+    return RunSpec(MODELS[kind], DataSpec("5f0c"), optimization, 0, workers=workers, threads=threads)
+
+
+def plan(scale: str, kinds: tuple[Modality, ...] = MODALITIES, **given: int) -> Plan:
+    runs = [spec(scale, kind, **given) for kind in kinds]
+    return Plan("made up", (), {run.key: run for run in runs})
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind", "cpus", "gpus"),
+    [("laptop", "imu", 1, 0), ("laptop", "fusion", 1, 0), ("paper", "imu", 1, 0.25), ("paper", "video", 4, 1)],
+)
+def test_a_run_takes_a_cpu_per_thread_beside_a_gpu_and_half_as_many_without(
+    scale: str, kind: Modality, cpus: int, gpus: float
+) -> None:
+    run = spec(scale, kind)
+    assert run.threads == {"imu": 1, "video": 4, "fusion": 2}[kind]
+    assert need(run, SCALES[scale].gpus) == Need(cpus, gpus)
+    assert ("GPU" in worker_resources(run, SCALES[scale].gpus)) == bool(gpus)
+    # Half a CPU goes to Ray Data's tasks once, however many workers there are.
+    per_worker = [need(replace(run, workers=n), SCALES[scale].gpus) for n in (1, 2, 3)]
+    assert [(b.cpus - a.cpus, b.gpus - a.gpus) for a, b in pairwise(per_worker)] == [(cpus - 0.5, gpus)] * 2
+
+
+@pytest.mark.parametrize("scale", ["demo", "laptop"])
+def test_two_cpus_are_enough_for_a_laptop(scale: str) -> None:
+    check_placeable(plan(scale), SCALES[scale].gpus, [{"CPU": 2.0, "node:10.0.0.1": 1.0}])
+
+
+def test_paper_scale_fits_a_gpu_node() -> None:
+    check_placeable(plan("paper"), PAPER, [CPU_NODE, GPU_NODE])
+    check_placeable(plan("paper", workers=4), PAPER, [GPU_NODE] * 4)
+
+
+def test_paper_scale_is_refused_where_no_node_has_a_gpu() -> None:
+    with pytest.raises(ValueError, match="can never be placed") as refused:
+        check_placeable(plan("paper", ("video", "imu"), workers=1, threads=4), PAPER, [CPU_NODE, CPU_NODE])
+    words = str(refused.value)
+    assert "a video run can never" in words and "--gpus video 0.5" in words
+    assert "1 worker(s) of {'CPU': 3.5, 'GPU': 1}" in words
+    assert "2 node(s) with 128 CPUs and 0 GPUs" in words
+
+
+def test_a_refusal_names_what_hides_gpus_from_a_ray_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, here, words in (("", True, "''"), ("-1", True, "'-1'"), ("", False, None), (None, True, None)):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if value is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+        with pytest.raises(ValueError, match="a video run can never") as refused:
+            check_placeable(plan("paper", ("video",)), PAPER, [CPU_NODE], here)
+        found = f"CUDA_VISIBLE_DEVICES={words} may hide GPUs of this machine: unset it" in str(refused.value)
+        assert found if words else "CUDA" not in str(refused.value)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ValueError, match="a video run") as refused:  # no GPU is what it lacks
+        check_placeable(plan("laptop", ("video",)), SCALES["laptop"].gpus, [{"CPU": 0.5}])
+    assert "CUDA" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind", "workers", "nodes"),
+    [
+        ("laptop", "video", 1, [{"CPU": 1.0}] * 8),  # a worker lies on one node
+        ("laptop", "fusion", 1, [{"CPU": 1.75}]),  # the worker fits, its data tasks don't
+        ("laptop", "video", 3, [{"CPU": 3.0}, {"CPU": 1.0}]),  # room for two of three
+        ("paper", "fusion", 2, [GPU_NODE, CPU_NODE]),
+        ("paper", "imu", 1, []),
+    ],
+)
+def test_what_can_never_be_placed_is_refused(scale: str, kind: Modality, workers: int, nodes: list) -> None:
+    with pytest.raises(ValueError, match=f"a {kind} run can never .* {workers} worker"):
+        check_placeable(plan(scale, (kind,), workers=workers, threads=4), SCALES[scale].gpus, nodes)
+
+
+def test_only_kinds_in_the_plan_are_asked_for() -> None:
+    imu, video = plan("laptop", ("imu",), threads=1), plan("laptop", ("video",), threads=4)
+    check_placeable(imu, SCALES["laptop"].gpus, [{"CPU": 1.0}])
+    with pytest.raises(ValueError, match="a video run"):
+        check_placeable(Plan("both", (), {**imu.runs, **video.runs}), SCALES["laptop"].gpus, [{"CPU": 1.0}])
+
+
+def test_a_worker_takes_the_share_of_a_gpu_it_is_given() -> None:
+    shared = PAPER | {"video": 0.5, "imu": 0.0}
+    assert worker_resources(spec("paper", "video"), shared) == {"CPU": 3.5, "GPU": 0.5}
+    assert need(spec("paper", "imu"), shared).gpus == 0 and need(spec("paper", "fusion"), shared).gpus == 1
+    half = {"CPU": 8.0, "GPU": 0.5}
+    check_placeable(plan("paper", ("video",)), shared, [half])
+    with pytest.raises(ValueError, match="a video run can never"):
+        check_placeable(plan("paper", ("video",)), PAPER, [half])
+
+
+def test_trials_leave_a_head_that_is_too_small_for_them() -> None:
+    head, node = {HEAD: 1.0, "memory": 32e9}, {"memory": 200e9}
+    assert trial_resources(25, [node, head]) == {HEAD: 0.001}
+    assert set(trial_resources(64, [node, head])) == {"memory"}

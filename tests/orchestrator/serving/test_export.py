@@ -1,0 +1,236 @@
+"""A run for use elsewhere: ONNX gives PyTorch's numbers, and an MLflow server answers with what predict says."""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from mlflow import MlflowClient
+
+from datasets.manifest import Manifest
+from datasets.signals import inertial
+from experiments.export import Asked
+from experiments.export import export as command
+from models.build import build, build_fusion
+from models.spec import FusionModel
+from orchestrator.driver.terminal import refuse_bad_input
+from orchestrator.plan.recipe import RECIPES
+from orchestrator.plan.spec import DataSpec, Modality, RunSpec
+from orchestrator.serving.export import copy_run, to_onnx
+from orchestrator.serving.predictor import Predictor, predict_files
+from orchestrator.storage.store import Store
+from orchestrator.tracking.tracker import Tracker
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def made(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, str]]:
+    """A storage with a done run of each kind, untrained; the keys by kind."""
+    store, keys = Store(tmp_path_factory.mktemp("storage")), {}
+    manifest.write(store.manifest(manifest.digest))
+    recipe, stage1 = RECIPES["paper"], {}
+    for kind in ("imu", "video", "fusion"):
+        data = DataSpec(manifest.digest, samples=manifest.max_samples, frames=8, size=32)
+        parents: tuple[tuple[Modality, str], ...] = (
+            (("imu", keys["imu"]), ("video", keys["video"])) if stage1.get("video") else ()
+        )
+        spec = RunSpec(recipe.models[kind], data, recipe.optimization[kind], 0, parents=parents)
+        torch.manual_seed(0)
+        if isinstance(spec.model, FusionModel):
+            model = build_fusion(spec.model, stage1["imu"], stage1["video"], len(manifest.classes))
+        else:
+            model = stage1[kind] = build(spec.model, len(manifest.classes))
+        folder = store.run(spec.key)
+        folder.begin(spec)
+        folder.save("model", {"model": model.state_dict()})
+        folder.finish(1.0)
+        keys[kind] = spec.key
+    return store, keys
+
+
+def test_onnx_gives_pytorchs_probabilities(
+    made: tuple, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, keys = made
+    file = tmp_path / "new" / "imu.onnx"
+    assert command(Asked(keys["imu"], file, store.root)) == 0
+    assert "differs from PyTorch by at most" in capsys.readouterr().out
+    assert [path.name for path in file.parent.iterdir()] == ["imu.onnx"]  # weights and all
+    mat = recordings / "Inertial/a1_s1_t1_inertial.mat"
+    predictor = Predictor.of(store, keys["imu"])
+    signal, length = inertial.pad_signal(inertial.read_mat(mat), predictor.spec.data.samples or 0)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    asked = {"imu": np.stack([signal] * 5), "imu_length": np.full(5, length)}
+    [found] = session.run(None, asked)
+    expected = predict_files(predictor, None, mat)
+    assert np.asarray(found).shape == (5, 27)
+    np.testing.assert_allclose(found, [expected] * 5, atol=1e-4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["video", "fusion"])
+def test_onnx_of_what_sees_video(kind: str, made: tuple, recordings: Path, tmp_path: Path) -> None:
+    store, keys = made
+    assert to_onnx(store, keys[kind], tmp_path / "model.onnx") < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    reads = {"video": ["video"], "fusion": ["imu", "video"]}[kind]
+    assert [put.name for put in session.get_inputs()] == [f"{name}{end}" for name in reads for end in ("", "_length")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["video tuned", "fusion tuned"])
+def test_onnx_of_the_tuned_recipe(name: str, tmp_path: Path, manifest: Manifest) -> None:
+    """With its crop, differences as channels and resampling; trained in bf16, compared in fp32."""
+    from tests.support.untrained import six_done
+
+    store, specs = six_done(tmp_path / "storage", manifest)
+    assert to_onnx(store, specs[name].key, tmp_path / "model.onnx") < 1e-4
+
+
+def test_an_onnx_that_differs_is_not_kept(made: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, keys = made
+    monkeypatch.setattr("orchestrator.serving.export.TOLERANCE", -1.0)
+    with pytest.raises(ValueError, match=r"imu.onnx: ONNX and PyTorch differ by .* nothing written"):
+        to_onnx(store, keys["imu"], tmp_path / "imu.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_input_is_one_line(made: tuple, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, keys = made
+    for asked, words in (
+        (Asked("0123456789abcdef", tmp_path / "model.onnx", store.root), "has no such run"),
+        (Asked(keys["imu"], tmp_path, store.root), f"{tmp_path}: is there already"),
+        (Asked(keys["imu"], storage=store.root), "give --out FILE.onnx, --out DIR or --tracking-uri URI"),
+    ):
+        assert refuse_bad_input(lambda asked=asked: command(asked)) == 2
+        message = capsys.readouterr().err
+        assert words in message and message.count("\n") == 1
+
+
+def test_what_is_copied_of_a_storage_predicts(made: tuple, recordings: Path, tmp_path: Path) -> None:
+    store, keys = made
+    copy_run(store, keys["fusion"], Store(tmp_path))
+    film = recordings / "RGB/a1_s1_t1_color.avi"
+    found, expected = (predict_files(Predictor.of(s, keys["fusion"]), film, None) for s in (Store(tmp_path), store))
+    np.testing.assert_array_equal(found, expected)
+    # The parents' weights are in the fusion's own.
+    assert sorted(file.parent.name for file in tmp_path.rglob("model.pt")) == [keys["fusion"]]
+
+
+def test_a_run_in_mlflow_gets_its_model(made: tuple, files: dict, tmp_path: Path) -> None:
+    store, keys = made
+    uri, key = f"sqlite:///{tmp_path / 'mlflow.db'}", keys["fusion"]
+    words = ("plan", "corpus", "video", "scale", "recipe", "protocol")
+    predictor = Predictor.of(store, key)
+    about = dict.fromkeys(words, "made up") | {"classes": list(predictor.classes), "created": "now"}
+    with pytest.raises(ValueError, match="has no such run"):
+        command(Asked(key, storage=store.root, tracking_uri=uri))
+    tracker = Tracker(uri, store, about)
+    run_id, before = tracker._create(key, predictor.spec).info.run_id, MlflowClient(uri)
+    before.set_terminated(run_id, "FINISHED")
+    assert command(Asked(key, storage=store.root, tracking_uri=uri)) == 0
+    run = before.get_run(run_id)
+    assert run.info.status == "FINISHED" and len(run.outputs.model_outputs) == 1
+    found = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
+    schema = found.metadata.signature
+    assert schema.inputs.input_names() == ["video", "imu"] and schema.outputs.input_names() == list(predictor.classes)
+    example = found.input_example
+    assert found.predict(example).shape == (1, 27)
+    signal = inertial.read_mat(files["imu"])
+    row = example.assign(video=base64.b64encode(files["video"].read_bytes()).decode(), imu=[signal.tolist()])
+    np.testing.assert_allclose(
+        found.predict(row).to_numpy()[0], predict_files(predictor, files["video"], files["imu"]), atol=1e-5
+    )
+
+
+@pytest.mark.long
+def test_a_real_server_answers_with_what_predict_says(made: tuple, recordings: Path, tmp_path: Path) -> None:
+    """Started outside of the project, without it on the path: the model brings its code."""
+    store, keys = made
+    folder = tmp_path / "model"
+    script = [
+        sys.executable,
+        str(ROOT / "experiments/export.py"),
+        "--run",
+        keys["fusion"],
+        "--storage",
+        str(store.root),
+    ]
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"  # MLflow looks for uvicorn there
+    done = subprocess.run(
+        [*script, "--out", str(folder)],
+        env=env | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["models", "serve", "--model-uri", str(folder), "--env-manager", "local", "--port", str(port)]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [Path(sys.executable).parent / "mlflow", *words],
+            cwd=tmp_path,
+            env=env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    film, mat = recordings / "RGB/a2_s2_t1_color.avi", recordings / "Inertial/a2_s2_t1_inertial.mat"
+    try:
+        deadline = time.monotonic() + 300
+        while not answers(port, "ping"):
+            assert server.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(1)
+        video, imu = base64.b64encode(film.read_bytes()).decode(), inertial.read_mat(mat).tolist()
+        rows = [{"video": video, "imu": imu}, {"video": video, "imu": None}, {"video": None, "imu": imu}]
+        status, text = ask(port, {"dataframe_records": rows})
+        assert status == 200, text
+        answer = json.loads(text)["predictions"]
+        predictor = Predictor.of(store, keys["fusion"])
+        for row, files in zip(answer, [(film, mat), (film, None), (None, mat)], strict=True):
+            assert tuple(row) == predictor.classes
+            np.testing.assert_allclose(list(row.values()), predict_files(predictor, *files), atol=1e-5)
+        status, text = ask(
+            port, {"dataframe_records": [{"video": base64.b64encode(b"no video").decode(), "imu": None}]}
+        )
+        assert status >= 400 and "is no video that can be decoded" in text
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(60)
+
+
+def answers(port: int, path: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as found:
+            return found.status == 200
+    except OSError:
+        return False
+
+
+def ask(port: int, body: dict) -> tuple[int, str]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=120) as found:
+            return found.status, found.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()

@@ -1,0 +1,135 @@
+"""Made-up results of a whole grid, three classes and twelve clips, and what a reader sees of their report."""
+
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from orchestrator.report import html, scores
+
+CLASSES = ["wave", "clap", "squat"]
+LABELS = [0, 1, 2] * 4
+PLOTS = {"figure2", "figure3", "curves", "confusion_imu", "confusion_video", "confusion_fusion"}
+
+
+def make(runs: Path, video: str = "depth", corpus: str = "UTD-MHAD (depth video)", seeds: int = 1) -> dict[str, Any]:
+    """A whole grid; the run of seed s gets 9 + s of 12 clips right, one less with a quarter of the data."""
+    results: dict[str, Any] = {
+        "plan": "full_grid",
+        "corpus": corpus,
+        "video": video,
+        "scale": "demo",
+        "scale_text": "8 frames of 32x32",
+        "recipe": "paper",
+        "protocol": "cross-subject" if corpus == "MMAct" else "odd-even",
+        "protocol_text": "cross-subject: subjects 1, 3 train, 2, 4 test",
+        "seeds": seeds,
+        "command": "full_grid.py --scale demo",
+        "created": "2026-11-22T20:00:00Z",
+        "classes": list(CLASSES),
+        "bad_clips": [],
+        "sharing": {"stages_without": 44, "runs": 24, "cells": 27, "seconds": 5000.0, "seconds_without": 9000.0},
+        "cells": [],
+        "runs": {},
+    }
+    nothing: dict[str, list[int]] = {"imu": [], "video": []}
+    for seed in range(seeds):
+        for model in ("imu", "video", "fusion"):
+            add_cell(results, runs, "modalities", model, 1.0, nothing, seed, 9 + seed)
+            add_cell(results, runs, "ratio", model, 1.0, nothing, seed, 9 + seed)
+            add_cell(results, runs, "ratio", model, 0.25, nothing, seed, 8 + seed)
+        for model, star in scores.BARS:
+            for hidden in ([2], [0, 2]):
+                add_cell(results, runs, "zero_shot", model, 1.0, {**nothing, star: hidden}, seed, 7 + seed)
+    return results
+
+
+def add_cell(
+    results: dict, runs: Path, experiment: str, model: str, ratio: float, hidden: dict, seed: int, right: int
+) -> None:
+    key = f"{model}-{ratio}-{len(hidden['imu'])}-{len(hidden['video'])}-{seed}".replace(".", "")
+    cell = {"experiment": experiment, "model": model, "ratio": ratio, "hidden": hidden, "seed": seed, "key": key}
+    cell |= {"status": "done", "reason": None, "top1": right / 12, "top5": 1.0, "f1": 0.5, "k": right, "n": 12}
+    if experiment == "zero_shot":
+        cell |= {"top1_seen": right / 8, "k_seen": right, "n_seen": 8, "top1_hidden": 0.0, "k_hidden": 0, "n_hidden": 4}
+    results["cells"].append({**cell, "paper": None})
+    named = {"kind": model, "parents": {}, "seconds": 12.0, "status": "done", "name": f"{model} {ratio} {seed}"}
+    results["runs"][key] = named
+    folder = runs / key
+    if folder.exists():
+        return
+    folder.mkdir(parents=True)
+    clips = {
+        "clip": [f"a{label + 1}_s2_t{i}" for i, label in enumerate(LABELS)],
+        "subject": [2] * 6 + [4] * 6,
+        "label": LABELS,
+    }
+    clips["predicted"] = LABELS[:right] + [(label + 1) % 3 for label in LABELS[right:]]
+    pq.write_table(pa.table(clips), folder / "predictions.parquet")
+    epochs = [json.dumps({"epoch": epoch, "loss": 1 / epoch, "train_top1": 0.5, "seconds": 1.0}) for epoch in (1, 2)]
+    (folder / "history.jsonl").write_text("\n".join(epochs) + '\n{"epoch": 3, "lo')
+
+
+def fail(results: dict, index: int, status: str, reason: str) -> str:
+    """Take the scores of one cell away and return its run's key."""
+    cell = results["cells"][index]
+    results["cells"][index] = {
+        **{name: cell[name] for name in ("experiment", "model", "ratio", "hidden", "seed", "key")},
+        **{"status": status, "reason": reason, "paper": None},
+    }
+    return cell["key"]
+
+
+def ablate(results: dict, runs: Path) -> None:
+    """The fusion in one stage and in two, with what is left of each where a modality is missing."""
+    lost = {
+        f"{name}_without_{m}": value for m in ("imu", "video") for name, value in (("top1", 0.25), ("k", 3), ("n", 12))
+    }
+    for variant, right in (("one-stage", 6), ("", 9)):
+        add_cell(results, runs, "stages", "fusion", 1.0, {"imu": [], "video": []}, 7 + right, right)
+        results["cells"][-1] |= {"variant": variant, "seed": 0} | lost
+
+
+def in_folds(results: dict, runs: Path) -> dict:
+    """The same as leave-one-subject-out: subject 2's clips tested by the runs that are there, subject 4's by others."""
+    cells = results["cells"]
+    for cell in cells:
+        cell["protocol"] = "leave-one-subject-out/2"
+    for cell in list(cells):
+        key = f"{cell['key']}-4"
+        cells.append({**cell, "protocol": "leave-one-subject-out/4", "key": key})
+        results["runs"][key] = results["runs"][cell["key"]] | {"name": f"{cell['key']} tested=4"}
+        shutil.copytree(runs / cell["key"], runs / key, dirs_exist_ok=True)
+    for key in results["runs"]:
+        file = runs / key / "predictions.parquet"
+        table = pq.read_table(file)
+        rows = [
+            i for i, subject in enumerate(table["subject"].to_pylist()) if subject == (4 if key[-2:] == "-4" else 2)
+        ]
+        pq.write_table(table.take(rows), file)
+    return results
+
+
+def write(results: dict, folder: Path) -> str:
+    path = html.write(results, folder / "runs", folder / "report")
+    assert path == folder / "report" / "report.html"
+    return path.read_text(encoding="utf-8")
+
+
+def text_of(page: str) -> str:
+    """What a reader sees: no images, no tags, single spaces."""
+    body = re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", body)
+
+
+def terminal(results: dict) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    for table in html.tables(results):
+        console.print(table)
+    return console.export_text()

@@ -1,0 +1,43 @@
+"""What one who looks into MLflow sees of a storage."""
+
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from orchestrator.storage.store import Store
+from tests.support.processes import done
+
+
+def seen_in(uri: str, storage: Path, plan: str = "full_grid") -> None:
+    """Each run of the storage is there once, whole, with each epoch once."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(plan)
+    assert experiment
+    found = client.search_runs([experiment.experiment_id], max_results=100)
+    assert len({run.data.tags["begun"] for run in found if "begun" in run.data.tags}) == len(found) - len(done(storage))
+    nested = [run for run in found if "key" in run.data.tags]
+    assert sorted(run.data.tags["key"] for run in nested) == sorted(done(storage))
+    for run in nested:
+        folder = Store(storage).run(run.data.tags["key"])
+        steps = [m.step for m in client.get_metric_history(run.info.run_id, "loss")]
+        assert steps == [row["epoch"] for row in folder.history()]
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["test_top1"] == folder.record("metrics")["top1"]
+        assert run.data.tags["scale"] == "demo"
+        files = {file.path for file in client.list_artifacts(run.info.run_id)}
+        assert files == {"predictions.parquet", "metrics.json", "spec.json", "confusion.png"}
+
+
+def seen(storage: Path) -> None:
+    seen_in(f"sqlite:///{storage / 'mlflow.db'}", storage)
+
+
+def statuses(storage: Path, plan: str = "full_grid") -> dict[str, tuple[str, str | None]]:
+    """By kind, of a storage with one run of each: MLflow's status, and the reason it was given."""
+    client = MlflowClient(f"sqlite:///{storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(plan)
+    assert experiment
+    nested = [run for run in client.search_runs([experiment.experiment_id]) if "key" in run.data.tags]
+    found = {run.data.tags["kind"]: (run.info.status, run.data.tags.get("reason")) for run in nested}
+    assert len(found) == len(nested)
+    return found
