@@ -16,7 +16,7 @@ STOPS = re.findall(r"`((?:experiments|orchestrator|models|datasets)/\S+\.py):([\
 
 def test_the_tour_passes_through_driver_trial_and_worker():
     files = [file for file, _ in STOPS]
-    for file in ("launch", "run", "train"):
+    for file in ("driver/launch", "trial/run", "worker/train"):
         assert f"orchestrator/{file}.py" in files
 
 

@@ -135,7 +135,7 @@ def test_a_machine_that_is_no_node_is_told_so(ray_local: None) -> None:
 def test_the_code_is_sent_and_nothing_beside_it() -> None:
     sent = {str(path.relative_to(ROOT)) for path in joining.sent(ROOT)}
     code = {path for name in joining.CODE for path in (ROOT / name).rglob("*.py")}
-    assert {str(path.relative_to(ROOT)) for path in code} <= sent and "orchestrator/report.html.j2" in sent
+    assert {str(path.relative_to(ROOT)) for path in code} <= sent and "orchestrator/report/report.html.j2" in sent
     assert {path.split("/")[0] for path in sent} == set(joining.CODE)
     assert not [path for path in sent if "__pycache__" in path]
 

@@ -101,7 +101,7 @@ def test_a_private_folder_of_somebody_else_is_not_taken(tmp_path: Path, monkeypa
 PROVIDE = """
 import os
 from orchestrator.cluster import local_ray
-machine.provide(print)
+local_ray.provide(print)
 from ray._raylet import AuthenticationTokenLoader
 print(len(os.environ.get("RAY_AUTH_TOKEN", "")), AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True))
 """
@@ -134,8 +134,8 @@ def test_a_user_without_a_name_gets_one_and_a_home() -> None:
 
 
 def test_a_process_with_few_addresses_is_told_so_and_one_with_more_gets_a_small_store() -> None:
-    store = "import resource, sys\nfrom orchestrator import machine\nlimit = float(sys.argv[1]) * 1e9\n"
-    store += "resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))\nprint(machine._object_store())"
+    store = "import resource, sys\nfrom orchestrator.cluster import local_ray\nlimit = float(sys.argv[1]) * 1e9\n"
+    store += "resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))\nprint(local_ray._object_store())"
     done = [
         subprocess.run([sys.executable, "-c", store, gb], cwd=ROOT, capture_output=True, text=True, timeout=60)
         for gb in ("8", "13")
@@ -149,7 +149,7 @@ def test_a_process_with_few_addresses_is_told_so_and_one_with_more_gets_a_small_
 @needs_network
 def test_a_machine_that_does_not_reach_itself_is_told_so() -> None:
     """Its loopback interface is down, as in a new network namespace."""
-    ask = "from orchestrator import machine; machine._check_address()"
+    ask = "from orchestrator.cluster import local_ray; local_ray._check_address()"
     words = ["unshare", "-rn", sys.executable, "-c", ask]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert "this machine doesn't reach itself at its own address 127.0.0.1 (Network is unreachable)" in done.stderr

@@ -15,6 +15,7 @@ from orchestrator.driver.prepare import make_plan
 from orchestrator.plan import overrides, scale
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.recipe import RECIPES
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.report import results
@@ -251,7 +252,7 @@ def test_keys_move_for_what_a_change_of_the_code_touched_alone() -> None:
 
 
 def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
-    tuned = scale.RECIPES["tuned"]
+    tuned = RECIPES["tuned"]
     changed = overrides.apply(
         tuned, {"imu.optimization.lr": 0.5, "imu.model.width": 8, "imu.augmentation.noise": 0.7, "resampled": 96}
     )

@@ -68,10 +68,10 @@ def test_what_is_tried_again(error: Exception, reason: str | None) -> None:
 STALLS = """
 import sys, time
 from orchestrator.worker import watchdog
-with stall.watched(print, seconds=3):
+with watchdog.watched(print, seconds=3):
     for _ in range(8):
         time.sleep(0.5)
-        stall.sign()
+        watchdog.sign()
     print("alive", flush=True)
     time.sleep(60)
 """

@@ -52,13 +52,13 @@ def test_an_address_that_no_mlflow_has_is_refused_before_the_start(
     uri: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=f"^--tracking-uri {uri}: {said}"):
-        Options(tracking_uri=uri).check()
+        address(uri, tmp_path).check()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(ValueError, match=f"^MLFLOW_TRACKING_URI={uri}: {said}"):
-        Options().check()
+        address(None, tmp_path).check()
     with pytest.raises(ValueError, match=f"^MLFLOW_TRACKING_URI={uri}: {said}"):
         track(Where(storage=tmp_path))
-    Options(tracking_uri="http://localhost:5000").check()
+    address("http://localhost:5000", tmp_path).check()
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     Address("./mlruns", "--tracking-uri").check()
 
