@@ -1,139 +1,48 @@
-"""Shards: Parquet files of decoded, fixed-shape clips, written by a Ray Data job; index.json comes last."""
+"""Shards: Parquet files of a modality's decoded, fixed-shape clips, by a Ray Data job; index.json comes last.
+
+They lie in shards/MODALITY/KEY/ of a storage: what another modality's recordings are moves none of them.
+"""
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from datasets import corpora
-from datasets.corpora import remarks
+from datasets import corpora, modalities
+from datasets.decoding import Recordings
 from datasets.files import crashes
 from datasets.files.atomic import FULL, read_json, remove_parts, write_whole, writing
 from datasets.files.bad_file import BadFile, BadRecordings
+from datasets.files.sandbox import Found
 from datasets.manifest import Manifest
-from datasets.signals import inertial
-from datasets.spec import Sampling
-from datasets.videos import decode
-from datasets.videos.decode import Note
-from datasets.videos.video_file import SUMMARY
 
-VERSION = 2  # raise it when the content of a shard changes
-SHARD_BYTES = 64 << 20
+VERSION = 3  # raise it when the content of a shard changes
 # A shard's folder is named after all of the recordings.
 KEPT = " The other shards stay for as long as no recording changes; mended or fewer ones are all decoded again."
 NOTES = b"notes"
-COLUMNS = ("row", "label", "video", "video_length", "imu", "imu_length")
-
-
-@dataclass(frozen=True)
-class Recordings:
-    """What decodes clips: the Manifest's columns, the folder and how it is sampled. Small enough to send around."""
-
-    clips: pa.Table
-    layout: str
-    root: Path
-    sampling: Sampling
-
-    @staticmethod
-    def of(manifest: Manifest, sampling: Sampling) -> "Recordings":
-        columns = manifest.clips.select(["label", "video", "imu", "frames"])
-        return Recordings(columns, manifest.layout, manifest.root, sampling)
-
-    def bounds(self) -> list[int]:
-        """Where each shard starts, and the end: at most SHARD_BYTES of clips each, and at least 8, for every core."""
-        count, s = self.clips.num_rows, self.sampling
-        per_shard = max(1, min(SHARD_BYTES // (s.video_bytes + s.imu_bytes), -(-count // 8)))
-        return [*range(0, count, per_shard), count]
-
-    def decode(self, rows: Sequence[int] | np.ndarray, columns: Sequence[str] = COLUMNS) -> pa.Table:
-        """These manifest rows, as a shard holds them. Raises ValueError naming every file that can't be decoded."""
-        table, bad, _ = self.tried(rows, columns)
-        if table is None:
-            raise ValueError("\n".join(f"{self.root / b.file}: {b.reason}" for b in bad))
-        return table
-
-    def tried(
-        self, rows: Sequence[int] | np.ndarray, columns: Sequence[str] = COLUMNS
-    ) -> tuple[pa.Table | None, list[BadFile], dict[str, dict[str, str]]]:
-        """`decode`'s table, or None and every file that is in its way, for of 100 clips several may be bad; and notes.
-
-        Those are of videos whose scan looked at headers alone, as in `remarks.of_videos`.
-        """
-        clips = self.clips.take(pa.array(rows, pa.int64())).to_pylist()
-        notes: dict[str, dict[str, str]] = {}
-
-        noted = corpora.of(self.layout).by_header
-
-        def film(clip: dict) -> tuple[np.ndarray, int]:
-            return self._video(
-                clip, lambda found: notes.update({clip["video"]: dict(found)} if noted and found else {})
-            )
-
-        read = {name: how for name, how in (("video", film), ("imu", self._signal)) if name in columns}
-        found: dict[str, list[tuple[np.ndarray, int]]] = {name: [] for name in read}
-        bad: dict[BadFile, None] = {}  # views share their signals
-        for clip in clips:
-            for name, how in read.items():
-                try:
-                    found[name].append(how(clip))
-                except (ValueError, OSError) as error:
-                    bad[self._bad(clip[name], str(error))] = None
-        if bad:
-            return None, list(bad), notes
-        made = {"row": pa.array(rows, pa.int64()), "label": pa.array([c["label"] for c in clips], pa.int64())}
-        for name, decoded in found.items():
-            made[name] = _fixed([values for values, _ in decoded], pa.uint8() if name == "video" else pa.float32())
-            made[f"{name}_length"] = pa.array([n for _, n in decoded], pa.int64())
-        return pa.table({name: made[name] for name in COLUMNS if name in columns}), [], notes
-
-    def _video(self, clip: dict, note: Note) -> tuple[np.ndarray, int]:
-        s = self.sampling
-        return decode.decode_video(self.root / clip["video"], s.frames, clip["frames"], s.size, s.crop, note)
-
-    def videos(self, rows: Sequence[int]) -> list[str]:
-        return self.clips["video"].take(pa.array(rows, pa.int64())).to_pylist()
-
-    def _signal(self, clip: dict) -> tuple[np.ndarray, int]:
-        found = corpora.signal(self.layout, self.root, clip["imu"], self.sampling.rate)
-        return inertial.pad_signal(found, self.sampling.samples)
-
-    def _bad(self, name: str, why: str) -> BadFile:
-        """By the one file that is bad: of several sensors the error names it, or else the first has to do."""
-        there = [part for part in name.split("|") if part]
-        for file in there:
-            if why.startswith(f"{self.root / file}: "):
-                return BadFile(file, why.removeprefix(f"{self.root / file}: "))
-        return BadFile(name, why) if len(there) < 2 else BadFile(there[0], f"with its other sensors, {why}")
-
-    def tasks(self, rows: np.ndarray, columns: Sequence[str]) -> list[dict]:
-        """The same parts that Shards has, so that batches are the same."""
-        starts = self.bounds()
-        of_row = np.searchsorted(starts[1:], rows, side="right")
-        return [{"rows": rows[of_row == i].tolist(), "columns": list(columns)} for i in np.unique(of_row)]
-
-    def fetch(self, task: pa.Table) -> pa.Table:
-        """Decode the rows and columns that a task asks for."""
-        [asked] = task.to_pylist()
-        return self.decode(asked["rows"], asked["columns"])
 
 
 @dataclass(frozen=True)
 class Shards:
-    """`files` in manifest order; `clips` says how many clips each holds; `notes` is what decoding them told."""
+    """`files` in manifest order; `clips` says how many clips each holds; `notes` is what decoding them told.
+
+    `stored` is what of the modality's Input they follow from.
+    """
 
     folder: Path
-    sampling: Sampling
+    modality: str
+    stored: dict[str, Any]
     files: tuple[str, ...]
     clips: tuple[int, ...]
     notes: tuple[str, ...] = ()
@@ -147,28 +56,31 @@ class Shards:
             files, clips = [f["file"] for f in index["files"]], [f["clips"] for f in index["files"]]
             if any(Path(name).name != name or count < 1 for name, count in zip(files, clips, strict=True)):
                 raise ValueError("it names files elsewhere or without clips")
-            notes = tuple(str(note) for note in index.get("notes", []))
-            return Shards(folder, Sampling(**index["sampling"]), tuple(files), tuple(clips), notes)
+            modality, stored, notes = str(index["modality"]), dict(index["input"]), map(str, index["notes"])
+            return Shards(folder, modality, stored, tuple(files), tuple(clips), tuple(notes))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file}: is no index of shards ({type(error).__name__}: {error}).") from None
 
-    def holding(self, rows: np.ndarray) -> list[tuple[str, list[int]]]:
+    def bounds(self) -> list[int]:
+        """Where each shard starts, and the end."""
+        return [0, *accumulate(self.clips)]
+
+    def holding(self, rows: Sequence[int] | np.ndarray) -> list[tuple[str, list[int]]]:
         """The shards that hold any of these manifest rows (sorted), each with those it holds."""
-        of_row = np.searchsorted(np.cumsum(self.clips), rows, side="right")
-        return [(str(self.folder / self.files[i]), rows[of_row == i].tolist()) for i in np.unique(of_row)]
+        rows = np.asarray(rows, int)
+        of_row = np.searchsorted(self.bounds()[1:], rows, side="right")
+        return [(self.files[i], rows[of_row == i].tolist()) for i in np.unique(of_row)]
 
-    def tasks(self, rows: np.ndarray, columns: Sequence[str]) -> list[dict]:
-        return [{"file": file, "rows": part, "columns": list(columns)} for file, part in self.holding(rows)]
+    def table(self, rows: Sequence[int]) -> pa.Table:
+        """These manifest rows (sorted), of as many shards as hold them."""
+        return pa.concat_tables([self._part(self.folder / name, held) for name, held in self.holding(rows)])
 
-    @staticmethod
-    def fetch(task: pa.Table) -> pa.Table:
-        """The rows and columns a task asks of one shard. These processes needn't import torch."""
-        [asked] = task.to_pylist()
-        file, wanted = Path(asked["file"]), [("row", "in", asked["rows"])]
+    def _part(self, file: Path, rows: list[int]) -> pa.Table:
+        columns = ["row", self.modality, f"{self.modality}_length"]
         try:
-            found = pq.read_table(file, columns=asked["columns"], filters=wanted, page_checksum_verification=True)
-            if len(found) != len(asked["rows"]):
-                raise ValueError(f"it holds {len(found)} of the {len(asked['rows'])} clips that it should")
+            found = pq.read_table(file, columns=columns, filters=[("row", "in", rows)], page_checksum_verification=True)
+            if found["row"].to_pylist() != rows:
+                raise ValueError(f"it holds {len(found)} of the {len(rows)} clips that it should")
             return found
         except (OSError, pa.ArrowException, ValueError) as error:
             with suppress(OSError):
@@ -176,14 +88,10 @@ class Shards:
             raise ValueError(f"{file}: is damaged ({error}); the next start decodes it again.") from None
 
 
-def folder_of(storage: Path, manifest: Manifest, sampling: Sampling) -> Path:
-    what = json.dumps([VERSION, manifest.digest, sampling.to_json()])
-    return storage / "shards" / hashlib.sha256(what.encode()).hexdigest()[:16]
-
-
-def _fixed(column: list[np.ndarray], dtype: pa.DataType) -> pa.FixedSizeListArray:
-    flat = np.ascontiguousarray(np.stack(column)).reshape(-1)
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat, dtype), column[0].size)
+def folder_of(storage: Path, manifest: Manifest, modality: str, given_input: Any) -> Path:
+    stored = modalities.of(modality).stored(given_input)
+    what = json.dumps([VERSION, modality, manifest.layout, manifest.of((modality,)).digest, stored])
+    return storage / "shards" / modality / hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
 def write_table(table: pa.Table, file: Path | BinaryIO) -> None:
@@ -201,9 +109,10 @@ def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
     made = {"file": file.name, "clips": clips, "bytes": 0, "bad": "[]", "full": 0, "why": ""}
     if _damage(file, clips):
         rows = range(task["start"], task["stop"])
+        how = corpora.SUMMARY, recordings.modality, recordings.layout
         try:
             with crashes.counted(file.with_suffix(".begun")) as died:
-                bad = crashes.culprits(recordings.root, recordings.videos(rows), SUMMARY, died)
+                bad = crashes.culprits(recordings.root, recordings.files(rows), died, *how)
                 table, bad, notes = (None, bad, {}) if bad else recordings.tried(rows)
                 if table is None:
                     return made | {"bad": json.dumps([[b.file, b.reason] for b in bad])}
@@ -241,25 +150,25 @@ def _note(file: Path) -> Path:
 def write(
     storage: Path,
     manifest: Manifest,
-    sampling: Sampling,
+    modality: str,
+    given_input: Any,
     on_progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Shards:
-    """The Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
+    """A modality's Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
 
     `say` is told of a shard that is damaged; only such a one is decoded again. Raises BadRecordings naming every file
     that can't be decoded, and OSError at the first that the disk has no room for; the other shards are kept.
     """
-    folder = folder_of(storage, manifest, sampling)
+    folder = folder_of(storage, manifest, modality, given_input)
     if (folder / "index.json").exists() and (whole := _whole(folder, say)):
         return whole
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
     for begun in folder.glob("*.begun"):  # by a start that was killed
         begun.unlink()
-    recordings = Recordings.of(manifest, sampling)
-    starts = recordings.bounds()
-    tasks = [{"shard": i, "start": a, "stop": b} for i, (a, b) in enumerate(pairwise(starts))]
+    recordings = Recordings.of(manifest, modality, given_input)
+    tasks = [{"shard": i, "start": a, "stop": b} for i, (a, b) in enumerate(pairwise(recordings.bounds()))]
     done, files = 0, []
     be_quiet()
     decode_part = partial(_write_shard, recordings=recordings, folder=folder)
@@ -273,13 +182,20 @@ def write(
     if bad := dict.fromkeys(BadFile(*found) for row in files for found in json.loads(row["bad"])):
         raise BadRecordings(manifest.root, tuple(sorted(bad, key=lambda b: b.file)), KEPT)
     files = [{k: f[k] for k in ("file", "clips", "bytes")} for f in sorted(files, key=lambda f: f["file"])]
-    notes: dict[str, dict[str, str]] = {}
-    for file in files:
-        notes |= json.loads((pq.read_metadata(folder / file["file"]).metadata or {}).get(NOTES, "{}"))
-    index = {"version": VERSION, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": files}
-    index["notes"] = remarks.of_videos(notes)
+    index = {"version": VERSION, "manifest": manifest.of((modality,)).digest, "modality": modality}
+    index |= {"input": recordings.how.stored(given_input), "files": files}
+    index["notes"] = _noted(recordings, [folder / file["file"] for file in files])
     write_whole(folder / "index.json", json.dumps(index, indent=1))
     return Shards.read(folder)
+
+
+def _noted(recordings: Recordings, files: Sequence[Path]) -> list[str]:
+    """What decoding told of recordings, as a scan would have remarked it."""
+    found = {}
+    for file in files:
+        notes = json.loads((pq.read_metadata(file).metadata or {}).get(NOTES, "{}"))
+        found |= {name: Found(0, of_one) for name, of_one in notes.items()}
+    return recordings.how.remarks(found, recordings.source) if found else []
 
 
 def _whole(folder: Path, say: Callable[[str], None]) -> Shards | None:
@@ -301,3 +217,21 @@ def be_quiet() -> None:
     """Ray Data without its progress bars and plans in the terminal."""
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def parts(sources: Mapping[str, Shards | Recordings], rows: np.ndarray) -> list[np.ndarray]:
+    """The rows (sorted) by the shards of the modality that has the most: each part is read by one task."""
+    starts = max((sources[name].bounds() for name in sorted(sources)), key=len)
+    of_row = np.searchsorted(starts[1:], rows, side="right")
+    return [rows[of_row == i] for i in np.unique(of_row)]
+
+
+def joined(task: pa.Table, sources: Mapping[str, Shards | Recordings]) -> pa.Table:
+    """The clips of one task, which has their rows and labels, with every source's columns. Its process needn't import
+    torch."""
+    [asked] = task.to_pylist()
+    made = {name: pa.array(asked[f"{name}s"], pa.int64()) for name in ("row", "label")}
+    for name, source in sorted(sources.items()):
+        table = source.table(asked["rows"])
+        made |= {column: table[column] for column in (name, f"{name}_length")}
+    return pa.table(made)

@@ -5,7 +5,8 @@ clips it trains on, so no split is made while training and every resumed epoch s
 Shapes: B clips, T frames, H, W pixels, S samples, C channels.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -13,20 +14,16 @@ import pyarrow as pa
 import ray
 import torch
 
-from datasets.shards import Recordings, Shards, be_quiet
-from datasets.spec import Sampling
+from datasets import shards
+from datasets.decoding import Recordings
+from datasets.shards import Shards
 
 Batch = dict[str, torch.Tensor]
+Shapes = Mapping[str, tuple[int, ...]]  # by modality, that of a stored clip
 
 # Clips a worker shuffles through: all of UTD-MHAD's, a window of a larger corpus. At 16x64x64 they take 800 MB.
 SHUFFLE_CLIPS = 4096
 SHUFFLE_BYTES = 4 << 30  # of larger clips fewer: at 64x224x224 it is 445
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "imu": ("row", "label", "imu", "imu_length"),
-    "video": ("row", "label", "video", "video_length"),
-}
-COLUMNS["fusion"] = COLUMNS["imu"] + COLUMNS["video"][2:]
 
 
 def slices(batch: int, workers: int) -> list[int]:
@@ -59,28 +56,29 @@ def deal(rows: np.ndarray, batch: int, workers: int, seed: int) -> list[np.ndarr
     return [np.sort(np.concatenate(parts)) for parts in owned]
 
 
-def dataset(source: Shards | Recordings, rows: np.ndarray, modality: str) -> ray.data.Dataset:
-    """A lazy Dataset of these manifest rows, in manifest order, with the columns the modality needs.
+def dataset(sources: Mapping[str, Shards | Recordings], rows: np.ndarray, labels: np.ndarray) -> ray.data.Dataset:
+    """A lazy Dataset of these manifest rows, in manifest order: row, label and what each modality's source holds.
 
-    From recordings it has the same blocks: where they are read changes no batch.
+    `labels` are of all manifest rows. From recordings it has the same blocks: where they are read changes no batch.
 
-    One operator, a task a shard, a quarter of a CPU each: it finds room beside workers that take nearly all. (Ray's
+    One operator, a task a part, a quarter of a CPU each: it finds room beside workers that take nearly all. (Ray's
     own read_parquet lists files in a task that takes a whole CPU: on two cores it waits for the run that waits for it.)
     """
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
-    be_quiet()
-    tasks = source.tasks(np.sort(rows), COLUMNS[modality])
+    shards.be_quiet()
+    tasks = [{"rows": part.tolist(), "labels": labels[part].tolist()} for part in shards.parts(sources, np.sort(rows))]
     found = ray.data.from_items(tasks, override_num_blocks=len(tasks))
-    return found.map_batches(source.fetch, batch_size=1, batch_format="pyarrow", num_cpus=0.25)
+    join = partial(shards.joined, sources=dict(sources))
+    return found.map_batches(join, batch_size=1, batch_format="pyarrow", num_cpus=0.25)
 
 
 def batches(
-    clips: ray.data.Dataset, size: int, sampling: Sampling, order: int | None = None, window: int = SHUFFLE_CLIPS
+    clips: ray.data.Dataset, size: int, shapes: Shapes, order: int | None = None, window: int = SHUFFLE_CLIPS
 ) -> Iterator[Batch]:
     """Batches of at most `size` clips of a Dataset, shuffled by the seed `order` within so many clips.
 
-    video_BTHWC uint8, imu_BSC float32, their true lengths, label and row as int64.
+    Each modality's clips, as video_BTHWC uint8 and imu_BSC float32; their true lengths, label and row as int64.
     """
     found = clips.iter_batches(
         batch_size=size,
@@ -90,7 +88,7 @@ def batches(
         local_shuffle_seed=order,
     )
     for table in cast(Iterable[pa.Table], found):
-        yield tensors(table, sampling)
+        yield tensors(table, shapes)
 
 
 def from_memory(clips: Batch, size: int, order: int | None = None) -> Iterator[Batch]:
@@ -101,15 +99,14 @@ def from_memory(clips: Batch, size: int, order: int | None = None) -> Iterator[B
         yield {name: values[part] for name, values in clips.items()}
 
 
-def tensors(table: pa.Table, sampling: Sampling) -> Batch:
+def tensors(table: pa.Table, shapes: Shapes) -> Batch:
     """Clips as a shard holds them, as a batch."""
-    return {name: _tensor(table, name, sampling) for name in table.column_names}
+    return {name: _tensor(table, name, shapes.get(name)) for name in table.column_names}
 
 
-def _tensor(table: pa.Table, name: str, sampling: Sampling) -> torch.Tensor:
+def _tensor(table: pa.Table, name: str, shape: tuple[int, ...] | None) -> torch.Tensor:
     column = table.column(name).combine_chunks()
-    if name not in ("video", "imu"):
+    if shape is None:
         return torch.from_numpy(column.to_numpy(zero_copy_only=False).copy())
     flat = torch.from_numpy(column.flatten().to_numpy(zero_copy_only=False).copy())
-    shape = (sampling.frames, sampling.size, sampling.size, 3) if name == "video" else (sampling.samples, -1)
     return flat.reshape(len(table), *shape)

@@ -5,16 +5,18 @@ Reading MMAct looks at the headers of its videos alone; what is damaged behind o
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from datasets.files.atomic import read_json, write_whole
 from datasets.files.bad_file import BadFile
 from datasets.manifest import Manifest
+from datasets.modalities import Source
 
 
 def remember(cache: Path, root: Path, bad: Iterable[BadFile]) -> None:
@@ -25,16 +27,22 @@ def remember(cache: Path, root: Path, bad: Iterable[BadFile]) -> None:
     write_whole(_file(cache, root), json.dumps(known, indent=1))
 
 
-def without(cache: Path, manifest: Manifest) -> Manifest:
-    """The Manifest less the clips whose files are remembered and haven't changed since; they are listed as bad."""
+def without(cache: Path, manifest: Manifest, source: Callable[[str], Source]) -> Manifest:
+    """The Manifest less the clips whose files are remembered and haven't changed since; they are listed as bad.
+
+    `source` of a modality says which files a recording's name stands for.
+    """
     known = _known(cache, manifest.root)
     bad = {file: why for file, (stamp, why) in known.items() if stamp == _stamp(manifest.root / file)}
     if not bad:
         return manifest
-    files = zip(manifest.clips["video"].to_pylist(), manifest.clips["imu"].to_pylist(), strict=True)
-    # MMAct's column imu names four files; another corpus's file may have a | in its name.
-    whole = [bad.keys().isdisjoint((video, imu, *imu.split("|"))) for video, imu in files]
-    listed = (*manifest.bad, *(BadFile(file, why) for file, why in sorted(bad.items())))
+    whole = np.ones(manifest.clips.num_rows, bool)
+    of_these: set[str] = set()
+    for modality in manifest.modalities:
+        names = [source(modality).files(name) if name else () for name in manifest.clips[modality].to_pylist()]
+        whole &= [bad.keys().isdisjoint(files) for files in names]
+        of_these.update(file for files in names for file in files)
+    listed = (*manifest.bad, *(BadFile(file, bad[file]) for file in sorted(bad.keys() & of_these)))
     return replace(manifest, clips=manifest.clips.filter(pa.array(whole, pa.bool_())), bad=listed)
 
 

@@ -9,7 +9,7 @@ A clip's `trial` is its session. An optional corpus.json names what the video sh
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +17,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from datasets import cpus
-from datasets.corpora import about, mmact_folders, remarks
+from datasets import cpus, manifest, modalities
+from datasets.corpora import about, missing, mmact_folders
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.mmact_folders import CLASSES, Path3, Session, files_of
 from datasets.files.bad_file import BadFile
 from datasets.files.file_type import mistaken
-from datasets.manifest import SCHEMA, Manifest
+from datasets.files.sandbox import Found
+from datasets.manifest import Manifest
+from datasets.modalities import Source
 from datasets.signals import inertial, mmact_sensors, units
 from datasets.signals.mmact_sensors import Samples
 from datasets.spec import Protocol
@@ -35,17 +36,6 @@ from datasets.videos import mp4
 DESK, AT_DESK = 3, ("talking_on_phone", "using_phone")
 # Of the gyroscope and the orientation the release states none.
 UNITS = ("m/s^2", "m/s^2", None, None)
-# `missing` names the sensors without a sample, whose channels are padding; `seconds` goes from first to last stamp.
-MMACT_SCHEMA = pa.schema(
-    [
-        *SCHEMA,
-        ("instance", pa.int32()),
-        ("scene", pa.int32()),
-        ("camera", pa.int32()),
-        ("seconds", pa.float64()),
-        ("missing", pa.string()),
-    ]
-)
 MAX_BYTES = 16 << 20  # of a sensor's file: an hour at 100 Hz, where the release has seconds
 SESSION_BYTES = 64 << 20  # of all of a session's, which are parsed at once: ten times the release's
 
@@ -67,6 +57,16 @@ def _signals(files: Iterable[Path]) -> dict[Path, tuple[bytes, Samples | ValueEr
     return {file: (contents[file], samples) for file, samples in zip(contents, parsed, strict=True)} | unread
 
 
+def schema(names: Iterable[str]) -> pa.Schema:
+    """Of a Manifest's clips. Of the sensors `missing` names those without a sample, whose channels are padding, and
+    `seconds` goes from the first to the last stamp."""
+    names = tuple(names)
+    fields = [*manifest.schema(names), *(pa.field(name, pa.int32()) for name in ("instance", "scene", "camera"))]
+    if "imu" in names:
+        fields += [pa.field("seconds", pa.float64()), pa.field("missing", pa.string())]
+    return pa.schema(fields)
+
+
 class Read(NamedTuple):
     """Of a session the whole clips by class and camera, what is bad, how many signals have no clip, and how strong the
     signals of each instance are (`units.levels`)."""
@@ -77,130 +77,143 @@ class Read(NamedTuple):
     levels: list[list[list[float]]]
 
 
-def _read_session(folder: Path, key: Path3, session: Session) -> Read:
+def _read_session(folder: Path, key: Path3, session: Session, names: Sequence[str]) -> Read:
     bad: list[BadFile] = []
-    unseen, levels = 0, []
-    sensors = {name: files_of(paths, ".csv", folder, bad) for name, paths in session.sensors.items()}
-    cameras = {camera: files_of(paths, ".mp4", folder, bad) for camera, paths in sorted(session.cameras.items())}
-    read = _signals(file for found in sensors.values() for file in found.values())
-    columns: dict[str, list[Any]] = {name: [] for name in MMACT_SCHEMA.names}
+    unseen, levels, rows = 0, [], []
+    given = session.sensors if "imu" in names else {}
+    sensors = {name: files_of(paths, ".csv", folder, bad) for name, paths in given.items()}
+    # A clip is a view, also where only its signals are read: then no video is opened, and none can be bad.
+    unread: list[BadFile] = []
+    found = {camera: files_of(paths, ".mp4", folder, unread) for camera, paths in sorted(session.cameras.items())}
+    bad += unread if "video" in names else []
+    read = _signals(file for of_sensor in sensors.values() for file in of_sensor.values())
     for label, name in enumerate(CLASSES):
         files = [sensors.get(sensor, {}).get(name) for sensor in mmact_sensors.SENSORS]
-        videos = {camera: found[name] for camera, found in cameras.items() if name in found}
+        videos = {camera: of_camera[name] for camera, of_camera in found.items() if name in of_camera}
         if not videos:
             unseen += any(files)
             continue
-        recorded, digest = [], hashlib.sha256()
-        for file in files:
-            content, samples = read[file] if file else (b"", mmact_sensors.NONE)
-            digest.update(len(content).to_bytes(8, "big") + content)
-            if file and isinstance(samples, ValueError):
-                bad.append(BadFile(str(file.relative_to(folder)), mistaken(file) or str(samples)))
-            else:
-                recorded.append(samples)
-        if len(recorded) < len(files):
-            continue
-        shared = _of_instance(folder, key, label, files, recorded)
-        levels.append([units.levels(values)[0] for _, values in recorded])
+        shared = _of_instance(key, label)
+        if "imu" in names:
+            contents, recorded = [], []
+            for file in files:
+                content, samples = read[file] if file else (b"", mmact_sensors.NONE)
+                contents.append(content)
+                if file and isinstance(samples, ValueError):
+                    bad.append(BadFile(str(file.relative_to(folder)), mistaken(file) or str(samples)))
+                else:
+                    recorded.append(samples)
+            if len(recorded) < len(files):
+                continue
+            shared |= _signal_columns(folder, files, contents, recorded)
+            levels.append([units.levels(values)[0] for _, values in recorded])
         for camera, video in videos.items():
+            row = shared | {"clip": "subject{}_scene{}_session{}".format(*key) + f"_{name}_cam{camera}"}
             try:
-                frames, header = mp4.read_header(video)
+                rows.append(row | {"camera": camera} | (_video_columns(folder, video) if "video" in names else {}))
             except (ValueError, OSError) as error:
                 bad.append(BadFile(str(video.relative_to(folder)), getattr(error, "strerror", None) or str(error)))
-                continue
-            # Size and header, which holds the size of every frame: reading 100 GB to tell them apart would take hours.
-            whole = hashlib.sha256(f"{digest.hexdigest()} {video.stat().st_size} ".encode() + header)
-            row = shared | {
-                "clip": "subject{}_scene{}_session{}".format(*key) + f"_{name}_cam{camera}",
-                "video": str(video.relative_to(folder)),
-                "frames": frames,
-                "content": whole.hexdigest()[:16],
-                "camera": camera,
-            }
-            for column, values in columns.items():
-                values.append(row[column])
-    return Read(pa.table(columns, MMACT_SCHEMA), bad, unseen, levels)
+    return Read(pa.Table.from_pylist(rows, schema(names)), bad, unseen, levels)
 
 
-def _of_instance(
-    folder: Path, key: Path3, label: int, files: list[Path | None], recorded: list[Samples]
-) -> dict[str, Any]:
+def _of_instance(key: Path3, label: int) -> dict[str, Any]:
     """What all views of an instance share."""
     subject, scene, session = key
+    instance = ((subject * 100 + scene) * 100 + session) * 100 + label
+    return {"subject": subject, "trial": session, "label": label, "instance": instance, "scene": scene}
+
+
+def _signal_columns(
+    folder: Path, files: Sequence[Path | None], contents: Sequence[bytes], recorded: Sequence[Samples]
+) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(len(content).to_bytes(8, "big") + content)
     return {
-        "subject": subject,
-        "trial": session,
-        "label": label,
         "imu": "|".join(str(file.relative_to(folder)) if file else "" for file in files),
         # Without any sensor it is one sample of padding, as `signals.read` gives it.
-        "samples": max(1, *(len(time) for time, _ in recorded)),
-        "instance": ((subject * 100 + scene) * 100 + session) * 100 + label,
-        "scene": scene,
+        "imu_count": max(1, *(len(time) for time, _ in recorded)),
+        "imu_content": digest.hexdigest()[:16],
         "seconds": mmact_sensors.span(recorded),
         "missing": " ".join(s for s, (time, _) in zip(mmact_sensors.SENSORS, recorded, strict=True) if not len(time)),
     }
 
 
-def read(folder: Path) -> Manifest:
+def _video_columns(folder: Path, video: Path) -> dict[str, Any]:
+    """Raises ValueError or OSError for a video that is bad as far as its header tells."""
+    frames, header = mp4.read_header(video)
+    # Size and header, which holds the size of every frame: reading 100 GB to tell them apart would take hours.
+    content = hashlib.sha256(f"{video.stat().st_size} ".encode() + header).hexdigest()[:16]
+    return {"video": str(video.relative_to(folder)), "video_count": frames, "video_content": content}
+
+
+def read(folder: Path, names: Sequence[str]) -> Manifest:
     """Every whole clip by subject, scene, session, class and camera; what is bad is listed in `Manifest.bad`.
 
     Every CSV is read, of every video the header: decoding what is 100 GB of them to count frames would take a day.
     """
-    name, video = about.read(folder, "MMAct")
-    sessions, bad = mmact_folders.find(folder)
+    name, shows = about.read(folder, "MMAct", {"video": "RGB"} if "video" in names else {})
+    sessions, bad = mmact_folders.find(folder, sensors_needed="imu" in names)
     keys = sorted(sessions)
     with ThreadPoolExecutor(cpus.usable()) as pool:
-        found = list(pool.map(lambda key: _read_session(folder, key, sessions[key]), keys))
-    clips = pa.concat_tables([part.clips for part in found]) if found else MMACT_SCHEMA.empty_table()
+        found = list(pool.map(lambda key: _read_session(folder, key, sessions[key], names), keys))
+    clips = pa.concat_tables([schema(names).empty_table(), *(part.clips for part in found)]).combine_chunks()
     bad += [b for part in found for b in part.bad]
     bad = tuple(sorted(bad, key=lambda b: b.file))
     unseen = sum(part.unseen for part in found)
     notes = [f"{unseen} instances have signals and no clip, and are left out"] if unseen else []
-    notes += remarks.of_signals([levels for part in found for levels in part.levels], UNITS)
-    return Manifest(name, video, "mmact", CLASSES, clips.combine_chunks(), folder.resolve(), bad, tuple(notes))
+    levels = [levels for part in found for levels in part.levels]
+    signals = {str(number): Found(0, levels=each) for number, each in enumerate(levels)}
+    notes += modalities.of("imu").remarks(signals, CORPUS.source("imu"))
+    return Manifest(name, shows, "mmact", CLASSES, clips, folder.resolve(), bad, tuple(notes))
 
 
-def noted(manifest: Manifest) -> Manifest:
-    """With what is missing, counted by instance of the clips that are read in the end."""
-    clips = manifest.clips
-    instance, camera = clips["instance"].to_numpy(), clips["camera"].to_numpy()
-    ids, first = np.unique(instance, return_index=True)
-    missing = clips["missing"].take(pa.array(first))
-    lacks = {s: pc.sum(pc.match_substring_regex(missing, rf"\b{s}\b")).as_py() for s in mmact_sensors.SENSORS}  # pyright: ignore
-    lacks = {name: count for name, count in lacks.items() if count}
-    notes = [*manifest.notes]
-    if lacks:
-        total = pc.sum(pc.not_equal(missing, "")).as_py()  # pyright: ignore[reportAttributeAccessIssue]
-        listed = ", ".join(f"{name} {count}" for name, count in lacks.items())
-        notes.append(f"{total} of {len(ids)} instances lack a sensor's samples, which are padded ({listed})")
-    fewer = {int(c): len(ids) - int((camera == c).sum()) for c in np.unique(camera)}
-    if any(fewer.values()):
-        listed = ", ".join(f"cam{c} {count}" for c, count in fewer.items() if count)
-        notes.append(f"of {len(ids)} instances a camera lacks its clip ({listed})")
-    return replace(manifest, notes=tuple(notes))
+def with_missing(found: Manifest, policy: missing.Policy) -> Manifest:
+    """With the instances that lack a sensor's samples padded or left out, and those counted in a note."""
+    if "missing" not in found.clips.column_names:
+        if policy != "padding":
+            raise ValueError("--missing-sensors: no sensor is read where videos alone are.")
+        return found
+    lacking = [names.split() for names in found.clips["missing"].to_pylist()]
+    _, first = np.unique(found.clips["instance"].to_numpy(), return_index=True)
+    notes = missing.notes(policy, [lacking[row] for row in first], "instances", "a sensor's samples")
+    clips = found.clips.filter(pa.array(missing.kept(policy, lacking), pa.bool_()))
+    return replace(found, clips=clips, notes=(*found.notes, *notes))
 
 
-def with_desk_classes(manifest: Manifest) -> Manifest:
+def with_cameras(found: Manifest) -> Manifest:
+    """With a note that counts the instances of which a camera lacks its clip, of those that are read in the end."""
+    instance, camera = found.clips["instance"].to_numpy(), found.clips["camera"].to_numpy()
+    count = len(np.unique(instance))
+    fewer = {int(c): count - int((camera == c).sum()) for c in np.unique(camera)}
+    if not any(fewer.values()):
+        return found
+    listed = ", ".join(f"cam{c} {many}" for c, many in fewer.items() if many)
+    return replace(found, notes=(*found.notes, f"of {count} instances a camera lacks its clip ({listed})"))
+
+
+def with_desk_classes(found: Manifest) -> Manifest:
     """The paper's 37 classes."""
-    labels, at_desk = manifest.clips["label"].to_numpy().copy(), manifest.clips["scene"].to_numpy() == DESK
+    labels, at_desk = found.clips["label"].to_numpy().copy(), found.clips["scene"].to_numpy() == DESK
     for i, name in enumerate(AT_DESK):
         labels[at_desk & (labels == CLASSES.index(name))] = len(CLASSES) + i
-    at = manifest.clips.schema.get_field_index("label")
-    clips = manifest.clips.set_column(at, MMACT_SCHEMA.field("label"), pa.array(labels, pa.int32()))
-    return replace(manifest, classes=(*CLASSES, *(f"{name}_desk" for name in AT_DESK)), clips=clips)
-
-
-def with_all_sensors(manifest: Manifest) -> Manifest:
-    """Without the instances that lack a sensor's samples."""
-    whole = manifest.clips.filter(pc.equal(manifest.clips["missing"], ""))  # pyright: ignore[reportAttributeAccessIssue]
-    left_out = len(np.unique(manifest.clips["instance"])) - len(np.unique(whole["instance"]))
-    note = f"{left_out} instances that lack a sensor's samples are left out"
-    return replace(manifest, clips=whole, notes=(*manifest.notes, note))
+    at = found.clips.schema.get_field_index("label")
+    clips = found.clips.set_column(at, found.clips.schema.field("label"), pa.array(labels, pa.int32()))
+    return replace(found, classes=(*CLASSES, *(f"{name}_desk" for name in AT_DESK)), clips=clips)
 
 
 def signal(root: Path, imu: str, rate: int | None) -> np.ndarray:
-    """(S, 12), as in `signals.read`, of what a Manifest's column imu names."""
-    return mmact_sensors.read([root / name if name else None for name in imu.split("|")], rate)
+    """(S, 12), as in `signals.read`, of what a Manifest's column imu names.
+
+    One name alone is that of a sensor's file that is looked at by itself; it stands where the first sensor's does.
+    """
+    names = [*imu.split("|"), "", "", ""][: len(mmact_sensors.SENSORS)]
+    return mmact_sensors.read([root / name if name else None for name in names], rate)
+
+
+def files(imu: str) -> list[str]:
+    """Those of the sensors that are there."""
+    return [name for name in imu.split("|") if name]
 
 
 def own(path: Path) -> str:
@@ -220,4 +233,8 @@ PROTOCOLS = {
     "cross-scene": Protocol("scene", (1, 3, 4), (2,), "same subjects"),
     "cross-view": Protocol("camera", (1, 2, 3), (4,), "same recordings, THE TEST INSTANCES' SIGNALS ARE IN TRAINING"),
 }
-CORPUS = Corpus(read, PROTOCOLS, mmact_sensors.CHANNELS, UNITS, None, signal, own, True, True, mmact_folders.seen)
+SOURCES = {
+    "imu": Source(mmact_sensors.CHANNELS, UNITS, gaps=True, read=signal, own=own, files=files),
+    "video": Source(by_header=True),
+}
+CORPUS = Corpus(read, PROTOCOLS, SOURCES, only=tuple(SOURCES), seen=mmact_folders.seen)

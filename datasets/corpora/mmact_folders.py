@@ -35,9 +35,9 @@ class Session(NamedTuple):
     cameras: defaultdict[int, list[Path]]
 
 
-def find(folder: Path) -> tuple[dict[Path3, Session], list[BadFile]]:
+def find(folder: Path, *, sensors_needed: bool = True) -> tuple[dict[Path3, Session], list[BadFile]]:
     """The sessions below a folder, and the folders that aren't named as one. ValueError where it is no MMAct."""
-    sensors, videos = _roots(folder)
+    sensors, videos = _roots(folder, sensors_needed)
     for root in (*videos, *(path for _, path in sensors)):
         if not is_text(str(root.relative_to(folder))):
             raise ValueError(f"{printable(str(root))}: has a name that is no UTF-8; rename it.")
@@ -62,7 +62,7 @@ def find(folder: Path) -> tuple[dict[Path3, Session], list[BadFile]]:
     return dict(found), bad
 
 
-def _roots(folder: Path, deep: int = 3) -> tuple[list[tuple[str, Path]], list[Path]]:
+def _roots(folder: Path, sensors_needed: bool, deep: int = 3) -> tuple[list[tuple[str, Path]], list[Path]]:
     """The sensors' folders, and the folders that hold subjectN/camN."""
     sensors: list[tuple[str, Path]] = []
     videos = []
@@ -81,10 +81,10 @@ def _roots(folder: Path, deep: int = 3) -> tuple[list[tuple[str, Path]], list[Pa
                 elif path.name != "pose":  # the challenge's key points have the layout of its videos
                     below.append(path)
         level = below
-    if not sensors or not videos:
-        lacks = " nor ".join(
-            ["a sensor's folder (acc_phone_clip, ...)"] * (not sensors) + ["videos (subjectN/camN/...)"] * (not videos)
-        )
+    lacking = ["a sensor's folder (acc_phone_clip, ...)"] * (sensors_needed and not sensors)
+    lacking += ["videos (subjectN/camN/...)"] * (not videos)
+    if lacking:
+        lacks = " nor ".join(lacking)
         raise ValueError(f"{folder}: holds no {lacks}, up to {deep} levels down. Unpack MMAct's archives there.")
     return sensors, videos
 
@@ -141,7 +141,7 @@ def _is_copy(file: Path, first: Path) -> bool:
 
 def seen(folder: Path) -> Iterator[str]:
     """Name, size and time of every file: while these stay, so does the Manifest."""
-    for session in find(folder)[0].values():
+    for session in find(folder, sensors_needed=False)[0].values():
         for path in (path for part in session for paths in part.values() for path in paths):
             with os.scandir(path) as found:
                 yield from sorted(_stamp(entry) for entry in found if not is_clutter(entry.name))

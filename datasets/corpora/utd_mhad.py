@@ -4,14 +4,16 @@
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from datasets.corpora import about
 from datasets.corpora.corpus import Corpus
-from datasets.corpora.pairs import Pair, checked
+from datasets.corpora.recordings import Recorded, checked
 from datasets.files.bad_file import BadFile
 from datasets.files.listing import entries, is_copy
 from datasets.manifest import Manifest
+from datasets.modalities import Source
 from datasets.signals import inertial
 from datasets.spec import Protocol
 
@@ -24,14 +26,16 @@ CLASSES: tuple[str, ...] = tuple(
 FOLDERS = {"video": ("RGB", "color.avi"), "imu": ("Inertial", "inertial.mat")}
 
 
-def listing(folder: Path) -> list[tuple[str, Path]]:
-    """The files that make the corpus, each with its kind, sorted; raises ValueError when the folder isn't one.
+def listing(folder: Path, modalities: Sequence[str]) -> list[tuple[str, Path]]:
+    """The files of these modalities, each with its own, sorted; raises ValueError when the folder isn't one of these.
 
     The colour videos are given out in four archives, which unpack to RGB-part1/ to RGB-part4/; an archive that is
     unpacked into a folder of its name gives RGB/RGB/.
     """
     files = []
     for kind, (sub, suffix) in FOLDERS.items():
+        if kind not in modalities:
+            continue
         folders = _named(folder, sub)
         if not folders:
             packed = ", ".join(p.name for p in entries(folder) if p.suffix == ".zip" and p.name.startswith(sub))
@@ -55,7 +59,7 @@ def _named(folder: Path, sub: str) -> list[Path]:
 def _index(
     folder: Path, files: list[tuple[str, Path]]
 ) -> tuple[dict[tuple[int, int, int], dict[str, Path]], list[BadFile]]:
-    """(action, subject, trial) -> its two files. By number, not by name: a10 comes after a9."""
+    """(action, subject, trial) -> its files. By number, not by name: a10 comes after a9."""
     trials: dict[tuple[int, int, int], dict[str, Path]] = {}
     bad = []
     for kind, file in files:
@@ -72,17 +76,17 @@ def _index(
     return trials, bad
 
 
-def read(folder: Path) -> Manifest:
+def read(folder: Path, modalities: Sequence[str]) -> Manifest:
     """Every whole trial in numerical order; what is bad is listed in `Manifest.bad`. Decodes every frame once."""
-    name, video = about.read(folder, "UTD-MHAD")
-    trials, bad = _index(folder, listing(folder))
-    pairs = [
-        Pair(f"a{action}_s{subject}_t{trial}", subject, trial, action - 1, pair.get("video"), pair.get("imu"))
-        for (action, subject, trial), pair in sorted(trials.items())
+    name, shows = about.read(folder, "UTD-MHAD", {"video": "RGB"} if "video" in modalities else {})
+    trials, bad = _index(folder, listing(folder, modalities))
+    recorded = [
+        Recorded(f"a{action}_s{subject}_t{trial}", subject, trial, action - 1, files)
+        for (action, subject, trial), files in sorted(trials.items())
     ]
-    clips, unread, notes = checked(folder, "utd-mhad", pairs, inertial.UNITS)
+    clips, unread, notes = checked(folder, "utd-mhad", recorded, modalities)
     bad = (*bad, *unread)
-    return Manifest(name, video, "utd-mhad", CLASSES, clips, folder.resolve(), bad, tuple(notes))
+    return Manifest(name, shows, "utd-mhad", CLASSES, clips, folder.resolve(), bad, tuple(notes))
 
 
 PROTOCOLS = {
@@ -92,4 +96,4 @@ PROTOCOLS = {
     # Some published UTD-MHAD numbers are of this kind, which is easier: every tested person was trained on.
     "trials": Protocol("trial", (1, 2), (3, 4), "same subjects"),
 }
-CORPUS = Corpus(read, PROTOCOLS, units=inertial.UNITS)
+CORPUS = Corpus(read, PROTOCOLS, {"imu": Source(channels=6, units=inertial.UNITS)}, only=tuple(FOLDERS))

@@ -25,21 +25,21 @@ def counted(note: Path) -> Iterator[int]:
         note.unlink(missing_ok=True)
 
 
-def unread(root: Path, videos: Sequence[str], reader: str) -> list[BadFile]:
-    """Each video that `reader`, as of `sandbox.examine`, can't read in a process apart."""
+def unread(root: Path, files: Sequence[str], reader: str, *given: str) -> list[BadFile]:
+    """Each file that `reader`, as of `sandbox.examine` with what else it is given, can't read in a process apart."""
     bad = []
-    for video in videos:
+    for file in files:
         try:
-            sandbox.examine(reader, root / video)
+            sandbox.examine(reader, root / file, *given)
         except ValueError as error:
-            bad.append(BadFile(video, str(error)))
+            bad.append(BadFile(file, str(error).removeprefix(f"{root / file}: ")))
     return bad
 
 
-def culprits(root: Path, videos: Sequence[str], reader: str, died: int) -> list[BadFile]:
-    """What a task that has died before can't read, or its first video where it dies again and again."""
-    bad = unread(root, videos, reader) if died else []
+def culprits(root: Path, files: Sequence[str], died: int, reader: str, *given: str) -> list[BadFile]:
+    """What a task that has died before can't read, or its first file where it dies again and again."""
+    bad = unread(root, files, reader, *given) if died else []
     if not bad and died >= MOST:
         why = f"the process that decodes it and what follows was killed or crashed {died} times"
-        bad.append(BadFile(videos[0], f"{why} (out of memory is a usual cause)"))
+        bad.append(BadFile(files[0], f"{why} (out of memory is a usual cause)"))
     return bad

@@ -3,7 +3,7 @@
 import filecmp
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 # Hidden files are left out too: .DS_Store, ._clip.avi, .ipynb_checkpoints. In small letters, as Windows mixes them.
@@ -15,6 +15,8 @@ CLUTTER = frozenset(
         *("lost+found", "__pycache__"),
     ]
 )
+
+NAMED = 5  # files of a kind that a line names; the others are counted
 
 
 def is_clutter(name: str) -> bool:
@@ -61,6 +63,13 @@ def stamp(file: Path, root: Path) -> str:
     return f"{file.relative_to(root)} {status.st_size} {status.st_mtime_ns}\n"
 
 
+def seen(folder: Path) -> Iterator[str]:
+    """The lines of every file below a folder: while these stay, so does its content."""
+    for path in walk(folder):
+        if not path.is_dir():
+            yield stamp(path, folder)
+
+
 def is_copy(file: Path, first: Path) -> bool:
     """Whether two files hold the same; False where one can't be read."""
     try:
@@ -77,3 +86,8 @@ def printable(name: str) -> str:
 def is_text(name: str) -> bool:
     """Whether a file's name is UTF-8, as every name in a table, a page or a database has to be."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of many."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
