@@ -1,29 +1,32 @@
 """Build a network from its spec. torchvision (three seconds of import) is only paid for by runs that see video."""
 
-from torch import Tensor, nn
+from collections.abc import Mapping
 
-from models.imu import ImuClassifier
-from models.spec import FusionModel, ImuModel, VideoModel
+import torch
 
-
-def build(spec: ImuModel | VideoModel, classes: int) -> nn.Module:
-    """A stage-1 network with fresh weights from torch's global seed."""
-    if isinstance(spec, ImuModel):
-        return ImuClassifier(spec, classes)
-    from models.video import VideoClassifier
-
-    return VideoClassifier(spec, classes)
+from models import encoders
+from models.encoders.encoder import Encoder
+from models.network import Network
+from models.objectives import objective
+from models.parts import part
+from models.spec import NetworkSpec
 
 
-def build_fusion(spec: FusionModel, imu: nn.Module, video: nn.Module, classes: int) -> nn.Module:
-    """A stage-2 network on top of two trained stage-1 networks."""
-    from models.fusion import Fusion
-    from models.video import VideoClassifier
+def build(spec: NetworkSpec, classes: int, seed: int, parents: Mapping[str, Network] | None = None) -> Network:
+    """A network at the start of its training.
 
-    assert isinstance(imu, ImuClassifier) and isinstance(video, VideoClassifier)
-    return Fusion(spec, imu.encoder, video.encoder, classes)
-
-
-def restore(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Load what a run saved. While there was a dropout in front of it, an MLP's last layer was head.3."""
-    model.load_state_dict({k.replace("head.3.", "head.2.") if k.startswith("head.3.") else k: state[k] for k in state})
+    A parent whose role is a modality hands over its encoder of it; the other encoders are drawn, each with the seed
+    anew, so that a network of one stage starts from what stage 1 starts from.
+    """
+    trained = {role: parent for role, parent in (parents or {}).items() if role in spec.encoders}
+    made: dict[str, Encoder] = {}
+    for modality, encoder in spec.encoders.items():
+        if modality in trained:
+            made[modality] = trained[modality].encoder(modality)
+            continue
+        torch.manual_seed(seed)
+        made[modality] = encoders.build(encoder.name, encoder.settings)
+    if len(made) > 1 or parents:
+        torch.manual_seed(seed)
+    others = {role: parent for role, parent in (parents or {}).items() if role not in trained}
+    return part(objective(spec.objective).where)(spec, made, classes, trained=set(trained), parents=others)

@@ -1,97 +1,83 @@
-"""What is trained, as data. No torch.
+"""What network a run trains, as data. No torch."""
 
-The paper leaves filters, dropout, pooling and widths open; these are the usual ones (Saeed et al. 2019; S3D's own).
-"""
-
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from models.parts import IMU, JOINTS, VIDEO, check
+from models.encoders import ENCODERS, settings_of
+from models.joins import JOINS
+from models.objectives import objective
+from models.parts import check
 
 FROZEN = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=FROZEN)
-class ImuModel:
-    """Section 3.1: three blocks of 1-D convolution, dropout, ReLU; then a two-layer MLP.
+class EncoderSpec:
+    """An encoder by its name in `models/encoders`, with all of its settings. Raises ValueError for one it hasn't."""
 
-    `encoder` is the paper's "cnn" or another of models/parts.py, which takes of the other fields what it knows.
-    """
-
-    channels: int = 6
-    filters: tuple[int, int, int] = (32, 64, 96)
-    kernels: tuple[int, int, int] = (24, 16, 8)
-    dropout: float = 0.1
-    hidden: int = 1024
-    encoder: str = "cnn"
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check("encoder", self.encoder, IMU)
+        object.__setattr__(self, "settings", settings_of(self.name, self.settings))
+
+    @property
+    def telling(self) -> dict[str, Any]:
+        """Its settings without those that came later and change nothing."""
+        left_out = ENCODERS[self.name].left_out
+        return {k: v for k, v in self.settings.items() if k not in left_out or v != left_out[k]}
+
+    @property
+    def weights(self) -> str:
+        """The pretrained weights it starts from: "none", "kinetics400" or "sha256:..." of a file."""
+        return self.settings.get("weights", "none")
 
 
 @dataclass(frozen=True, config=FROZEN)
-class VideoModel:
-    """Section 3.2: S3D. `weights` is "none", "kinetics400" or "sha256:..." of a file.
+class HeadSpec:
+    """What stands on the encoders (paper sections 3.1 to 3.3; the widths are open there).
 
-    BatchNorm momentum 0.1: torchvision's 0.001 leaves a network trained from scratch at chance in evaluation.
-    `backbone` is the paper's "s3d" or another of models/parts.py, which is trained from scratch. `precision` "bf16" is
-    autocast: weights and optimizer stay fp32, and so do layers that see less than three frames (models/video.py).
+    With `hidden` it is a two-layer MLP of that width, else dropout and one layer. `join` is how several embeddings
+    become one: "concatenation" is the paper's, `models/joins` has the others. `finetuned` names, of the encoders that
+    parents have trained, the blocks that train on; an encoder that it doesn't name trains on as a whole.
     """
 
-    weights: str = "none"
-    dropout: float = 0.2
-    batchnorm_momentum: float = 0.1
-    backbone: str = "s3d"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    hidden: int | None = 512
+    dropout: float = 0.0
+    join: str = "concatenation"
+    finetuned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        check("backbone", self.backbone, VIDEO)
-
-    @property
-    def blocks(self) -> dict[str, int]:
-        """Of the backbone, as models/parts.py names them."""
-        return VIDEO[self.backbone].blocks
-
-    def check_blocks(self, finetuned: tuple[str, ...]) -> None:
-        """Raises ValueError for blocks that the backbone hasn't."""
-        if unknown := [name for name in finetuned if name not in self.blocks]:
-            listed = ", ".join(self.blocks)
-            raise ValueError(f"fusion.model.finetuned {unknown}: {self.backbone} has no such block, only {listed}.")
+        check("join", self.join, JOINS, "models/joins")
 
 
 @dataclass(frozen=True, config=FROZEN)
-class FusionModel:
-    """Section 3.3: the two embeddings joined, a two-layer MLP; `finetuned` blocks of the backbone train with it.
+class NetworkSpec:
+    """Encoders by modality, and an objective of `models/objectives` or of a method's own file."""
 
-    `by` "concatenation" is the paper's; models/parts.py has the others. "attention" lets each embedding sequence attend
-    to the other before they are pooled and concatenated, which the paper's conclusion names as the next step. `imu` and
-    `video` are the encoders of a network that is trained in one stage; None where stage 1 trained them.
-    """
-
-    hidden: int = 512
-    finetuned: tuple[str, ...] = ("Mixed_4c", "Mixed_5c")
-    finetuned_imu: bool = True
-    by: str = "concatenation"
-    imu: ImuModel | None = None
-    video: VideoModel | None = None
+    encoders: Mapping[str, EncoderSpec]
+    head: HeadSpec = HeadSpec()
+    objective: str = "classification"
 
     def __post_init__(self) -> None:
-        check("by", self.by, JOINTS)
-        blocks = [name for video in VIDEO.values() for name in video.blocks]
-        if unknown := [name for name in self.finetuned if name not in blocks]:
-            raise ValueError(f"finetuned={unknown}: no backbone has such a block, only {', '.join(blocks)}.")
-        if (self.imu is None) != (self.video is None):
-            raise ValueError(f"{self}: one stage needs both encoders, two stages name neither.")
-        if self.video:
-            self.video.check_blocks(self.finetuned)
+        objective(self.objective)
+        for modality, names in self.head.finetuned.items():
+            blocks = ENCODERS[self.encoders[modality].name].blocks if modality in self.encoders else {}
+            if unknown := [name for name in names if name not in blocks]:
+                of = self.encoders[modality].name if modality in self.encoders else f"a network without {modality}"
+                raise ValueError(f"finetuned {modality} {unknown}: {of} has no such block, only {', '.join(blocks)}.")
 
     @property
-    def words(self) -> list[str]:
-        """What sets it apart from the paper's, for a run's name."""
-        if self.imu:
-            return ["one-stage"]
-        every = [tuple(video.blocks) for video in VIDEO.values()]
-        tuned = ["frozen"] * (not self.finetuned) + ["all-finetuned"] * (self.finetuned in every)
-        return tuned + [self.by] * (self.by != "concatenation")
+    def classifies(self) -> bool:
+        """Whether it has a classifier: predictions and scores."""
+        return objective(self.objective).classifies
+
+    def whole(self, modality: str) -> bool:
+        """Whether an encoder that a parent has trained trains on as a whole."""
+        names = self.head.finetuned.get(modality)
+        return names is None or set(names) == set(ENCODERS[self.encoders[modality].name].blocks) != set()

@@ -1,0 +1,107 @@
+"""The encoders there are, a file each; a new one is a file here and a line in ENCODERS (models/README.md). No torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.parts import check, part
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is to be known of an encoder before it is built.
+
+    `settings` are the arguments of its class with their usual values; one named `channels` becomes that of the input.
+    Of the encoders of a modality the first is the default. `blocks` are the names by which stage 2 fine-tunes some of
+    its layers, with their place in `Encoder.layers`.
+    """
+
+    where: str
+    modality: str
+    settings: Mapping[str, Any]
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Of settings that know some words only."""
+    left_out: Mapping[str, Any] = field(default_factory=dict)
+    """Of settings that came later: the value at which they are no part of a run's key."""
+    megabytes: float = 2.0
+    """Of its weights and a run's predictions."""
+    seconds: float = 2e-4
+    """An estimate, never measured: of a clip in a training step of `paper` scale on one A40."""
+
+
+ENCODERS = {
+    # Three 1-D convolutions (paper section 3.1). Filters and dropout are Saeed et al.'s (2019): the paper leaves them
+    # open.
+    "cnn": Line(
+        "models.encoders.cnn:CNN",
+        "imu",
+        {"channels": 6, "filters": (32, 64, 96), "kernels": (24, 16, 8), "dropout": 0.1},
+        {"conv1": 0, "conv2": 3, "conv3": 6},
+    ),
+    # `weights` is "none", "kinetics400" or "sha256:..." of a file. BatchNorm momentum 0.1, for torchvision's 0.001
+    # leaves a network trained from scratch at chance in evaluation. `precision` "bf16" is autocast: weights and
+    # optimizer stay fp32, and so do layers that see less than three frames.
+    "s3d": Line(
+        "models.encoders.s3d:S3D",
+        "video",
+        {"weights": "none", "batchnorm_momentum": 0.1, "precision": "fp32"},
+        # By the names the paper uses, and where torchvision keeps them.
+        {
+            "Conv_1a": 0,
+            "Conv_2b": 2,
+            "Conv_2c": 3,
+            "Mixed_3b": 5,
+            "Mixed_3c": 6,
+            "Mixed_4b": 8,
+            "Mixed_4c": 9,
+            "Mixed_4d": 10,
+            "Mixed_4e": 11,
+            "Mixed_4f": 12,
+            "Mixed_5b": 14,
+            "Mixed_5c": 15,
+        },
+        {"precision": ("fp32", "bf16")},
+        megabytes=34.0,
+        seconds=0.1,
+    ),
+}
+
+
+def default(modality: str) -> str:
+    """The first encoder of a modality. Raises ValueError where it has none."""
+    found = next((name for name, line in ENCODERS.items() if line.modality == modality), None)
+    if found is None:
+        raise ValueError(f"{modality}: models/encoders has no encoder of this modality.")
+    return found
+
+
+def settings_of(name: str, changed: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of an encoder. Raises ValueError for one that it hasn't, or a value of another kind."""
+    check("encoder", name, ENCODERS, "models/encoders")
+    line = ENCODERS[name]
+    found = dict(line.settings)
+    for setting, value in changed.items():
+        if setting not in found:
+            raise ValueError(f"{setting}: {name} has no such setting, only {', '.join(found)}")
+        found[setting] = _like(f"{name}.{setting}", value, found[setting])
+        if found[setting] not in line.choices.get(setting, (found[setting],)):
+            raise ValueError(f"{setting} {value}: choose from {', '.join(line.choices[setting])}")
+    return found
+
+
+def _like(name: str, value: Any, usual: Any) -> Any:
+    """The value as the usual one is: a whole number, a number, a word, or so many of them."""
+    if isinstance(usual, tuple):
+        if isinstance(value, list | tuple) and len(value) == len(usual):
+            return tuple(_like(name, each, like) for each, like in zip(value, usual, strict=True))
+    elif isinstance(usual, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    elif type(value) is type(usual):
+        return value
+    raise ValueError(f"{name} {value}: it is of another kind than {usual!r}")
+
+
+def build(name: str, settings: Mapping[str, Any]) -> Any:
+    """A fresh encoder, its weights drawn from torch's global generator."""
+    return part(ENCODERS[name].where)(**settings)

@@ -1,0 +1,57 @@
+"""The methods that a comparison's rows stand for; a new one is a file here and a line in METHODS. No torch.
+
+A method declares its stages as data; `orchestrator/plan/study.py` makes a run of each. Its file may also hold a network
+of its own (models/README.md).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.parts import check, part
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one run trains: a network over modalities with an objective, from parents by role.
+
+    A parent is an earlier stage of the method, by name; one whose role is a modality hands over its encoder of it.
+    A recipe says how a stage of this name is trained. `changes` are of the recipe, by the names that --set has, less
+    the stage's own: {"model.join": "attention"}.
+    """
+
+    name: str
+    modalities: tuple[str, ...]
+    objective: str = "classification"
+    parents: Mapping[str, str] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    alone: bool = False
+    """It stands for all stages of the paper's method: trained as stage 1 of its largest encoder is, for the epochs of
+    both stages."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """`stages` come in an order in which parents stand before children; the last is what is tested."""
+
+    label: str
+    stages: Callable[[Sequence[str]], tuple[Stage, ...]]
+
+
+DEFAULT = "two-stage"
+METHODS = {
+    "two-stage": "models.methods.two_stage:TWO_STAGE",
+    "one-stage": "models.methods.two_stage:ONE_STAGE",
+    "frozen": "models.methods.two_stage:FROZEN",
+    "all": "models.methods.two_stage:ALL",
+    "concatenation": "models.methods.two_stage:CONCATENATION",
+    "attention": "models.methods.two_stage:ATTENTION",
+    "dropout": "models.methods.two_stage:DROPOUT",
+    "attention-dropout": "models.methods.two_stage:ATTENTION_DROPOUT",
+}
+
+
+def method(name: str) -> Method:
+    """Raises ValueError for one that isn't there."""
+    check("method", name, METHODS, "models/methods")
+    return part(METHODS[name])

@@ -1,0 +1,49 @@
+"""The paper's method (sections 3.1 to 3.3): each encoder is trained alone, then they are fused and fine-tuned.
+
+The others of this file vary it: in how many stages it trains, what it fine-tunes, how it joins the embeddings, and
+whether it sees training clips that lack a modality (modality dropout).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from models.methods import Method, Stage
+
+
+def stages(modalities: Sequence[str], **changes: Any) -> tuple[Stage, ...]:
+    """Stage 1 of each modality, and of several stage 2. Of one modality stage 1 is all."""
+    first = tuple(Stage(modality, (modality,)) for modality in modalities)
+    if len(first) == 1:
+        return first
+    return (*first, Stage("fusion", tuple(modalities), parents={m: m for m in modalities}, changes=changes))
+
+
+def one_stage(modalities: Sequence[str]) -> tuple[Stage, ...]:
+    if len(modalities) == 1:
+        return stages(modalities)
+    return (replace(stages(modalities)[-1], parents={}, changes={"model.finetuned": {}}, alone=True),)
+
+
+def _varied(label: str, changes: Mapping[str, Any]) -> Method:
+    return Method(label, lambda modalities: stages(modalities, **changes))
+
+
+def _finetuned(label: str, blocks: Any) -> Method:
+    def varied(modalities: Sequence[str]) -> tuple[Stage, ...]:
+        return stages(modalities, **{"model.finetuned": {} if blocks is None else dict.fromkeys(modalities, blocks)})
+
+    return Method(label, varied)
+
+
+# What a table says of each. What the first fine-tunes is the recipe's, and the paper's is Mixed_4c and Mixed_5c of S3D.
+TWO_STAGE = Method(
+    "two stages, as the recipe has it: Mixed_4c, Mixed_5c and the IMU encoder fine-tuned", lambda m: stages(m)
+)
+ONE_STAGE = Method("one stage, all trained together from what stage 1 starts from", one_stage)
+FROZEN = _finetuned("two stages, both encoders frozen after stage 1", ())
+ALL = _finetuned("two stages, everything fine-tuned", None)
+CONCATENATION = _varied("concatenation", {"model.join": "concatenation", "missing": 0.0})
+ATTENTION = _varied("self-attention over both embedding sequences", {"model.join": "attention", "missing": 0.0})
+DROPOUT = _varied("concatenation, modality dropout", {"model.join": "concatenation", "missing": True})
+ATTENTION_DROPOUT = _varied("self-attention, modality dropout", {"model.join": "attention", "missing": True})

@@ -1,0 +1,36 @@
+"""What a stage's network is trained for, a file each; a new one is a file here and a line in OBJECTIVES. No torch.
+
+An objective is a subclass of `models.network.Network`. A method may bring one in its own file: "late_fusion:LateFusion"
+is the class of that name in models/methods/late_fusion.py.
+"""
+
+from dataclasses import dataclass
+
+from models.parts import check
+
+
+@dataclass(frozen=True)
+class Line:
+    """`classifies`: it has a classifier, so that its runs have predictions and scores. `views`: how many variations of
+    each training clip it sees in a step. `gathers`: its loss compares clips with one another, and every worker's with
+    those of all workers, so that a run of several workers computes what a run of one does."""
+
+    where: str
+    classifies: bool = True
+    views: int = 1
+    gathers: bool = False
+
+
+OBJECTIVES = {
+    "classification": Line("models.objectives.classification:Classification"),
+    "contrastive": Line("models.objectives.contrastive:Contrastive", classifies=False, gathers=True),
+    "simclr": Line("models.objectives.contrastive:SimCLR", classifies=False, views=2, gathers=True),
+}
+
+
+def objective(name: str) -> Line:
+    """Raises ValueError for one that isn't there."""
+    if ":" in name:
+        return Line(f"models.methods.{name}")
+    check("objective", name, OBJECTIVES, "models/objectives")
+    return OBJECTIVES[name]
