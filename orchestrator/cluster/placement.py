@@ -12,11 +12,11 @@ from ray.autoscaler.sdk import request_resources
 from orchestrator.cluster.nodes import alive
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.schedule import Need
-from orchestrator.plan.spec import Modality, RunSpec
+from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
 
-Gpus = Mapping[Modality, float]  # of a worker, by kind of run
+Gpus = Mapping[str, float]  # of a worker, by stage
 # Half a CPU of each run is for Ray Data's tasks: workers that hold every CPU would wait for data for ever.
 DATA_CPUS = 0.5
 # A cloud's GPU node with an image of some gigabytes is there within this.
@@ -30,7 +30,7 @@ THREADS_A_CPU = 2
 
 
 def worker_resources(spec: RunSpec, gpus: Gpus) -> dict[str, float]:
-    if share := gpus[spec.kind]:
+    if share := gpus[spec.stage]:
         return {"CPU": spec.threads - DATA_CPUS, "GPU": share}
     return {"CPU": max(1, spec.threads / THREADS_A_CPU) - DATA_CPUS}
 
@@ -41,7 +41,6 @@ def config_of(spec: RunSpec, study: Study, store: Store, read: str) -> dict[str,
         "key": spec.key,
         "storage": str(store.root),
         "start": store.start,
-        "sampling": study.sampling.to_json(),
         "read": read,
         "resources": worker_resources(spec, study.gpus),
     }
@@ -84,22 +83,27 @@ def trial_resources(most: int, nodes: Sequence[dict[str, float]]) -> dict[str, f
 
 
 def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]], here: bool = True) -> None:
-    """Raises ValueError naming a kind of run that no waiting would ever place. `nodes`: resources of each node.
+    """Raises ValueError naming a stage whose runs no waiting would ever place. `nodes`: resources of each node.
 
     `here`: Ray was started here, and has the GPUs that CUDA_VISIBLE_DEVICES lets it have.
     """
     hidden = f" {hiding} may hide GPUs of this machine: unset it first." if (hiding := hiding_gpus(here)) else ""
-    for spec in {plan.runs[key].kind: plan.runs[key] for key in plan.runs}.values():
+    for spec in largest_of(plan):
         wanted = worker_resources(spec, gpus)
         total = need(spec, gpus)
         have = [sum(node.get(k, 0) for node in nodes) for k in ("CPU", "GPU")]
         if slots(spec, gpus, nodes) < spec.workers or not total.fits(*have):
             raise ValueError(
-                f"a {spec.kind} run can never be placed: it takes {spec.workers} worker(s) of {wanted} and {DATA_CPUS}"
+                f"a {spec.stage} run can never be placed: it takes {spec.workers} worker(s) of {wanted} and {DATA_CPUS}"
                 f" CPU for Ray Data; the cluster has {len(nodes)} node(s) with {have[0]:g} CPUs and {have[1]:g} GPUs."
-                f" Give it more, or choose a smaller --scale or less of a GPU (--gpus {spec.kind} 0.5)."
+                f" Give it more, or choose a smaller --scale or less of a GPU (--gpus {spec.stage} 0.5)."
                 + (hidden if wanted.get("GPU", 0) else "")
             )
+
+
+def largest_of(plan: Plan) -> list[RunSpec]:
+    """Of each stage the run that takes most."""
+    return [max(specs, key=lambda spec: (spec.workers, spec.threads)) for specs in plan.stages.values()]
 
 
 def hiding_gpus(here: bool) -> str | None:
@@ -120,7 +124,7 @@ def make_room(plan: Plan, gpus: Gpus, runs: int, patience: float = ROOM_SECONDS)
     while (there := at_once(largest, gpus, alive(), None)) < runs:
         if time.monotonic() > deadline:
             raise ValueError(
-                f"--room {runs}: after {patience / 60:g} minutes there is room for {there} {largest.kind} run(s)."
+                f"--room {runs}: after {patience / 60:g} minutes there is room for {there} {largest.stage} run(s)."
                 " See that its autoscaler may start as many nodes, or ask for less."
             )
         time.sleep(1)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import ray
 
-from models.spec import FusionModel, VideoModel
 from orchestrator.cluster.nodes import on_each
 from orchestrator.cluster.placement import Gpus
 from orchestrator.plan.spec import RunSpec
@@ -12,23 +11,25 @@ from orchestrator.plan.spec import RunSpec
 
 def check(todo: Iterable[RunSpec], gpus: Gpus) -> None:
     """Raises ValueError where runs in bf16 would train on a CPU without it; what a GPU does isn't looked at."""
-    wanted = {spec.kind for spec in todo if in_bf16(spec) and not gpus[spec.kind]}
+    found = {spec.stage: in_bf16(spec) for spec in todo if not gpus[spec.stage]}
+    wanted = {stage for stage, names in found.items() if names}
     if not wanted:
         return
     alive = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     slow = [alive[node] for node, emulates in on_each(list(alive), emulates_bf16).items() if emulates]
     if slow:
+        set_to = " fp32 ".join(f"{m}.model.precision" for m in sorted({m for names in found.values() for m in names}))
         kinds, nodes = " and ".join(sorted(wanted)), ", ".join(sorted(slow))
         raise ValueError(
             f"{kinds} runs of this recipe train in bf16, and the CPU of {nodes}"
-            " has no AVX-512: a step there takes fifty times as long as in fp32. Give --set video.model.precision fp32"
+            f" has no AVX-512: a step there takes fifty times as long as in fp32. Give --set {set_to} fp32"
             " (other runs, with other scores), or a machine that has it."
         )
 
 
-def in_bf16(spec: RunSpec) -> bool:
-    model = spec.model.video if isinstance(spec.model, FusionModel) else spec.model
-    return isinstance(model, VideoModel) and model.precision == "bf16"
+def in_bf16(spec: RunSpec) -> list[str]:
+    """The modalities whose encoders compute in bf16."""
+    return [m for m, encoder in spec.network.encoders.items() if encoder.settings.get("precision") == "bf16"]
 
 
 def emulates_bf16() -> bool:

@@ -39,13 +39,13 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     """Train what isn't done, with MLflow and the terminal following the run folders; then conclude."""
     from orchestrator.driver.progress import Progress, duration
     from orchestrator.plan.schedule import Schedule
-    from orchestrator.storage.recovery import mend
+    from orchestrator.storage.recovery import recover
     from orchestrator.tracking import tracker
     from orchestrator.tracking.background import Background
 
     began = time.monotonic()
     needs = {key: placement.need(spec, study.gpus) for key, spec in plan.runs.items()}
-    schedule = Schedule(plan, needs, *placement.capacity(), options.concurrency, done=mend(plan, store, tell))
+    schedule = Schedule(plan, needs, *placement.capacity(), options.concurrency, done=recover(plan, store, tell))
     start = {
         "seeds": options.seeds,
         "command": without_secrets(" ".join(["python", *sys.argv])),
@@ -58,7 +58,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     interrupted = False
     with interruptible():
         try:
-            with Progress(console, plan, schedule, store, options.scale, study.training_clips):
+            with Progress(console, plan, schedule, store, study.training_clips):
                 tune(schedule, study, store, options, tracker.tags(found))
         except KeyboardInterrupt:
             interrupted = True
@@ -125,9 +125,10 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
     # that was lost the run folder, the terminal and the report say so in a sentence.
     for name in ("execution.experiment_state", "execution.tune_controller", "tune"):
         logging.getLogger(f"ray.tune.{name}").setLevel(logging.CRITICAL)
-    kinds = {spec.kind: spec for spec in schedule.plan.runs.values()}.values()
     there = nodes.alive()
-    most = max(placement.at_once(spec, study.gpus, there, options.concurrency) for spec in kinds)
+    most = max(
+        placement.at_once(spec, study.gpus, there, options.concurrency) for spec in placement.largest_of(schedule.plan)
+    )
     trainable = ray.tune.with_resources(run, placement.trial_resources(min(most, len(schedule.plan.runs)), there))
     ray.tune.Tuner(
         trainable,

@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from datasets import shards
+from datasets import modalities, shards
+from models.encoders import ENCODERS
 from orchestrator.cluster import placement
 from orchestrator.plan.options import existing
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.scale import SCALES
-from orchestrator.plan.spec import MODALITIES, Modality, RunSpec
+from orchestrator.plan.recipes import SCALES
+from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
-
-# Of a run's weights and predictions; a checkpoint in training holds Adam's two moments as well.
-RUN_BYTES: dict[Modality, int] = {"imu": 2 << 20, "video": 34 << 20, "fusion": 37 << 20}
 
 Node = dict[str, float]
 
@@ -36,15 +34,10 @@ def table(
     """`here`: Ray was started here. Raises ValueError where the disk can't hold even the runs' weights."""
     todo = {key: spec for key, spec in plan.runs.items() if store.run(key).status != "done"}
     out = Table(title=Text(f"{plan.name}: {len(plan.cells)} cells behind {len(plan.runs)} runs"), show_header=False)
-    for kind in MODALITIES:
-        specs = [spec for spec in plan.runs.values() if spec.kind == kind]
-        if specs:
-            left = sum(key in todo for key in (spec.key for spec in specs))
-            _add(
-                out,
-                f"{kind} runs",
-                f"{left} to do of {len(specs)}; {_needs(specs[0], study.gpus, nodes, concurrency)}",
-            )
+    for stage, specs in plan.stages.items():
+        left = sum(spec.key in todo for spec in specs)
+        takes = _needs(specs[0], study.gpus, nodes, concurrency)
+        _add(out, f"{stage} runs", f"{left} to do of {len(specs)}; {takes}")
     cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
     hiding = placement.hiding_gpus(here)
     by = f" ({hiding} may hide others)" if hiding else ""
@@ -78,17 +71,17 @@ def idle_gpus(
     A run takes a GPU where its scale or --gpus gives it one; `demo` and `laptop` give it none.
     """
     there = sum(node.get("GPU", 0.0) for node in nodes)
-    kinds: dict[Modality, RunSpec] = {spec.kind: spec for spec in todo}
-    if not there or not kinds:
+    stages = {spec.stage: spec for spec in todo}
+    if not there or not stages:
         return None
-    without: list[Modality] = [kind for kind in kinds if not gpus[kind]]
+    without = [stage for stage in stages if not gpus[stage]]
     if without:
-        flags = " ".join(f"{kind} {SCALES['paper'].gpus[kind]:g}" for kind in without)
+        flags = " ".join(f"{stage} {SCALES['paper'].gpus_of(stages[stage].modalities):g}" for stage in without)
         return f"{' and '.join(without)} runs take none of the {there:g} GPU(s); with --gpus {flags} they would"
-    counts = Counter(spec.kind for spec in todo)
+    counts = Counter(spec.stage for spec in todo)
     busy = 0.0
-    for kind, spec in kinds.items():
-        most = min(counts[kind], placement.at_once(spec, gpus, nodes, concurrency))
+    for stage, spec in stages.items():
+        most = min(counts[stage], placement.at_once(spec, gpus, nodes, concurrency))
         busy += most * placement.need(spec, gpus).gpus
     idle = math.floor(there - busy)
     return f"{idle} of {there:g} GPUs, for lack of runs or CPUs; --seeds and --workers use more" if idle > 0 else None
@@ -96,12 +89,13 @@ def idle_gpus(
 
 def disk(todo: Sequence[RunSpec], study: Study, store: Store, read: str = "shards") -> str:
     """What will be written, at most, and what is free. Raises ValueError where the weights alone don't fit."""
-    runs = sum(RUN_BYTES[spec.kind] for spec in todo)
+    runs = sum(map(run_bytes, todo))
     # What is in training holds a checkpoint of three times its weights; no more runs than there are left.
-    runs += 3 * max((RUN_BYTES[spec.kind] for spec in todo), default=0)
-    written = (shards.folder_of(store.root, study.manifest, study.sampling) / "index.json").exists()
-    clips = study.manifest.clips.num_rows
-    decoded = 0 if written or read != "shards" else clips * (study.sampling.video_bytes + study.sampling.imu_bytes)
+    runs += 3 * max(map(run_bytes, todo), default=0)
+    folders = {m: shards.folder_of(store.root, study.manifest, m, given) for m, given in study.inputs.items()}
+    absent = [m for m, folder in folders.items() if not (folder / "index.json").exists()]
+    a_clip = sum(modalities.of(m).bytes(study.inputs[m]) for m in absent)
+    written, decoded = not absent, study.manifest.clips.num_rows * a_clip if read == "shards" else 0
     free = shutil.disk_usage(existing(store.root)).free
     if runs > free:
         raise ValueError(
@@ -116,3 +110,8 @@ def disk(todo: Sequence[RunSpec], study: Study, store: Store, read: str = "shard
 
 def size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def run_bytes(spec: RunSpec) -> int:
+    """Of a run's weights and predictions; a checkpoint in training holds Adam's two moments as well."""
+    return sum(round(ENCODERS[encoder.name].megabytes) << 20 for encoder in spec.network.encoders.values())

@@ -1,12 +1,13 @@
 """DRIVER: what comes before the first training: the corpus read, the plan made, the cluster asked, clips decoded."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from datasets import corpora, splits, undecoded
+from datasets import corpora, modalities, splits, undecoded
 from datasets.corpora import synthetic, synthetic_mmact
 from datasets.files.bad_file import BadRecordings
 from orchestrator.cluster import connect, nodes, placement, precision, start_errors
@@ -14,15 +15,15 @@ from orchestrator.driver import preflight
 from orchestrator.driver.terminal import console, every, tell
 from orchestrator.plan import simulation
 from orchestrator.plan.options import Options
-from orchestrator.plan.plan import Cell, Plan
-from orchestrator.plan.study import Study
-from orchestrator.plan.unused_options import refuse_idle
+from orchestrator.plan.plan import Cell, Plan, matching
+from orchestrator.plan.study import Outline, Study
+from orchestrator.plan.unused_options import refuse_unused
 from orchestrator.storage import lock, pretrained
 from orchestrator.storage.redaction import without_secrets
 from orchestrator.storage.store import Store
 from orchestrator.tracking.address import address
 
-Cells = Callable[[Study, int], Iterator[Cell]]
+Cells = Callable[[Any, int], Iterator[Cell]]  # of a Study, or of its Outline
 
 
 def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple[Plan, Study, Store] | None:
@@ -31,8 +32,9 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
     The storage is this process's alone until `held` is left.
     """
     introduce(name, options)
-    study, store = open_study(options)
+    study, store = open_study(options, used(name, cells, options))
     plan = make_plan(name, cells, study, options)
+    keep_manifests(plan, study, store)
     if options.dry_run:
         print_plan(plan, store)
         if options.simulate:
@@ -86,8 +88,24 @@ def scans(store: Store) -> Path:
     return store.root / "scans"
 
 
-def open_study(options: Options) -> tuple[Study, Store]:
-    """The corpus, read and checked; nothing is decoded to shards yet."""
+def used(name: str, cells: Cells, options: Options) -> tuple[str, ...]:
+    """The modalities that the plan's cells take. Raises ValueError where --only leaves none of its cells."""
+    outline = Outline(asked(options))
+    found = matching(cells(outline, 0), options.only)
+    if not found:
+        raise ValueError(f"--only {' '.join(options.only)}: {name} has no such cell.")
+    return tuple(sorted({modality for cell in found for modality in cell.modalities}))
+
+
+def asked(options: Options) -> tuple[str, ...]:
+    """What the experiment is about. Raises ValueError for a modality that isn't there."""
+    if unknown := [name for name in options.modalities if name not in modalities.MODALITIES]:
+        raise ValueError(f"--modalities {' '.join(unknown)}: choose from {', '.join(modalities.MODALITIES)}.")
+    return tuple(sorted(options.modalities or corpora.of(options.corpus).modalities))
+
+
+def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store]:
+    """The corpus, of it the modalities `read`, read and checked; nothing is decoded to shards yet."""
     store = Store(storage_root(options))
     folder = options.recordings
     if options.corpus.startswith("synthetic"):
@@ -103,6 +121,7 @@ def open_study(options: Options) -> tuple[Study, Store]:
         options.corpus,
         folder,
         scans(store),
+        read or asked(options),
         skip_bad=options.skip_bad,
         desk_classes=options.desk_classes,
         missing_sensors=options.missing_sensors,
@@ -110,8 +129,8 @@ def open_study(options: Options) -> tuple[Study, Store]:
     )
     protocol = options.protocol or splits.default(manifest)
     splits.check(manifest, protocol)
-    manifest.write(store.manifest(manifest.digest))
-    console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips, video shows {manifest.video}")
+    shown = "".join(f", {modality} shows {what}" for modality, what in manifest.shows.items())
+    console.print(f"corpus: {manifest.corpus}, {manifest.clips.num_rows} clips{shown}")
     for bad in manifest.bad:
         tell(f"left out: {bad.file}: {bad.reason}")
     unused = splits.unused(manifest, protocol)
@@ -120,8 +139,9 @@ def open_study(options: Options) -> tuple[Study, Store]:
         tell(f"note: {note}")
     weights = pretrained.name(options.weights)
     study = Study(
-        manifest, options.scale, options.recipe, protocol, weights, options.workers, options.gpus, set=options.set
-    )
+        manifest, options.scale, options.recipe, protocol, asked(options), weights, options.workers, options.gpus,
+        set=options.set,
+    )  # fmt: skip
     _ = study.recipe_used  # raises ValueError for what --set can't mean
     return study, store
 
@@ -129,11 +149,19 @@ def open_study(options: Options) -> tuple[Study, Store]:
 def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:
     found = [cell for seed in range(options.seeds) for fold in study.folds() for cell in cells(fold, seed)]
     plan = Plan.of(name, found, study.runs, options.only)
-    if not plan.cells:
-        raise ValueError(f"--only {' '.join(options.only)}: {name} has no such cell.")
+    for flag, given in (("--workers", options.workers), ("--gpus", options.gpus)):
+        if unknown := [stage for stage in given if stage not in plan.stages]:
+            raise ValueError(f"{flag} {' '.join(unknown)}: this plan has no such stage, only {', '.join(plan.stages)}.")
     for spec in plan.runs.values():
-        refuse_idle(spec)
+        refuse_unused(spec)
     return plan
+
+
+def keep_manifests(plan: Plan, study: Study, store: Store) -> None:
+    """Of each set of modalities that its runs read, by the digest that their specs name."""
+    for read in {spec.modalities for spec in plan.runs.values()}:
+        manifest = study.manifest.of(read)
+        manifest.write(store.manifest(manifest.digest))
 
 
 def print_plan(plan: Plan, store: Store) -> None:
@@ -157,16 +185,19 @@ def simulate_plan(plan: Plan, study: Study, store: Store, options: Options) -> N
 
 
 def write_shards(study: Study, store: Store) -> Study:
-    """The study with what decoding told of its recordings."""
+    """Those of each modality; the study with what decoding told of its recordings."""
     from datasets import shards
 
-    began = time.monotonic()
-    try:
-        made = shards.write(store.root, study.manifest, study.sampling, every(200, "clips decoded"), tell)
-    except BadRecordings as error:
-        undecoded.remember(scans(store), study.manifest.root, error.bad)
-        raise
-    console.print(f"shards: {len(made.files)} in {made.folder} ({time.monotonic() - began:.1f} s)")
-    for note in made.notes:
-        tell(f"note: {note}")
-    return replace(study, manifest=replace(study.manifest, notes=(*study.manifest.notes, *made.notes)))
+    notes = list(study.manifest.notes)
+    for name, given in study.inputs.items():
+        began = time.monotonic()
+        try:
+            made = shards.write(store.root, study.manifest, name, given, every(200, f"{name} clips decoded"), tell)
+        except BadRecordings as error:
+            undecoded.remember(scans(store), study.manifest.root, error.bad)
+            raise
+        console.print(f"shards: {len(made.files)} in {made.folder} ({time.monotonic() - began:.1f} s)")
+        for note in made.notes:
+            tell(f"note: {note}")
+        notes += made.notes
+    return replace(study, manifest=replace(study.manifest, notes=tuple(notes)))

@@ -12,16 +12,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from datasets import modalities
 from datasets.files.atomic import write_whole
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.scale import SCALES
 from orchestrator.plan.schedule import Schedule
 from orchestrator.plan.spec import RunSpec
 from orchestrator.storage.store import RunFolder, Store
 
-# Relative cost of one clip in one epoch, until this start has measured its own.
-COST = {"imu": 1.0, "video": 27.0, "fusion": 6.0}
-# Work that every run has besides its epochs: its processes, in the same unit (about 15 s).
+# Work that every run has besides its epochs, its processes: as much as so many clips of a signal's encoder take.
 FIXED = 4000.0
 PLAIN_SECONDS = 30.0
 SIGN_SECONDS = 5.0
@@ -30,11 +28,10 @@ SIGN_SECONDS = 5.0
 class Progress:
     """A thread that reads the run folders of what is in flight."""
 
-    def __init__(self, console: Console, plan: Plan, schedule: Schedule, store: Store, scale: str, clips: int):
+    def __init__(self, console: Console, plan: Plan, schedule: Schedule, store: Store, clips: int):
         self.console, self.plan, self.schedule, self.store = console, plan, schedule, store
         self.clips = clips  # that a run trains on, at a ratio of 1
-        area = SCALES[scale].frames * (SCALES[scale].size / 64) ** 2 / 16
-        self.cost = COST | {"video": COST["video"] * area, "fusion": COST["fusion"] * area}
+        self.cost = {key: relative_cost(spec) for key, spec in plan.runs.items()}
         self.started, self.before = time.monotonic(), set(schedule.done)
         self.begun: dict[str, int] = {}  # epochs that a run had of an earlier start when it was first seen in training
         self.signed = -SIGN_SECONDS
@@ -108,7 +105,7 @@ class Progress:
         return f"[{time.strftime('%H:%M:%S')}] " + ", ".join(words)
 
     def seconds_left(self) -> float | None:
-        """From the work done in this start, by the relative cost of each kind's epochs."""
+        """From the work done in this start, by the relative cost of each run's epochs."""
         done = sum(self._work(key) for key in self.schedule.done - self.before)
         for key in list(self.schedule.running):
             epochs = self._epochs(key)
@@ -128,7 +125,7 @@ class Progress:
         spec = self.plan.runs[key]
         epochs = spec.optimization.epochs if epochs is None else epochs
         epochs = max(0, epochs - self.begun.get(key, 0))
-        return (FIXED if epochs else 0.0) + self.cost[spec.kind] * self.clips * spec.data.ratio * epochs
+        return (FIXED if epochs else 0.0) + self.cost[key] * self.clips * spec.data.ratio * epochs
 
 
 def epoch_of(folder: RunFolder, spec: RunSpec) -> str:
@@ -137,7 +134,16 @@ def epoch_of(folder: RunFolder, spec: RunSpec) -> str:
     if not rows:
         return "starting"
     last, epochs = rows[-1], spec.optimization.epochs
-    return f"epoch {last['epoch']}/{epochs} loss {last['loss']:.3f} train top-1 {last['train_top1']:.3f}"
+    right = f" train top-1 {last['train_top1']:.3f}" if "train_top1" in last else ""
+    return f"epoch {last['epoch']}/{epochs} loss {last['loss']:.3f}{right}"
+
+
+def relative_cost(spec: RunSpec) -> float:
+    """Of one clip in one epoch, until a start has measured its own: a signal's encoder costs 1, and one that takes its
+    input as images 27 where they are 16 of 64 x 64 pixels. What parents have trained costs a fifth."""
+    each = (modalities.of(name).bytes(given) for name, given in spec.data.inputs.items())
+    whole = sum(max(1.0, 27 * count / (16 * 64 * 64 * 3)) for count in each)
+    return whole / 5 if spec.parents else whole
 
 
 def duration(seconds: float) -> str:

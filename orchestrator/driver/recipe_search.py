@@ -16,19 +16,19 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 
-from datasets import corpora, splits
+from datasets import corpora, modalities, splits
 from datasets.files.atomic import read_json
+from models.methods import DEFAULT
 from orchestrator.cluster import nodes, placement
 from orchestrator.driver.launch import run_plan, tell_lacking
-from orchestrator.driver.prepare import prepare
+from orchestrator.driver.prepare import asked, prepare
 from orchestrator.driver.search_results import conclude
-from orchestrator.driver.search_trial import Looks, looks, validate
+from orchestrator.driver.search_trial import Looks, judged, looks, validate
 from orchestrator.driver.terminal import console, interruptible, refuse_bad_input
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Cell, Plan
-from orchestrator.plan.spec import Modality
-from orchestrator.plan.study import Study
-from orchestrator.plan.unused_options import refuse_idle
+from orchestrator.plan.study import Outline, Study, stages_of
+from orchestrator.plan.unused_options import refuse_unused
 from orchestrator.storage.store import Store
 from orchestrator.tracking import tracker
 from orchestrator.tracking.address import address, sqlite
@@ -55,8 +55,8 @@ class SearchOptions(Options):
     ) = None  # pyright: ignore
     """Whose training subjects (sessions, scenes) are looked at, each tested once by what the others trained; default:
     those of the corpus's first protocol."""
-    modality: Modality = "imu"
-    """What is searched: a stage 1, or the fusion of the recipe's own."""
+    modality: str = next(iter(modalities.MODALITIES))
+    """What is searched, by its stage: stage 1 of a modality, or stage 2 from the recipe's own stage 1."""
     settings: int = 30
     """How many settings are tried; the same command with more goes on, and with 0 only the start is judged."""
     looks: int | None = None
@@ -70,17 +70,24 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
     options = with_protocol(options)
     protocol = str(options.protocol)
 
-    def cells(study: Study, seed: int) -> Iterator[Cell]:
-        if study.protocol in splits.folds(study.manifest, protocol)[: options.looks]:
-            yield study.cell("modalities", options.modality, seed)
+    def cells(study: Study | Outline, seed: int) -> Iterator[Cell]:
+        if isinstance(study, Outline) or study.protocol in splits.folds(study.manifest, protocol)[: options.looks]:
+            yield judged(study, options.modality, seed)
 
     with ExitStack() as held:
         held.enter_context(placement.giving_back(options.room))
-        prepared = refuse_bad_input(lambda: prepare(PLAN, cells, options, held))
+        prepared = refuse_bad_input(lambda: check_stage(options) or prepare(PLAN, cells, options, held))
         if not isinstance(prepared, tuple):
             return prepared or 0
         plan, study, store = prepared
         return refuse_bad_input(lambda: go(options, space, plan, study, store))
+
+
+def check_stage(options: SearchOptions) -> None:
+    """Raises ValueError for a stage that the paper's method hasn't on these modalities."""
+    known = [stage.name for stage in stages_of(DEFAULT, asked(options))]
+    if options.modality not in known:
+        raise ValueError(f"--modality {options.modality}: choose from {', '.join(known)}.")
 
 
 def with_protocol(options: SearchOptions) -> SearchOptions:
@@ -94,7 +101,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
         # A setting that can't be is told before anything trains: each would only fail for itself.
         drawn = {name: values.sample() for name, values in space.items()}
         for spec in looks(replace(study, set={**study.set, **drawn}), judged_by(options)):
-            refuse_idle(spec)
+            refuse_unused(spec)
     code = run_plan(plan, study, store, options)
     if code:
         return code

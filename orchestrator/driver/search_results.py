@@ -38,7 +38,7 @@ def conclude(folder: Path, judged_by: Looks, study: Study, store: Store, protoco
         record["against_start"] = asdict(gap) if gap else None
     base = [store.run(spec.key).record("metrics") for spec in start]
     found = {
-        "modality": judged_by.modality,
+        "modality": judged_by.stage,
         "recipe": study.recipe_name,
         "protocol": splits.describe(study.manifest, study.protocol),
         "protocol_text": protocol_text,

@@ -11,18 +11,19 @@ import ray.tune
 
 from datasets.files.atomic import write_whole
 from orchestrator.cluster import placement
-from orchestrator.plan.spec import Modality, RunSpec
-from orchestrator.plan.study import Study
-from orchestrator.storage.recovery import mend_run
+from orchestrator.plan.plan import Cell
+from orchestrator.plan.spec import RunSpec
+from orchestrator.plan.study import Outline, Study
+from orchestrator.storage.recovery import recover_run
 from orchestrator.storage.store import Store
 from orchestrator.trial.run import train_and_score
 
 
 @dataclass(frozen=True)
 class Looks:
-    """By which runs a setting is judged: those of a modality, with so many seeds, on the first `folds` or all."""
+    """By which runs a setting is judged: those of a stage, with so many seeds, on the first `folds` or all."""
 
-    modality: Modality
+    stage: str
     seeds: int = 1
     folds: int | None = None
 
@@ -32,8 +33,13 @@ def looks(study: Study, judged_by: Looks) -> list[RunSpec]:
     found = []
     for seed in range(judged_by.seeds):
         for fold in study.folds()[: judged_by.folds]:
-            found.append(fold.runs[fold.cell("modalities", judged_by.modality, seed).key])
+            found.append(fold.runs[judged(fold, judged_by.stage, seed).key])
     return found
+
+
+def judged(study: Study | Outline, stage: str, seed: int) -> Cell:
+    """What a setting of a stage is judged by: a modality alone, or all of them fused."""
+    return study.cell("modalities", stage if stage in study.modalities else study.modalities, seed)
 
 
 def validate(
@@ -58,7 +64,7 @@ def validate(
     file = records / f"{looks(varied, judged_by)[0].key}.json"
     for spec in looks(varied, judged_by):
         folder = store.run(spec.key)
-        mend_run(folder, spec, print)
+        recover_run(folder, spec, print)
         if folder.status != "done":
             folder.begin(spec, about)
             train_and_score(placement.config_of(spec, varied, store, read))

@@ -9,7 +9,6 @@ from tyro.extras import literal_type_from_choices
 
 from datasets.corpora import CORPORA
 from datasets.files.listing import is_text, printable
-from orchestrator.plan.spec import Modality
 
 
 def existing(path: Path) -> Path:
@@ -24,9 +23,6 @@ def check_name(flag: str, path: Path) -> None:
         raise ValueError(f"{flag} {printable(name)}: the path isn't UTF-8. Rename the folder or give another.")
 
 
-Only = Literal["modalities", "ratio", "zero_shot", "stages", "fusions", "imu", "video", "fusion"]
-
-
 @dataclass(frozen=True)
 class Options:
     corpus: Annotated[str, tyro.conf.arg(constructor=literal_type_from_choices(CORPORA))] = "synthetic"
@@ -39,7 +35,9 @@ class Options:
     recipe: Literal["paper", "tuned"] = "paper"
     """Optimizer, rates, batch, widths and augmentation: Table 1's, or tuned."""
     set: dict[str, str] = field(default_factory=dict)
-    """Names and values that change the recipe, as in `video.times_epochs 2 imu.optimization.lr 1e-3 crop frame`."""
+    """Names and values that change the recipe, as in `STAGE.times_epochs 2 STAGE.optimization.lr 1e-3 rate 50`."""
+    modalities: tuple[str, ...] = ()
+    """What the experiment is about: each of them alone, and fused; default: those of the paper that the corpus has."""
     protocol: str | None = None
     """Which clips train and which are tested; default: the corpus's first, odd-even of UTD-MHAD and cross-subject of
     MMAct. leave-one-subject-out is every corpus's. With -validation behind it a protocol reads no test clip."""
@@ -49,8 +47,9 @@ class Options:
     """MMAct's instances that lack a sensor's file: padded with zeros, or left out."""
     seeds: int = 1
     """How many seeds, counted from 0."""
-    only: Annotated[tuple[Only, ...], tyro.conf.arg(metavar="WORD")] = ()
-    """Only cells of these experiments and of these models, with the runs they need."""
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WORD")] = ()
+    """Only cells of these experiments (modalities, ratio, zero_shot, stages, fusions) and of these models (a modality's
+    name, or that of stage 2), with the runs they need."""
     storage: Path = Path("output")
     """Where shards, runs and reports go; the same storage again goes on where the last start ended."""
     tracking_uri: str | None = None
@@ -59,10 +58,10 @@ class Options:
     """A running Ray to join; default: RAY_ADDRESS, else one is started here."""
     weights: Path | None = None
     """A file of S3D weights in torchvision's naming, instead of the scale's."""
-    workers: dict[Modality, int] = field(default_factory=dict)
-    """Workers of a run, as in `video 4 fusion 2`, instead of the scale's. A run of more workers is another result."""
-    gpus: dict[Modality, float] = field(default_factory=dict)
-    """GPUs of a worker, as in `imu 0.1 video 0.5`, instead of the scale's; it changes no result's key."""
+    workers: dict[str, int] = field(default_factory=dict)
+    """Workers of a run by its stage, as in `video 4 fusion 2`; default: one. A run of more is another result."""
+    gpus: dict[str, float] = field(default_factory=dict)
+    """GPUs of a worker by its stage, as in `imu 0.1 video 0.5`, instead of the scale's; it changes no result's key."""
     concurrency: int | None = None
     """At most so many runs at once; default: what the CPUs and GPUs hold."""
     read: Literal["shards", "recordings"] = "shards"
@@ -84,16 +83,16 @@ class Options:
             raise ValueError(f"--concurrency {self.concurrency}: at least 1.")
         if self.room is not None and self.room < 1:
             raise ValueError(f"--room {self.room}: at least 1.")
-        for modality, count in self.workers.items():
+        for stage, count in self.workers.items():
             if count < 1:
-                raise ValueError(f"--workers {modality} {count}: at least 1.")
+                raise ValueError(f"--workers {stage} {count}: at least 1.")
         if self.simulate and not self.dry_run:
             raise ValueError(f"--simulate {self.simulate}: nothing is trained in a simulation; add --dry-run.")
-        for modality, share in self.gpus.items():
+        for stage, share in self.gpus.items():
             if not 0 <= share <= 1:
                 raise ValueError(
-                    f"--gpus {modality} {share:g}: from 0 to 1, for a worker trains on one GPU. A run over four GPUs"
-                    f" has four workers: --workers {modality} 4."
+                    f"--gpus {stage} {share:g}: from 0 to 1, for a worker trains on one GPU. A run over four GPUs"
+                    f" has four workers: --workers {stage} 4."
                 )
         if not self.corpus.startswith("synthetic") and self.recordings is None:
             raise ValueError(f"--corpus {self.corpus} needs --recordings DIR, the folder of the recordings.")

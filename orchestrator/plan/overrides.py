@@ -1,4 +1,4 @@
-"""A setting: what is changed of a recipe, by flat names: "imu.optimization.lr", "video.times_epochs", "resampled"."""
+"""Overrides: what --set changes of a recipe, by flat names: "STAGE.optimization.lr", "STAGE.times_epochs", "rate"."""
 
 import json
 from collections.abc import Mapping
@@ -7,20 +7,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.plan.recipe import Recipe
-from orchestrator.plan.spec import MODALITIES
+from datasets import modalities
+from models.spec import EncoderSpec, HeadSpec
+from orchestrator.plan.recipe import Recipe, StageRecipe
+from orchestrator.plan.spec import Optimization
 
-OF_ALL = ("resampled", "rate", "crop", "channels", "spare_frames", "spare_size")
-PARTS = {"model": "models", "optimization": "optimization", "augmentation": "augmentation"}
+MISSING = 0.3  # of the training clips lack a modality where modality dropout is on, unless the recipe says how many
 
 
-def apply(recipe: Recipe, setting: Mapping[str, Any]) -> Recipe:
+def apply(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     """The recipe with these values; raises ValueError for a name that no recipe has and a value that doesn't fit.
 
-    A word is read as JSON where it is some: numbers, true, false, null and lists.
-    "imu.model.width" stands for the three filter counts of the IMU encoder: 1, 2 and 3 times it.
+    A word is read as JSON where it is some: numbers, true, false, null, lists and objects.
     """
-    for name, value in setting.items():
+    for name, value in given.items():
         try:
             recipe = _with(recipe, name, parse(value))
         except (ValueError, TypeError) as error:
@@ -29,19 +29,69 @@ def apply(recipe: Recipe, setting: Mapping[str, Any]) -> Recipe:
 
 
 def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
-    if name == "imu.model.width":
-        name, value = "imu.model.filters", (value, 2 * value, 3 * value)
-    modality, _, rest = name.partition(".")
+    stage, _, rest = name.partition(".")
     part, _, field = rest.partition(".")
-    if name in OF_ALL:
-        return replace(recipe, **{name: value})
-    if modality in MODALITIES and rest == "times_epochs":
-        return replace(recipe, times_epochs=recipe.times_epochs | {modality: value})
-    if modality in MODALITIES and part in PARTS:
-        each = getattr(recipe, PARTS[part])
-        if field in {f.name for f in fields(each[modality])}:
-            return replace(recipe, **{PARTS[part]: each | {modality: replace(each[modality], **{field: value})}})
-    raise ValueError(f"a recipe has no such field; it has {', '.join(OF_ALL)} and MODALITY.PART.FIELD")
+    if not rest:
+        return _input(recipe, name, value)
+    own = recipe.stage(stage)
+    if rest in ("times_epochs", "missing"):
+        return _staged(recipe, stage, **{rest: (own.missing or MISSING) if value is True else value})
+    if rest == "augmentation.missing":
+        return _staged(recipe, stage, missing=value)
+    if part == "optimization" and field in names(Optimization):
+        return _staged(recipe, stage, optimization=replace(own.optimization, **{field: value}))
+    if part == "augmentation" and (read := _varied(own, stage, field)):
+        how = own.augmentation.get(read) or modalities.of(read).Augmentation()
+        return _staged(recipe, stage, augmentation=own.augmentation | {read: replace(how, **{field: value})})
+    if part == "model":
+        return _model(recipe, stage, field, value)
+    raise _unknown()
+
+
+def _unknown() -> ValueError:
+    known = [name for modality in modalities.MODALITIES for name in names(modalities.of(modality).Settings)]
+    return ValueError(f"a recipe has no such field; it has {', '.join(known)} and STAGE.PART.FIELD")
+
+
+def _input(recipe: Recipe, name: str, value: Any) -> Recipe:
+    """A setting of an input, which one modality has."""
+    found = next((m for m in modalities.MODALITIES if name in names(modalities.of(m).Settings)), None)
+    if found is None:
+        raise _unknown()
+    return replace(recipe, inputs=recipe.inputs | {found: replace(recipe.settings(found), **{name: value})})
+
+
+def _varied(own: StageRecipe, stage: str, field: str) -> str | None:
+    """Which modality of a stage has an augmentation of this name: those that the recipe varies, or its own."""
+    read = dict.fromkeys([*own.augmentation, *([stage] if stage in modalities.MODALITIES else modalities.MODALITIES)])
+    return next((m for m in read if field in names(modalities.of(m).Augmentation)), None)
+
+
+def _model(recipe: Recipe, stage: str, field: str, value: Any) -> Recipe:
+    """Of a stage that is a modality's own an encoder, or one of its settings; else of what stands on the encoders.
+
+    "width" stands for the filter counts of an encoder of several layers: 1, 2 and 3 times it.
+    """
+    if stage in modalities.MODALITIES:
+        encoder = recipe.encoder(stage)
+        if field == "width" and "filters" in encoder.settings:
+            field, value = "filters", tuple(value * n for n in range(1, len(encoder.settings["filters"]) + 1))
+        changed = EncoderSpec(value) if field == "encoder" else None
+        if field in encoder.settings:
+            changed = replace(encoder, settings=encoder.settings | {field: value})
+        if changed:
+            return replace(recipe, encoders=recipe.encoders | {stage: changed})
+    if field not in names(HeadSpec):
+        raise _unknown()
+    return _staged(recipe, stage, head=replace(recipe.stage(stage).head, **{field: value}))
+
+
+def _staged(recipe: Recipe, stage: str, **changes: Any) -> Recipe:
+    return replace(recipe, stages=recipe.stages | {stage: replace(recipe.stage(stage), **changes)})
+
+
+def names(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
 
 
 def reason(error: Exception) -> str:

@@ -1,8 +1,10 @@
 """What the paper prints: Table 1's hyperparameters and Table 2's scores, as data and nothing else."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 CORPORA = ("UTD-MHAD", "MMAct")
+MODALITIES = {"imu", "video"}
 PROTOCOLS = {"UTD-MHAD": "odd-even", "MMAct": "cross-subject"}  # by our names of them
 
 # Table 1. Optimizer, schedule and epochs are not stated.
@@ -54,10 +56,25 @@ def corpus_of(name: str) -> str | None:
     return next((corpus for corpus in CORPORA if f"{name} ".lower().startswith(f"{corpus} ".lower())), None)
 
 
-def comparable(corpus: str, video: str, protocol: str) -> bool:
-    """Whether the paper's scores may stand beside ours: the same corpus and protocol, and colour video as there."""
+def comparable(corpus: str, shows: Mapping[str, str | None], protocol: str, read: Iterable[str]) -> bool:
+    """Whether the paper's scores may stand beside ours: corpus, protocol and modalities are its, and video in colour.
+
+    `read` is all that a plan is about, so all that its fusion reads.
+    """
     name = corpus_of(corpus)
-    return name is not None and video == "RGB" and protocol == PROTOCOLS[name]
+    same = set(read) == MODALITIES and shows.get("video") == "RGB"
+    return same and name is not None and protocol == PROTOCOLS[name]
+
+
+def unlike(corpus: str, shows: Mapping[str, str | None], protocol: str, read: Sequence[str]) -> str | None:
+    """Why a number of the paper's on a model that reads these modalities is none for this data; None where it is."""
+    name = corpus_of(corpus)
+    if name is None:
+        return "the paper has no number of this corpus"
+    if protocol != PROTOCOLS[name]:
+        return f"protocol {protocol}, the number is of {PROTOCOLS[name]}"
+    video = shows.get("video")
+    return None if "video" not in read or video == "RGB" else f"{video} video, the number is of RGB"
 
 
 def printed(corpus: str, model: str) -> dict[str, float] | None:

@@ -1,26 +1,30 @@
 """Plan: the cells of the tables and figures, each pointing at a run, and the runs behind them, each once. No ray."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from orchestrator.plan.spec import MODALITIES, Modality, RunSpec
+from models.methods import DEFAULT
+from orchestrator.plan.spec import RunSpec
 
 EXPERIMENTS = ("modalities", "ratio", "zero_shot", "stages", "fusions")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number: which experiment it belongs to, what was trained, and the key of the run that gives it."""
+    """One number: which experiment it belongs to, what was trained, and the key of the run that gives it.
+
+    `model` is a modality or, of several, the name of stage 2, by whichever method. `hidden` has classes by modality.
+    """
 
     experiment: str
-    model: Modality
+    model: str
     ratio: float
-    hidden_imu: tuple[int, ...]
-    hidden_video: tuple[int, ...]
     seed: int
     key: str
+    modalities: tuple[str, ...]
+    hidden: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     protocol: str = "odd-even"  # of several folds the one it is of
-    variant: str = ""  # of the fusion, as in orchestrator/plan/variants.py; "" is the paper's
+    method: str = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,11 @@ class Plan:
     @staticmethod
     def of(name: str, cells: Iterable[Cell], runs: Mapping[str, RunSpec], only: Sequence[str] = ()) -> "Plan":
         """The cells that `only` asks for and the runs they stand on."""
-        cells = tuple(cell for cell in cells if matches(cell, only))
+        cells = tuple(matching(cells, only))
         needed: dict[str, RunSpec] = {}
 
         def need(key: str) -> None:
-            for _, parent in runs[key].parents:
+            for parent in runs[key].parents.values():
                 need(parent)
             needed.setdefault(key, runs[key])
 
@@ -46,8 +50,21 @@ class Plan:
             need(cell.key)
         return Plan(name, cells, needed)
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """All that its runs read, in alphabetical order."""
+        return tuple(sorted({modality for spec in self.runs.values() for modality in spec.modalities}))
+
+    @property
+    def stages(self) -> dict[str, list[RunSpec]]:
+        """The runs by the name of their stage, in the plan's order."""
+        found: dict[str, list[RunSpec]] = {}
+        for spec in self.runs.values():
+            found.setdefault(spec.stage, []).append(spec)
+        return found
+
     def parents(self, key: str) -> tuple[str, ...]:
-        return tuple(parent for _, parent in self.runs[key].parents)
+        return tuple(self.runs[key].parents.values())
 
     def children(self) -> dict[str, list[str]]:
         children: dict[str, list[str]] = {key: [] for key in self.runs}
@@ -57,15 +74,23 @@ class Plan:
         return children
 
     def stages_without_sharing(self) -> int:
-        """Trainings that a script for each distinct result takes: its own and, for a fusion, its two stage 1s."""
-        return sum(1 + len(self.parents(key)) for key in {cell.key for cell in self.cells})
+        """Trainings that a script for each distinct result takes: its own and those that it stands on."""
+        return sum(len(self.behind(key)) for key in {cell.key for cell in self.cells})
+
+    def behind(self, key: str) -> set[str]:
+        """A run and all that it stands on."""
+        return {key}.union(*(self.behind(parent) for parent in self.parents(key)))
 
 
-def matches(cell: Cell, only: Sequence[str]) -> bool:
-    """One of the named experiments and one of the named models; a kind not named restricts nothing."""
-    unknown = [word for word in only if word not in (*EXPERIMENTS, *MODALITIES)]
-    if unknown:
-        raise ValueError(f"--only {' '.join(unknown)}: choose from {', '.join((*EXPERIMENTS, *MODALITIES))}.")
+def matching(cells: Iterable[Cell], only: Sequence[str]) -> list[Cell]:
+    """Those of the named experiments and of the named models; a kind that isn't named restricts nothing.
+
+    Raises ValueError for a word that is neither.
+    """
+    cells = list(cells)
+    models = list(dict.fromkeys(cell.model for cell in cells))
+    if unknown := [word for word in only if word not in (*EXPERIMENTS, *models)]:
+        raise ValueError(f"--only {' '.join(unknown)}: choose from {', '.join((*EXPERIMENTS, *models))}.")
     experiments = [word for word in only if word in EXPERIMENTS] or EXPERIMENTS
-    models = [word for word in only if word in MODALITIES] or MODALITIES
-    return cell.experiment in experiments and cell.model in models
+    wanted = [word for word in only if word in models] or models
+    return [cell for cell in cells if cell.experiment in experiments and cell.model in wanted]

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from models.encoders import ENCODERS
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,15 @@ class Schedule:
 def by_urgency(plan: Plan) -> list[str]:
     """Runs whose work lies behind many clip-epochs first, parents always before children."""
     children = plan.children()
-    cost = {"imu": 1.0, "video": 50.0, "fusion": 10.0}
     ahead: dict[str, float] = {}
     for key in reversed(list(plan.runs)):
         spec = plan.runs[key]
-        own = cost[spec.kind] * spec.optimization.epochs * spec.data.ratio
+        own = seconds_a_clip(spec) * spec.optimization.epochs * spec.data.ratio
         ahead[key] = own + max((ahead[child] for child in children[key]), default=0.0)
     return sorted(plan.runs, key=lambda key: (plan.runs[key].seed, -ahead[key]))
+
+
+def seconds_a_clip(spec: RunSpec) -> float:
+    """An estimate, never measured: of a training step at `paper` scale on one A40; what was trained costs half."""
+    each = sum(ENCODERS[encoder.name].seconds for encoder in spec.network.encoders.values())
+    return each / 2 if spec.parents else each

@@ -8,13 +8,11 @@ from statistics import median
 from rich.table import Table
 
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.schedule import Need, Schedule
-from orchestrator.plan.spec import MODALITIES, Modality, RunSpec
+from orchestrator.plan.schedule import Need, Schedule, seconds_a_clip
+from orchestrator.plan.spec import RunSpec
 
 CPUS_A_GPU = 16.0  # where only GPUs are named; a node of A40s has more
-# Seconds a clip takes in a step of `paper` scale on one A40, and of a run beside its steps: estimates, never measured.
-A40_SECONDS: dict[Modality, float] = {"imu": 2e-4, "video": 0.1, "fusion": 0.05}
-A40_FIXED = 60.0
+A40_FIXED = 60.0  # seconds of a run beside its steps on one A40: an estimate, never measured
 
 
 @dataclass(frozen=True)
@@ -68,29 +66,28 @@ def _makespan(
 def durations(plan: Plan, took: Mapping[str, float], clips: int) -> tuple[dict[str, float], str]:
     """Seconds of each run of a plan, and in words where they come from. `took` has the runs that are done.
 
-    A run that is done took what it took; others the median seconds a clip and epoch of their kind among the done ones.
-    Without any done run of a kind they are an estimate for A40s.
+    A run that is done took what it took; others the median seconds a clip and epoch of their stage among the done ones.
+    Without any done run of a stage they are an estimate for A40s.
     """
-    rate: dict[Modality, float | None] = {}
+    rate: dict[str, float | None] = {}
     words = []
-    for kind in MODALITIES:
-        keys = [key for key, spec in plan.runs.items() if spec.kind == kind]
+    for stage, specs in plan.stages.items():
+        keys = [spec.key for spec in specs]
         known = [seconds / _work(plan.runs[key], clips) for key in keys if (seconds := took.get(key))]
-        rate[kind] = median(known) if known else None
-        if keys:
-            source = f"measured, {len(known)} of {len(keys)} done" if known else "estimated for A40s, never measured"
-            words.append(f"{kind} runs: {source}")
+        rate[stage] = median(known) if known else None
+        source = f"measured, {len(known)} of {len(keys)} done" if known else "estimated for A40s, never measured"
+        words.append(f"{stage} runs: {source}")
     found: dict[str, float] = {}
     for key, spec in plan.runs.items():
-        guess = A40_FIXED + A40_SECONDS[spec.kind] * _work(spec, clips) / spec.workers
-        per_clip = rate[spec.kind]
+        guess = A40_FIXED + seconds_a_clip(spec) * _work(spec, clips) / spec.workers
+        per_clip = rate[spec.stage]
         found[key] = took.get(key) or (guess if per_clip is None else per_clip * _work(spec, clips))
     return found, "; ".join(words)
 
 
 def _work(spec: RunSpec, clips: int) -> float:
     """Clips times epochs."""
-    return clips * spec.data.ratio * spec.optimization.epochs
+    return clips * spec.data.ratio * max(1, spec.optimization.epochs)
 
 
 def parse(words: str) -> tuple[float, float]:

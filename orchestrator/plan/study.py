@@ -5,16 +5,35 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from datasets import splits
+from datasets import corpora, modalities, splits
 from datasets.manifest import Manifest
-from datasets.spec import Sampling
-from models.spec import ImuModel, VideoModel
+from models.encoders import ENCODERS
+from models.methods import DEFAULT, Stage, method
+from models.spec import EncoderSpec, NetworkSpec
 from orchestrator.plan import overrides
 from orchestrator.plan.plan import Cell
-from orchestrator.plan.recipe import Recipe, recipe_of
-from orchestrator.plan.scale import SCALES
-from orchestrator.plan.spec import DataSpec, Modality, RunSpec
-from orchestrator.plan.variants import vary
+from orchestrator.plan.recipe import Recipe, Scale
+from orchestrator.plan.recipes import SCALES, recipe_of
+from orchestrator.plan.spec import DataSpec, RunSpec
+
+Hidden = Mapping[str, Sequence[int]]
+
+
+@dataclass
+class Outline:
+    """A study before its recordings are read: which modalities each cell takes, and nothing of their runs."""
+
+    modalities: tuple[str, ...]
+
+    def hidden(self, count: int, seed: int) -> tuple[int, ...]:
+        return tuple(range(count))
+
+    def cell(
+        self, experiment: str, read: str | Sequence[str], seed: int, *, ratio: float = 1.0,
+        hidden: Hidden | None = None, method: str = DEFAULT,
+    ) -> Cell:  # fmt: skip
+        stages = stages_of(method, read)
+        return _cell(experiment, stages[-1], seed, ratio, hidden, method, "", "")
 
 
 @dataclass
@@ -25,17 +44,26 @@ class Study:
     scale: str
     recipe: str
     protocol: str = "odd-even"
+    modalities: tuple[str, ...] = ()
+    """That its experiments are about; of those that the Manifest lacks no cell is to be trained."""
     weights: str | None = None
-    workers: dict[Modality, int] = field(default_factory=dict)
-    given_gpus: dict[Modality, float] = field(default_factory=dict)
+    workers: Mapping[str, int] = field(default_factory=dict)
+    given_gpus: Mapping[str, float] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
     set: Mapping[str, Any] = field(
         default_factory=dict
     )  # what of the recipe is otherwise: orchestrator/plan/overrides.py
 
+    def __post_init__(self) -> None:
+        self.modalities = self.modalities or self.manifest.modalities
+
     @cached_property
     def recipe_used(self) -> Recipe:
         return overrides.apply(recipe_of(self.recipe, self.manifest.layout), self.set)
+
+    @property
+    def scaled(self) -> Scale:
+        return SCALES[self.scale]
 
     @property
     def training_clips(self) -> int:
@@ -44,26 +72,44 @@ class Study:
 
     @property
     def recipe_name(self) -> str:
-        """With what was set otherwise: "tuned, video.augmentation.video 0.2"."""
+        """With what was set otherwise: "tuned, STAGE.times_epochs 2"."""
         return ", ".join([self.recipe, *(f"{name} {value}" for name, value in self.set.items())])
 
     @property
-    def gpus(self) -> dict[Modality, float]:
-        """GPUs of a worker of each kind of run; decides where runs lie, never what they give."""
-        return SCALES[self.scale].gpus | self.given_gpus
+    def gpus(self) -> dict[str, float]:
+        """GPUs of a worker of each stage; decides where runs lie, never what they give."""
+        found: dict[str, float] = {}
+        for spec in self.runs.values():
+            share = self.given_gpus.get(spec.stage, self.scaled.gpus_of(spec.modalities))
+            found[spec.stage] = max(share, found.get(spec.stage, 0.0))
+        return found
 
     def folds(self) -> "list[Study]":
         """A study for each split of the protocol; they collect their runs together."""
         return [replace(self, protocol=fold) for fold in splits.folds(self.manifest, self.protocol)]
 
     @cached_property
-    def sampling(self) -> Sampling:
-        scale, recipe = SCALES[self.scale], self.recipe_used
-        frames, size = round(scale.frames * recipe.spare_frames), round(scale.size * recipe.spare_size)
-        imu = recipe.models["imu"]
-        assert isinstance(imu, ImuModel)
-        samples = self.manifest.samples_at(recipe.rate) if recipe.rate else self.manifest.max_samples
-        return Sampling(frames, size, samples, recipe.crop, imu.channels, recipe.rate)
+    def inputs(self) -> dict[str, Any]:
+        """By modality of the Manifest: what shards store of its recordings, and what networks see."""
+        found = {}
+        for name in self.manifest.modalities:
+            settings = replace(self.recipe_used.settings(name), **self.scaled.inputs.get(name, {}))
+            source = corpora.of(self.manifest.layout).source(name)
+            found[name] = modalities.of(name).input(
+                settings, source, lambda rate, name=name: self.manifest.longest(name, rate)
+            )
+        return found
+
+    def describe(self) -> str:
+        """The scale in words, of what the plan's runs are."""
+        words = [modalities.of(name).describe(given) for name, given in self.inputs.items()]
+        for name in self.manifest.modalities:
+            encoder = self._encoder(name)
+            start = {"none": "from scratch", "kinetics400": "from Kinetics-400"}.get(encoder.weights, "from a file")
+            words += [f"{encoder.name.upper()} {start}"] * ("weights" in encoder.settings)
+        epochs = {spec.stage: count for spec in self.runs.values() if (count := spec.optimization.epochs)}
+        listed = ", ".join(f"{stage} {count}" for stage, count in epochs.items())
+        return ", ".join(filter(None, [*words, f"epochs: {listed}"]))
 
     def hidden(self, count: int, seed: int) -> tuple[int, ...]:
         """`count` classes of the training clips, nested draws (facts on figure 3)."""
@@ -71,74 +117,104 @@ class Study:
         return splits.hidden_classes(splits.labels(self.manifest)[train], count, seed)
 
     def cell(
-        self, experiment: str, modality: Modality, seed: int, *, ratio: float = 1.0,
-        hidden_imu: Sequence[int] = (), hidden_video: Sequence[int] = (), variant: str = "",
+        self, experiment: str, read: str | Sequence[str], seed: int, *, ratio: float = 1.0,
+        hidden: Hidden | None = None, method: str = DEFAULT,
     ) -> Cell:  # fmt: skip
-        """One number of a table or figure, with the runs behind it."""
-        hide: dict[Modality, tuple[int, ...]] = {"imu": tuple(hidden_imu), "video": tuple(hidden_video)}
-        if modality == "fusion":
-            parents: dict[Modality, RunSpec] = {m: self._run(m, seed, ratio, {m: hide[m]}) for m in ("imu", "video")}
-            run = self._share(vary(self._spec("fusion", seed, ratio, hide, parents), variant, parents))
-        else:
-            run = self._run(modality, seed, ratio, {modality: hide[modality]})
-        hidden = hide["imu"], hide["video"]
-        return Cell(experiment, modality, ratio, *hidden, seed, run.key, self.protocol, variant)
+        """One number of a table or figure, with the runs behind it; without a key where a modality wasn't read."""
+        stages = stages_of(method, read)
+        if not set(stages[-1].modalities) <= set(self.manifest.modalities):
+            return _cell(experiment, stages[-1], seed, ratio, hidden, method, self.protocol, "")
+        made: dict[str, RunSpec] = {}
+        for stage in stages:
+            asked = (repr(stage), seed, ratio, repr(hidden), *(made[name].key for name in stage.parents.values()))
+            if asked not in self._asked:
+                spec = self._spec(stage, seed, ratio, hidden or {}, {r: made[n].key for r, n in stage.parents.items()})
+                self._asked[asked] = self.runs.setdefault(spec.key, spec)
+            made[stage.name] = self._asked[asked]
+        return _cell(experiment, stages[-1], seed, ratio, hidden, method, self.protocol, made[stages[-1].name].key)
 
     @cached_property
-    def _stage1(self) -> dict[tuple, RunSpec]:
+    def _asked(self) -> dict[tuple, RunSpec]:
+        """A plan asks for a stage several times: as a cell of its own and as a parent."""
         return {}
 
-    def _run(self, modality: Modality, seed: int, ratio: float, hide: dict) -> RunSpec:
-        """Stage 1. A plan asks for each of them several times: as a cell of its own and as a parent."""
-        asked = (modality, seed, ratio, hide[modality])
-        if asked not in self._stage1:
-            self._stage1[asked] = self._share(self._spec(modality, seed, ratio, hide))
-        return self._stage1[asked]
+    @cached_property
+    def _digests(self) -> dict[tuple[str, ...], str]:
+        return {}
 
-    def _share(self, spec: RunSpec) -> RunSpec:
-        """The one run there is of this spec."""
-        return self.runs.setdefault(spec.key, spec)
+    def digest(self, read: tuple[str, ...]) -> str:
+        """Of the recordings of these modalities."""
+        if read not in self._digests:
+            self._digests[read] = self.manifest.of(read).digest
+        return self._digests[read]
 
-    def _spec(self, modality: Modality, seed: int, ratio: float, hide: dict, parents: dict | None = None) -> RunSpec:
-        scale, recipe, sampling = SCALES[self.scale], self.recipe_used, self.sampling
-        model = recipe.models[modality]
-        if isinstance(model, VideoModel):
-            if self.weights and model.backbone != "s3d":
-                raise ValueError(f"--weights are S3D's, and {model.backbone} is trained from scratch.")
-            model = replace(model, weights=self.weights or (scale.weights if model.backbone == "s3d" else "none"))
-        workers, batch = self.workers.get(modality, scale.workers[modality]), recipe.optimization[modality].batch
-        if batch < 2 * workers:
-            raise ValueError(f"--workers {modality} {workers}: a batch of {batch} gives each less than two clips.")
-        if workers > 1 and 0 < self.gpus[modality] < 1:
-            raise ValueError(
-                f"{workers} workers of an {modality} run with {self.gpus[modality]:g} of a GPU each may lie on one GPU,"
-                f" where NCCL refuses them: give each a whole one (--gpus {modality} 1), or take one worker."
-            )
-        reads_imu, reads_video = modality != "video", modality != "imu"
+    def epochs(self, stage: str, recipe: Recipe) -> int:
+        return round(self.scaled.epochs.get(stage, self.scaled.other_epochs) * recipe.stage(stage).times_epochs)
+
+    def _encoder(self, modality: str) -> EncoderSpec:
+        """As the recipe has it, with the input's channels and the weights that the scale or --weights start from."""
+        found = self.recipe_used.encoder(modality)
+        changed = dict(found.settings)
+        if "channels" in changed:
+            changed["channels"] = modalities.of(modality).channels(self.inputs[modality])
+        if "weights" in changed:
+            changed["weights"] = self.weights or self.scaled.weights
+        return replace(found, settings=changed)
+
+    def _spec(self, stage: Stage, seed: int, ratio: float, hidden: Hidden, parents: dict[str, str]) -> RunSpec:
+        read = stage.modalities
+        recipe = overrides.apply(self.recipe_used, {f"{stage.name}.{name}": v for name, v in stage.changes.items()})
+        own = recipe.stage(stage.name)
+        epochs, optimization, augmentation = self.epochs(stage.name, recipe), own.optimization, own.augmentation
+        head = replace(own.head, finetuned={m: names for m, names in own.head.finetuned.items() if m in read})
+        if stage.alone:
+            largest = max(read, key=lambda m: ENCODERS[recipe.encoder(m).name].megabytes)
+            first = recipe.stage(largest)
+            epochs, optimization = epochs + self.epochs(largest, recipe), first.optimization
+            augmentation = {m: how for m, how in augmentation.items() if m != largest}
+            augmentation |= {m: how for m, how in first.augmentation.items() if m == largest}
+            head = replace(head, label_smoothing=first.head.label_smoothing)
+        workers = self.workers.get(stage.name, 1)
+        self._check_workers(stage, workers, optimization.batch)
         return RunSpec(
-            model=model,
+            stage=stage.name,
+            network=NetworkSpec({m: self._encoder(m) for m in read}, head, stage.objective),
             data=DataSpec(
-                manifest=self.manifest.digest,
+                recordings=self.digest(read),
+                inputs={m: self.inputs[m] for m in read},
                 protocol=self.protocol,
                 ratio=ratio,
-                samples=sampling.samples if reads_imu else None,
-                frames=scale.frames if reads_video else None,
-                size=scale.size if reads_video else None,
-                resampled=recipe.resampled if reads_imu else None,
-                stored_frames=sampling.frames if reads_video and sampling.frames != scale.frames else None,
-                stored_size=sampling.size if reads_video and sampling.size != scale.size else None,
-                crop=sampling.crop if reads_video else "frame",
-                channels=recipe.channels if reads_video else "colour",
-                hidden_imu=hide.get("imu", ()),
-                hidden_video=hide.get("video", ()),
-                rate=recipe.rate if reads_imu else None,
+                hidden={m: tuple(hidden[m]) for m in read if hidden.get(m)},
             ),
-            optimization=replace(
-                recipe.optimization[modality], epochs=round(scale.epochs[modality] * recipe.times_epochs[modality])
-            ),
+            optimization=replace(optimization, epochs=epochs if optimization.epochs else 0),
             seed=seed,
-            augmentation=recipe.augmentation[modality],
+            augmentation={m: how for m, how in augmentation.items() if m in read},
+            missing=own.missing,
             workers=workers,
-            threads=scale.threads[modality],
-            parents=tuple((m, p.key) for m, p in (parents or {}).items()),
+            threads=self.scaled.threads_of(read),
+            parents=parents,
         )
+
+    def _check_workers(self, stage: Stage, workers: int, batch: int) -> None:
+        """Raises ValueError."""
+        if batch < 2 * workers:
+            raise ValueError(f"--workers {stage.name} {workers}: a batch of {batch} gives each less than two clips.")
+        share = self.given_gpus.get(stage.name, self.scaled.gpus_of(stage.modalities))
+        if workers > 1 and 0 < share < 1:
+            raise ValueError(
+                f"{workers} workers of a {stage.name} run with {share:g} of a GPU each may lie on one GPU, where NCCL"
+                f" refuses them: give each a whole one (--gpus {stage.name} 1), or take one worker."
+            )
+
+
+def stages_of(name: str, read: str | Sequence[str]) -> tuple[Stage, ...]:
+    """Of a method on one modality or several, in alphabetical order: a network has them in that one."""
+    return method(name).stages((read,) if isinstance(read, str) else tuple(sorted(read)))
+
+
+def _cell(
+    experiment: str, stage: Stage, seed: int, ratio: float, hidden: Hidden | None, method: str, protocol: str, key: str
+) -> Cell:
+    starred = {m: tuple(classes) for m, classes in (hidden or {}).items() if classes}
+    model = stages_of(DEFAULT, stage.modalities)[-1].name
+    return Cell(experiment, model, ratio, seed, key, stage.modalities, starred, protocol, method)

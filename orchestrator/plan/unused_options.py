@@ -1,21 +1,20 @@
-"""An augmentation that would change no clip: its runs would train, and compare nothing. Refused before they start."""
+"""Augmentation that would change no clip: its runs would train, and compare nothing. Refused before they start."""
 
+from datasets import modalities
+from models.objectives import objective
 from orchestrator.plan.spec import RunSpec
 
-ONE_LENGTH = "signals aren't resampled to one length: add --set resampled 128"
-SPARE = "shards hold no more frames or pixels than the network sees: add --set spare_frames 1.5"
 
-
-def refuse_idle(spec: RunSpec) -> None:
+def refuse_unused(spec: RunSpec) -> None:
     """Raises ValueError."""
-    imu, video, data = spec.kind != "video", spec.kind != "imu", spec.data
-    spare = bool(data.stored_frames or data.stored_size)
-    # Whether such a run reads it, whether it acts there, and what it lacks otherwise.
-    rules = {"rotation": (imu, True, ""), "noise": (imu, True, "")}
-    rules |= dict.fromkeys(("warp", "crop"), (imu, bool(data.resampled), ONE_LENGTH))
-    rules |= {"video": (video, spare, SPARE), "missing": (imu and video, True, "")}
-    for name, value in vars(spec.augmentation).items():
-        read, acts, lacks = rules[name]
-        if value and not (read and acts):
-            why = f"where {lacks}, or set it to 0." if read else f"of {spec.kind} runs; leave it out."
-            raise ValueError(f"{spec.kind}.augmentation.{name} {value:g} changes nothing {why}")
+    for modality, how in spec.augmentation.items():
+        if why := modalities.of(modality).ineffective(spec.data.inputs[modality], how):
+            raise ValueError(f"{spec.stage}.augmentation.{why}")
+    if spec.missing and len(spec.modalities) == 1:
+        raise ValueError(f"{spec.stage}.augmentation.missing {spec.missing:g}: it has one modality; leave it out.")
+    if objective(spec.network.objective).views > 1 and not any(
+        any(vars(h).values()) for h in spec.augmentation.values()
+    ):
+        raise ValueError(
+            f"{spec.stage}: {spec.network.objective} compares variations of a clip: augment its recordings."
+        )

@@ -17,7 +17,7 @@ FILE = "looks.json"
 
 @dataclass(frozen=True)
 class Pictured:
-    """One clip, as the page shows it; PNG bytes."""
+    """One clip, as the page shows it; PNG bytes, none where no modality has frames."""
 
     clip: str
     text: str
@@ -29,9 +29,10 @@ def keep(folder: Path, run: str, looks: Sequence[Look], protocol: str) -> list[P
     """Drawn, and written into the report's folder; which run they are of comes last. `protocol` stands on each."""
     drawn = [Pictured(look.clip, look.text, pictures.frames(look), pictures.signal(look, protocol)) for look in looks]
     for number, each in enumerate(drawn):
-        (folder / f"look{number}_frames.png").write_bytes(each.frames)
         (folder / f"look{number}_signal.png").write_bytes(each.signal)
-    about = {"run": run, "looks": [{"clip": each.clip, "text": each.text} for each in drawn]}
+        if each.frames:
+            (folder / f"look{number}_frames.png").write_bytes(each.frames)
+    about = {"run": run, "looks": [{"clip": d.clip, "text": d.text, "frames": bool(d.frames)} for d in drawn]}
     write_whole(folder / FILE, json.dumps(about, indent=1))
     return drawn
 
@@ -41,10 +42,11 @@ def kept(folder: Path, run: str | None) -> list[Pictured]:
     if not (folder / FILE).exists():
         return []
     found = read_json(folder / FILE)
-    pngs = [[folder / f"look{n}_{part}.png" for part in ("frames", "signal")] for n in range(len(found["looks"]))]
-    if found["run"] != run or not all(file.exists() for pair in pngs for file in pair):
-        return []
-    return [
-        Pictured(look["clip"], look["text"], frames.read_bytes(), signal.read_bytes())
-        for look, (frames, signal) in zip(found["looks"], pngs, strict=True)
-    ]
+    drawn = []
+    for number, look in enumerate(found["looks"]):
+        names = [f"look{number}_frames.png"] * look["frames"] + [f"look{number}_signal.png"]
+        if found["run"] != run or not all((folder / name).exists() for name in names):
+            return []
+        *frames, signal = ((folder / name).read_bytes() for name in names)
+        drawn.append(Pictured(look["clip"], look["text"], frames[0] if frames else b"", signal))
+    return drawn

@@ -41,7 +41,9 @@ NOTE = (
 
 
 def all_of(results: Results, right: Right) -> dict[str, list[Claim]]:
-    """By the part of the report that they belong to."""
+    """By the part of the report that they belong to; none of a plan on other modalities than the paper's."""
+    if set(results["modalities"]) != paper.MODALITIES:
+        return {"table2": [], "ratio": [], "zero_shot": []}
     parts = {"table2": table2(results, right), "ratio": ratio(results, right), "zero_shot": hiding(results, right)}
     return {name: [conditions(results, claim) for claim in claims] for name, claims in parts.items()}
 
@@ -75,7 +77,8 @@ def others(results: Results) -> list[Claim]:
         if slightly_below
         else "comparable to the best other method or better"
     )
-    return [beside_others(results, f"{fused} is {said}", paper.best_of_others(corpus), slightly_below)]
+    text = f"{fused} is {said}"
+    return [beside_others(results, text, "fusion", paper.best_of_others(corpus), slightly_below)]
 
 
 def two_stages(results: Results, right: Right) -> Claim:

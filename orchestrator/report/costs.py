@@ -5,21 +5,25 @@ from typing import Any
 
 from orchestrator.report import labels
 from orchestrator.report.labels import Results
-from orchestrator.report.scores import MODELS
 from orchestrator.storage.timings import PARTS
 
 
 def times(results: Results) -> list[dict[str, Any]]:
-    """Mean seconds of a run of each kind, by what they went to; what no worker saw are its processes."""
+    """Mean seconds of a run of each stage, by what they went to; what no worker saw are its processes."""
     rows = []
-    for kind in MODELS:
-        timed = [run for run in results["runs"].values() if run["kind"] == kind and run.get("times")]
+    for stage in dict.fromkeys(run["kind"] for run in results["runs"].values()):
+        timed = [run for run in results["runs"].values() if run["kind"] == stage and run.get("times")]
         if timed:
             parts = {name: fmean(run["times"][name] for run in timed) for name in PARTS}
             whole = fmean(run["seconds"] for run in timed)
             parts = {"processes": whole - sum(parts.values())} | parts | {"all": whole}
-            rows.append({"label": labels.model_label(results, kind), "runs": len(timed), "parts": parts})
+            rows.append({"label": stage_label(results, stage), "runs": len(timed), "parts": parts})
     return rows
+
+
+def stage_label(results: Results, stage: str) -> str:
+    """As its row of Table 2, where it is one."""
+    return labels.model_label(results, stage) if stage in labels.models(results) else stage
 
 
 def runs(results: Results) -> list[dict[str, Any]]:

@@ -15,22 +15,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Okabe and Ito's colour-blind-safe palette; a starred modality keeps its hue, the fusion that hides it a lighter one.
-COLOURS = {"imu": "#0072B2", "video": "#D55E00", "fusion": "#009E73"}
-BAR_COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#E69F00")
-MARKERS = {"imu": "o", "video": "s", "fusion": "D"}
+# Okabe and Ito's colour-blind-safe palette; a bar has the hue of its starred modality.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BAR_COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#999999")
+MARKERS = "osD^v<>"
 LETTERS: dict[Any, Any] = {"font.size": 12, "axes.titlesize": 12}
 # Of a confusion matrix: with 27 classes it is nine inches wide, and seven on paper.
 NAMES, NUMBERS = 9, 8
 DPI = 140
 
 
+def _of(these: Sequence[str], number: int) -> str:
+    return these[number % len(these)]
+
+
 @dataclass(frozen=True)
 class Series:
-    """One line or one colour of bars: x to the values of its seeds, in per cent. `model` picks the colour."""
+    """One line or one colour of bars: x to the values of its seeds, in per cent. `colour` is its number."""
 
     label: str
-    model: str
+    colour: int
     values: dict[float, list[float]]
     ends: dict[float, tuple[float, float] | None] = field(default_factory=dict)  # of 95 % intervals
     printed: dict[float, float] = field(default_factory=dict)  # the paper's values, where they are comparable
@@ -53,7 +57,7 @@ def ratio_lines(series: Sequence[Series], protocol: str = "") -> bytes:
     for index, line in enumerate(series):
         x, mean, reach = line.points()
         beside = [at + index - (len(series) - 1) / 2 for at in x]  # so that intervals don't cover each other
-        style = {"color": COLOURS[line.model], "marker": MARKERS[line.model], "markersize": 7}
+        style = {"color": _of(COLOURS, line.colour), "marker": _of(MARKERS, line.colour), "markersize": 7}
         keys.append(axes.errorbar(beside, mean, yerr=reach, capsize=4, linewidth=2, label=line.label, **style))
         if line.printed:
             hollow = {"fillstyle": "none", "linestyle": "none", "label": f"paper: {line.label}", **style}
@@ -62,7 +66,7 @@ def ratio_lines(series: Sequence[Series], protocol: str = "") -> bytes:
     axes.xaxis.set_major_formatter("{x:g} %")
     axes.set(xlabel="share of the training data", ylabel="top-1 accuracy (%)")
     axes.set_ylim(0, 102)
-    columns = 3 if len(keys) == len(series) else 2
+    columns = _columns([str(key.get_label()) for key in keys], 3 if len(keys) == len(series) else 2)
     figure.legend(handles=keys, frameon=False, ncols=columns, loc="outside lower center")
     say(figure, protocol)
     return png(figure, axes)
@@ -76,9 +80,14 @@ def hidden_bars(accuracy: Sequence[Series], f1: Sequence[Series], protocol: str 
     _grouped(above, accuracy, "top-1 accuracy (%)")
     _grouped(below, f1, "macro F1 (%)")
     handles, labels = above.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=_columns(labels, 2), frameon=False)
     say(figure, protocol)
     return png(figure, above, below)
+
+
+def _columns(labels: Sequence[str], most: int) -> int:
+    """Of a legend: about 70 letters are as wide as a plot, five of them are an entry's sign and its gaps."""
+    return max(1, min(most, 70 // (max(map(len, labels), default=0) + 5)))
 
 
 def _grouped(axes: Axes, series: Sequence[Series], title: str) -> None:
@@ -86,7 +95,7 @@ def _grouped(axes: Axes, series: Sequence[Series], title: str) -> None:
     for index, bars in enumerate(series):
         x, mean, reach = bars.points()
         middle = [groups.index(at) + (index - (len(series) - 1) / 2) * width for at in x]
-        style = {"color": BAR_COLOURS[index], "ecolor": "#555555", "capsize": 3}
+        style = {"color": _of(BAR_COLOURS, index), "ecolor": "#555555", "capsize": 3}
         axes.bar(middle, mean, width * 0.92, yerr=reach, label=bars.label, **style)
         above = np.zeros(len(mean)) if reach is None else np.nan_to_num(reach[1])
         for at, value, up in zip(middle, mean, above, strict=True):
@@ -123,16 +132,16 @@ def confusion(matrix_KK: np.ndarray, classes: Sequence[str], title: str, protoco
 
 
 @rc_context(LETTERS)
-def curves(histories: dict[tuple[str, str], list[list[dict]]], protocol: str = "") -> bytes:
-    """Training loss beside training top-1, a row per (model, label) and a line per seed, against the epoch."""
+def curves(histories: dict[tuple[int, str], list[list[dict]]], protocol: str = "") -> bytes:
+    """Training loss beside training top-1, a row per (colour, label) and a line per seed, against the epoch."""
     figure = Figure(figsize=(6, 0.6 + 2.2 * len(histories)), layout="constrained")
     grid = figure.subplots(len(histories), 2, squeeze=False)
-    for row, ((model, label), seeds) in zip(grid, histories.items(), strict=True):
+    for row, ((colour, label), seeds) in zip(grid, histories.items(), strict=True):
         for axes, value, scale in ((row[0], "loss", 1), (row[1], "train_top1", 100)):
             for history in seeds:
                 epochs = [epoch for epoch in history if epoch.get(value) is not None]
                 x, y = [epoch["epoch"] for epoch in epochs], [scale * epoch[value] for epoch in epochs]
-                axes.plot(x, y, color=COLOURS[model], linewidth=1.5, marker="." if len(x) < 25 else "")
+                axes.plot(x, y, color=_of(COLOURS, colour), linewidth=1.5, marker="." if len(x) < 25 else "")
             axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         row[0].set_ylabel(label)
         row[0].set_ylim(bottom=0)

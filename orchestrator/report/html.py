@@ -4,6 +4,7 @@ import base64
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,12 @@ from rich.text import Text
 
 from datasets.files.atomic import write_whole
 from orchestrator.plan import paper
-from orchestrator.plan.variants import VARIANTS
 from orchestrator.report import appendix, claims, confusions, costs, figures, labels, scores
 from orchestrator.report.confusions import Predictions
 from orchestrator.report.figures import Series
 from orchestrator.report.labels import Results
 from orchestrator.report.paired import Right, difference
 from orchestrator.report.pictures import Look
-from orchestrator.report.scores import BARS, MODELS
 from orchestrator.storage.store import RunFolder
 
 
@@ -33,7 +32,7 @@ def write(
     has none; where nothing is given, those that were drawn of the same run before.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    predictions = {model: confusions.predictions(results, runs, model) for model in MODELS}
+    predictions = {model: confusions.predictions(results, runs, model) for model in labels.models(results)}
     images = _draw(results, runs, predictions)
     pictured = _pictured(results, folder, looks)
     for name, png in images.items():
@@ -42,7 +41,7 @@ def write(
     content["subjects"] = confusions.rows(results, runs, predictions, "subject")
     content["subject_names"] = sorted(set().union(*(row.total for row in content["subjects"])))
     content["by_class"] = confusions.rows(results, runs, predictions, "label")
-    content["taken_for"] = confusions.taken_for(results, predictions["fusion"])
+    content["taken_for"] = confusions.taken_for(results, predictions.get(labels.fused(results) or "", []))
     content["beside"] = [_beside(other) for other in beside]
     content |= {"looks": pictured, "unseen": looks if isinstance(looks, str) else ""}
     for number, each in enumerate(pictured):
@@ -69,12 +68,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _histories(results: Results, runs: Path) -> dict[tuple[str, str], list[list[dict[str, float]]]]:
+def _histories(results: Results, runs: Path) -> dict[tuple[int, str], list[list[dict[str, float]]]]:
     out = {}
-    for model in MODELS:
+    for model in labels.models(results):
         keys = [key for cell in scores.modality(results, model) for key in cell["keys"]]
         if seeds := [epochs for key in keys if (epochs := RunFolder(runs / key).history())]:
-            out[model, labels.model_label(results, model)] = seeds
+            out[colour(results, model), labels.model_label(results, model)] = seeds
     return out
 
 
@@ -102,26 +101,32 @@ def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, b
 
 def _lines(results: Results) -> list[Series]:
     out = []
-    for model in MODELS:
+    for model in labels.models(results):
         cells = {100 * share: scores.at_ratio(results, model, share) for share in scores.ratios(results)}
         printed = paper.with_less(results["corpus"], model) if scores.comparable(results) else {}
-        out.append(_series(labels.model_label(results, model), model, cells, "top1", printed))
+        out.append(_series(labels.model_label(results, model), colour(results, model), cells, "top1", printed))
     return out
 
 
 def _bars(results: Results, metric: str) -> list[Series]:
     out = []
-    for model, star in BARS:
+    for model, star in labels.bars(results):
         counts = scores.hidden_counts(results)
         cells = {float(x): scores.zero_shot(results, model, star, x) for x in counts}
         printed = paper.with_hidden(results["corpus"], model) if metric == "top1" and scores.comparable(results) else {}
-        out.append(_series(labels.bar_label(results, model, star), model, cells, metric, printed))
+        out.append(_series(labels.bar_label(results, model, star), colour(results, model), cells, metric, printed))
     return out
 
 
-def _series(label: str, model: str, cells: dict[float, list[scores.Cell]], metric: str, printed: dict) -> Series:
+def colour(results: Results, model: str) -> int:
+    """By number: a modality keeps its own, whatever a plan has besides; what fuses several has the last."""
+    alone = list(results["modalities"])
+    return alone.index(model) if model in alone else len(alone)
+
+
+def _series(label: str, colour: int, cells: dict[float, list[scores.Cell]], metric: str, printed: dict) -> Series:
     values = {x: scores.values(at, metric) for x, at in cells.items()}
-    return Series(label, model, values, {x: scores.ends_of(at, metric) for x, at in cells.items()}, printed)
+    return Series(label, colour, values, {x: scores.ends_of(at, metric) for x, at in cells.items()}, printed)
 
 
 # Tables
@@ -132,12 +137,16 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
     corpus = paper.corpus_of(results["corpus"])
     return {
         "results": results,
-        "video": labels.video_label(results),
+        "shown": labels.named("", results["video"]),
+        "names": " + ".join(results["modalities"].values()),
+        "fused": labels.fused(results),
+        "lacking": _lacking(results),
         "comparable": scores.comparable(results),
         "paper_corpus": corpus,
+        "papers_modalities": set(results["modalities"]) == paper.MODALITIES,
         "paper_protocol": paper.PROTOCOLS.get(corpus or ""),
         "paper_rows": [{**row, **row[corpus]} for row in paper.TABLE2] if corpus else [],
-        "labels": {model: labels.model_label(results, model) for model in MODELS},
+        "labels": {model: labels.model_label(results, model) for model in labels.models(results)},
         "statuses": Counter(cell["status"] for cell in results["cells"]),
         "missing": [cell for cell in results["cells"] if cell["status"] != "done"],
         "cell_label": lambda cell: labels.cell_label(results, cell),
@@ -159,41 +168,54 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
 def _beside(results: Results) -> dict[str, Any]:
     printed = {row["model"]: row for row in paper.TABLE2}
     corpus = paper.corpus_of(results["corpus"])
-    rows = [row | {"paper": printed[row["model"]][corpus] if corpus else {}} for row in scores.table2(results)]
+    rows = [row | {"paper": printed.get(row["model"], {}).get(corpus or "", {})} for row in scores.table2(results)]
     return {"results": results, "rows": rows, "comparable": scores.comparable(results)}
 
 
 def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
-    """A table for each experiment over variants of the fusion; for other plans one of the fusion alone."""
+    """A table for each experiment over variants of a fused network; for other plans one of that alone."""
     tables = []
     for experiment, title in scores.VARIED.items():
         cells = {name: scores.variant(results, experiment, name) for name in scores.variants(results, experiment)}
         if cells:
             first = next((name for name in ("", "concatenation") if name in cells), next(iter(cells)))
             bases = {name: "dropout" if name == "attention-dropout" and "dropout" in cells else first for name in cells}
-            rows = [_variant(VARIANTS[name], found, cells[bases[name]], right) for name, found in cells.items()]
+            rows = [
+                _variant(results, labels.variant_label(name), found, cells[bases[name]], right)
+                for name, found in cells.items()
+            ]
             for row, base in zip(rows, bases.values(), strict=True):
-                row["against"] += f" (against “{VARIANTS[base]}”)" * bool(row["against"] and base != first)
-            tables.append({"title": title, "rows": rows, "base": f"“{VARIANTS[first]}”"})
-    fused = scores.modality(results, "fusion")
-    if not tables and any(cell.get("top1_without_imu") is not None for cell in fused):
-        row = _variant(labels.model_label(results, "fusion"), fused, fused, right)
+                row["against"] += f" (against “{labels.variant_label(base)}”)" * bool(row["against"] and base != first)
+            tables.append({"title": title, "rows": rows, "base": f"“{labels.variant_label(first)}”"})
+    model = labels.fused(results) or ""
+    whole = scores.modality(results, model)
+    if not tables and any(cell.get(f"top1_{part}") is not None for cell in whole for part in _lacking(results)):
+        row = _variant(results, labels.model_label(results, model), whole, whole, right)
         tables.append({"title": "What is left where a modality is missing", "rows": [row], "base": ""})
     return tables
 
 
-def _variant(label: str, cells: list[scores.Cell], base: list[scores.Cell], right: Right) -> dict[str, Any]:
+def _lacking(results: Results) -> dict[str, str]:
+    """What a fused network is asked without: the metric's part, and its words."""
+    names = results["modalities"]
+    missing = [of for count in range(1, len(names)) for of in combinations(names, count)]
+    return {f"without_{'_'.join(of)}": f"without {' and '.join(names[m] for m in of)}" for of in missing}
+
+
+def _variant(
+    results: Results, label: str, cells: list[scores.Cell], base: list[scores.Cell], right: Right
+) -> dict[str, Any]:
     gap = None if cells is base else difference(cells, base, right)
-    parts = {"top1": "", "without_imu": "_without_imu", "without_video": "_without_video"}
-    found = {name: scores.score(cells, "top1", part) for name, part in parts.items()}
-    return {"label": label, "f1": scores.score(cells, "f1"), "against": gap.text if gap else "", **found}
+    left = [scores.score(cells, "top1", f"_{part}") for part in _lacking(results)]
+    whole = {"top1": scores.score(cells, "top1"), "f1": scores.score(cells, "f1")}
+    return {"label": label, "against": gap.text if gap else "", "left": left, **whole}
 
 
 # The terminal
 
 
 def tables(results: Results) -> list[Table]:
-    """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless the video is RGB."""
+    """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless they compare."""
     out = [_terminal_table2(results)]
     if not scores.comparable(results):
         out.append(_terminal_paper(results))
@@ -203,9 +225,9 @@ def tables(results: Results) -> list[Table]:
             _add(out[-1], row["label"], *(_with_counts(score) for score in row["scores"]))
     out += _terminal_figure3(results)
     for table in _variants(results, lambda key: None):
-        out.append(_rich(results, table["title"], ["top-1", "F1", "without IMU", "without video"]))
+        out.append(_rich(results, table["title"], ["top-1", "F1", *_lacking(results).values()]))
         for row in table["rows"]:
-            entries = (row[name] for name in ("top1", "f1", "without_imu", "without_video"))
+            entries = (row["top1"], row["f1"], *row["left"])
             _add(out[-1], row["label"], *(_with_counts(score) for score in entries))
     return [table for table in out if table.row_count]
 
@@ -227,7 +249,7 @@ def _terminal_figure3(results: Results) -> list[Table]:
     columns = [f"{x} hidden" for x in counts]
     whole = _rich(results, "Figure 3: top-1, F1 by classes hidden", columns)
     parts = _rich(results, "Figure 3: top-1 on seen, on hidden classes, their harmonic mean", columns)
-    for model, star in BARS if counts else ():
+    for model, star in labels.bars(results) if counts else ():
         label = labels.bar_label(results, model, star)
         cells = [scores.zero_shot(results, model, star, x) for x in counts]
         entries = [(_with_counts(scores.score(at, "top1")), scores.score(at, "f1").text) for at in cells]

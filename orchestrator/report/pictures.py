@@ -1,4 +1,4 @@
-"""A clip with what a network looked at in it, as PNG bytes: the frames, and the signal with the prediction over time.
+"""A clip with what a network looked at in it, as PNG bytes: its frames, and its signals with the prediction over time.
 
 T frames, H, W pixels, S samples, C channels, M moments, K classes.
 """
@@ -22,15 +22,14 @@ LINES = ("#0072B2", "#D55E00", "#009E73")
 
 @dataclass(frozen=True)
 class Look:
-    """One clip. `parts` is what each modality adds to the predicted class's logit; `so_far_MK` ends with all seen."""
+    """One clip. `seen` has each modality's input by its name in the report, frames (T, H, W, C) or a signal (S, C), and
+    how much hangs on it, (T, H, W) or (S,). `parts` is what each adds to the predicted class's logit; `so_far_MK` ends
+    with all seen."""
 
     clip: str
     label: int
     classes: tuple[str, ...]
-    frames_THWC: np.ndarray
-    heat_THW: np.ndarray
-    signal_SC: np.ndarray
-    weight_S: np.ndarray
+    seen: dict[str, tuple[np.ndarray, np.ndarray]]
     so_far_MK: np.ndarray
     parts: dict[str, float]
 
@@ -47,21 +46,30 @@ class Look:
 
 
 def frames(look: Look) -> bytes:
-    """Some of the frames in order, and below each, where the prediction hangs on it."""
-    at = np.unique(np.linspace(0, len(look.frames_THWC) - 1, SHOWN).round().astype(int))
-    top = max(float(np.quantile(look.heat_THW, 0.995)), 1e-12)
+    """Some of the frames in order, and below each, where the prediction hangs on it; nothing without frames."""
+    strips = [_strip(frames_THWC, heat_THW) for frames_THWC, heat_THW in look.seen.values() if frames_THWC.ndim == 4]
+    if not strips:
+        return b""
+    width = max(strip.shape[1] for strip in strips)
+    strips = [np.pad(strip, ((0, GAP), (0, width - strip.shape[1]), (0, 0))) for strip in strips]
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(strips)[:-GAP]).save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+def _strip(frames_THWC: np.ndarray, heat_THW: np.ndarray) -> np.ndarray:
+    at = np.unique(np.linspace(0, len(frames_THWC) - 1, SHOWN).round().astype(int))
+    top = max(float(np.quantile(heat_THW, 0.995)), 1e-12)
     canvas = np.zeros((2 * SIDE + GAP, len(at) * (SIDE + GAP) - GAP, 4), np.uint8)  # gaps are transparent
     for column, index in enumerate(at):
-        frame = _enlarged(look.frames_THWC[index])
-        glow = colormaps["inferno"](_enlarged(np.clip(255 * look.heat_THW[index] / top, 0, 255).astype(np.uint8)))
+        frame = _enlarged(frames_THWC[index])
+        glow = colormaps["inferno"](_enlarged(np.clip(255 * heat_THW[index] / top, 0, 255).astype(np.uint8)))
         grey = frame.mean(axis=-1, keepdims=True)
         left = column * (SIDE + GAP)
         canvas[:SIDE, left : left + SIDE, :3] = frame
         canvas[SIDE + GAP :, left : left + SIDE, :3] = np.clip(0.35 * grey + 230 * glow[..., :3], 0, 255)
         canvas[:SIDE, left : left + SIDE, 3] = canvas[SIDE + GAP :, left : left + SIDE, 3] = 255
-    buffer = io.BytesIO()
-    Image.fromarray(canvas).save(buffer, format="png", optimize=True)
-    return buffer.getvalue()
+    return canvas
 
 
 def _enlarged(picture: np.ndarray) -> np.ndarray:
@@ -70,17 +78,28 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 
 @rc_context(LETTERS)
 def signal(look: Look, protocol: str = "") -> bytes:
-    """The sensors over the clip, shaded where the prediction hangs on them, above what the network says so far."""
-    names = SENSORS.get(look.signal_SC.shape[1], ("signal",))
-    figure = Figure(figsize=(6, 1.4 * len(names) + 2.2), layout="constrained")
-    *sensors, last = figure.subplots(len(names) + 1, 1, sharex=True, height_ratios=[1] * len(names) + [1.4])
-    for axes, name, lines_SC in zip(sensors, names, np.array_split(look.signal_SC, len(names), axis=1), strict=True):
-        _sensor(axes, name, lines_SC, look.weight_S)
+    """The signals over the clip, shaded where the prediction hangs on them, above what the network says so far."""
+    rows = [
+        (sensor, lines_SC, weight_S)
+        for name, (signal_SC, weight_S) in look.seen.items()
+        if signal_SC.ndim == 2
+        for sensor, lines_SC in _sensors(name, signal_SC)
+    ]
+    figure = Figure(figsize=(6, 1.4 * len(rows) + 2.2), layout="constrained")
+    grid = figure.subplots(len(rows) + 1, 1, sharex=True, height_ratios=[1] * len(rows) + [1.4], squeeze=False)
+    *sensors, last = grid[:, 0]
+    for axes, (name, lines_SC, weight_S) in zip(sensors, rows, strict=True):
+        _sensor(axes, name, lines_SC, weight_S)
     _prediction(last, look)
     handles, labels = last.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     say(figure, protocol)
     return png(figure, *sensors, last)
+
+
+def _sensors(name: str, signal_SC: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    names = SENSORS.get(signal_SC.shape[1], (name,))
+    return list(zip(names, np.array_split(signal_SC, len(names), axis=1), strict=True))
 
 
 def _sensor(axes: Axes, name: str, lines_SC: np.ndarray, weight_S: np.ndarray) -> None:

@@ -3,21 +3,27 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from datasets import splits
+from datasets import modalities, splits
 from datasets.files.atomic import read_json
+from models.methods import DEFAULT
 from orchestrator.plan import paper
 from orchestrator.plan.plan import Cell, Plan
-from orchestrator.plan.scale import SCALES
 from orchestrator.plan.study import Study
+from orchestrator.report.labels import named
 from orchestrator.storage.store import Store
 
 METRICS = ("top1", "top5", "f1", "k", "n", "views")
-PARTS = tuple(
-    f"{name}_{part}" for part in ("seen", "hidden", "without_imu", "without_video") for name in ("top1", "k", "n")
-)
+
+
+def parts(modalities: Sequence[str]) -> list[str]:
+    """Of the test clips: those of seen and of hidden classes, and all of them without some of the modalities."""
+    missing = [of for count in range(1, len(modalities)) for of in combinations(modalities, count)]
+    lacking = [f"without_{'_'.join(of)}" for of in missing]
+    return [f"{name}_{part}" for part in ("seen", "hidden", *lacking) for name in ("top1", "k", "n")]
 
 
 def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:
@@ -27,9 +33,10 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
     return {
         "plan": plan.name,
         "corpus": manifest.corpus,
-        "video": manifest.video,
+        "modalities": {m: named(modalities.of(m).label, manifest.shows.get(m)) for m in study.modalities},
+        "video": manifest.shows.get("video"),
         "scale": study.scale,
-        "scale_text": SCALES[study.scale].describe(study.recipe_used.times_epochs),
+        "scale_text": study.describe(),
         "recipe": study.recipe_name,
         "protocol": study.protocol,
         "protocol_text": f"{splits.describe(manifest, study.protocol)}{_only(plan, study)}; {selection(study)}",
@@ -47,12 +54,14 @@ TEXTS = ("corpus", "scale", "created", "protocol_text", "scale_text", "recipe")
 
 
 def read(file: Path, texts: Sequence[str] = TEXTS) -> dict[str, Any]:
-    """results.json with these texts and its runs. Raises ValueError naming a file that lacks them."""
+    """results.json with these texts, its modalities and its runs. Raises ValueError naming a file that lacks them."""
     found = read_json(file)
     lacking = [name for name in texts if not isinstance(found.get(name), str)]
     runs = found.get("runs")
     if not isinstance(runs, dict) or not all(_is_run(key, run) for key, run in runs.items()):
         lacking.append("runs")
+    if not isinstance(found.get("modalities"), dict):
+        lacking.append("modalities")
     if "classes" in found and not isinstance(found["classes"], list):
         lacking.append("classes")
     if lacking:
@@ -96,7 +105,9 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
     if status == "pending" and key in skipped:
         status, reason = "skipped", skipped[key]
     return {
-        "kind": spec.kind,
+        "kind": spec.stage,
+        "modalities": list(spec.modalities),
+        "scored": spec.classifies,
         "name": spec.name,
         "parents": dict(spec.parents),
         "seconds": folder.record("done").get("seconds"),
@@ -110,20 +121,23 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
 def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[str, Any]:
     metrics = store.run(cell.key).record("metrics") if run["status"] == "done" else {}
     printed, corpus = None, study.manifest.layout
-    if cell.experiment == "modalities" and paper.comparable(corpus, study.manifest.video, study.protocol):
+    like_it = paper.comparable(corpus, study.manifest.shows, study.protocol, study.modalities)
+    if cell.experiment == "modalities" and like_it:
         printed = paper.printed(corpus, cell.model)
     return {
         "experiment": cell.experiment,
         "model": cell.model,
         "ratio": cell.ratio,
-        "hidden": {"imu": list(cell.hidden_imu), "video": list(cell.hidden_video)},
+        "hidden": {modality: list(cell.hidden.get(modality, ())) for modality in study.modalities},
         "seed": cell.seed,
         "protocol": cell.protocol,
-        "variant": cell.variant,
+        "method": cell.method,
+        "modalities": list(cell.modalities),
+        "variant": "" if cell.method == DEFAULT else cell.method,
         "key": cell.key,
         "status": run["status"],
         "reason": run["reason"],
-        **{name: metrics.get(name) for name in (*METRICS, *PARTS)},
+        **{name: metrics.get(name) for name in (*METRICS, *parts(study.modalities))},
         "paper": printed,
     }
 
@@ -137,5 +151,5 @@ def _sharing(plan: Plan, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "runs": len(plan.runs),
         "stages_without": plan.stages_without_sharing(),
         "seconds": round(sum(seconds.values()), 1),
-        "seconds_without": round(sum(seconds[k] + sum(seconds[p] for p in plan.parents(k)) for k in results), 1),
+        "seconds_without": round(sum(seconds[k] for key in results for k in plan.behind(key)), 1),
     }

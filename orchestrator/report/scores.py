@@ -11,13 +11,22 @@ from typing import Any
 
 from orchestrator.plan import paper
 from orchestrator.report.intervals import interval_of, wilson
-from orchestrator.report.labels import VARIED, Cell, Results, bar_label, fold_of, model_label, starred
+from orchestrator.report.labels import (
+    VARIED,
+    Cell,
+    Results,
+    bar_label,
+    bars,
+    fold_of,
+    fused,
+    model_label,
+    models,
+    starred,
+)
 from orchestrator.storage.metrics import harmonic
 
-MODELS = ("imu", "video", "fusion")
 METRICS = ("top1", "top5", "f1")
 APART = {"seen": ("top1", "_seen"), "hidden": ("top1", "_hidden"), "harmonic": ("harmonic",)}  # Figure 3, by classes
-BARS = (("imu", "imu"), ("video", "video"), ("fusion", "imu"), ("fusion", "video"))  # model, modality with the star
 WRIST = 21  # UTD-MHAD's one sensor is on the wrist for actions 1-21, on the thigh for 22-27 (dataset page)
 
 
@@ -35,7 +44,8 @@ class Score:
 
 
 def comparable(results: Results) -> bool:
-    return paper.comparable(results["corpus"], results["video"], results["protocol"])
+    shows = {"video": results["video"]}
+    return paper.comparable(results["corpus"], shows, results["protocol"], results["modalities"])
 
 
 # Which cells
@@ -51,8 +61,9 @@ def modality(results: Results, model: str) -> list[Cell]:
 
 
 def looked_at(results: Results) -> str | None:
-    """The run whose clips the appendix shows: the fusion of Table 2, its first seed that is done."""
-    return next((cell["keys"][0] for cell in modality(results, "fusion") if cell["status"] == "done"), None)
+    """The run whose clips the appendix shows: what fuses all in Table 2, its first seed that is done."""
+    cells = modality(results, fused(results) or "")
+    return next((cell["keys"][0] for cell in cells if cell["status"] == "done"), None)
 
 
 def variant(results: Results, experiment: str, name: str) -> list[Cell]:
@@ -164,7 +175,7 @@ def _part(cell: Cell, metric: str, part: str, alone: bool) -> str:
 
 def table2(results: Results) -> list[dict[str, Any]]:
     out = []
-    for model in MODELS:
+    for model in models(results):
         if cells := modality(results, model):
             entries = {metric: score(cells, metric) for metric in METRICS}
             out.append({"model": model, "label": model_label(results, model), **entries})
@@ -173,7 +184,7 @@ def table2(results: Results) -> list[dict[str, Any]]:
 
 def sampling(results: Results) -> str:
     """What one clip weighs, and Wilson's 95 % interval of a mean over seeds, as a sentence."""
-    for model in reversed(MODELS):
+    for model in reversed(models(results)):
         cells = modality(results, model)
         if ends := over_clips(cells):
             n, top1 = next(cell["n"] for cell in cells if cell.get("n")), fmean(values(cells, "top1"))
@@ -185,16 +196,16 @@ def sampling(results: Results) -> str:
 
 def figure2(results: Results) -> list[dict[str, Any]]:
     shares = ratios(results)
-    cells = {model: [at_ratio(results, model, share) for share in shares] for model in MODELS}
+    cells = {model: [at_ratio(results, model, share) for share in shares] for model in models(results)}
     labelled = [(model_label(results, model), rows) for model, rows in cells.items() if any(rows)]
     return [{"label": label, "scores": [score(seeds, "top1") for seeds in rows]} for label, rows in labelled]
 
 
 def figure3(results: Results) -> list[dict[str, Any]]:
     """Nothing hidden first, for reference, then the four bars of each count."""
-    rows = [(0, model_label(results, model), modality(results, model)) for model in MODELS]
+    rows = [(0, model_label(results, model), modality(results, model)) for model in models(results)]
     for count in hidden_counts(results):
-        for model, star in BARS:
+        for model, star in bars(results):
             label = bar_label(results, model, star)
             rows.append((count, label, zero_shot(results, model, star, count)))
     parts = {"top1": ("top1",), "f1": ("f1",)} | APART
@@ -209,7 +220,7 @@ def hidden_classes(results: Results) -> list[dict[str, Any]]:
     """Which classes were hidden, by name, and where the sensor was worn; bars and seeds that share a draw together."""
     draws: dict[tuple[int, ...], dict[str, Any]] = {}
     for count in hidden_counts(results):
-        for model, star in BARS:
+        for model, star in bars(results):
             for cell in zero_shot(results, model, star, count):
                 draw = draws.setdefault(tuple(sorted(cell["hidden"][star])), {"count": count, "bars": [], "seeds": []})
                 label = bar_label(results, model, star)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.video import VideoEncoder
+from datasets import modalities
+from models.network import Network
 from orchestrator.serving.predictor import Predictor, finished
 from orchestrator.storage.store import Store
 
@@ -18,38 +19,33 @@ TOLERANCE = 1e-4
 class Inputs(nn.Module):
     """The network with its inputs by position, as an ONNX graph has them, and its logits as probabilities."""
 
-    def __init__(self, model: nn.Module, names: tuple[str, ...]):
+    def __init__(self, model: Network, names: tuple[str, ...]):
         super().__init__()
         self.model, self.names = model, names
 
     def forward(self, *values: Tensor) -> Tensor:
-        return self.model(dict(zip(self.names, values, strict=True))).float().softmax(1)
+        return self.model.logits(dict(zip(self.names, values, strict=True))).float().softmax(1)
 
 
 def example(predictor: Predictor, clips: int) -> dict[str, Tensor]:
-    """What the network sees of so many made-up clips of different lengths, the last of a fusion's without a signal."""
-    data, draw, batch = predictor.spec.data, torch.Generator().manual_seed(0), {}
-    for modality in predictor.modalities():
-        if modality == "imu":
-            samples = data.resampled or data.samples or 0
-            batch["imu"] = 50 * torch.randn(clips, samples, predictor.channels, generator=draw)
-        else:
-            shape = (clips, data.frames or 0, data.size or 0, data.size or 0, 3)
-            batch["video"] = torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw)
-        longest = batch[modality].shape[1]
-        batch[f"{modality}_length"] = torch.linspace(longest, longest // 2, clips).long()
-    if predictor.spec.kind == "fusion":
-        batch["imu_length"][-1] = 0
+    """What the network sees of so many made-up clips of different lengths; of several modalities the last lacks one."""
+    draw, batch = torch.Generator().manual_seed(0), {}
+    for name, given in predictor.spec.data.inputs.items():
+        batch[name] = modalities.of(name).drawn(given, clips, draw)
+        longest = batch[name].shape[1]
+        batch[f"{name}_length"] = torch.linspace(longest, longest // 2, clips).long()
+    if len(predictor.spec.modalities) > 1:
+        batch[f"{predictor.spec.modalities[0]}_length"][-1] = 0
     return batch
 
 
 def to_onnx(store: Store, key: str, file: Path) -> float:
     """Write the network, any number of clips a batch; returns by how much its probabilities differ from PyTorch's.
 
-    It takes what the network sees: `imu` (B, S, C) float32, `video` (B, T, H, W, 3) uint8 and their true lengths,
-    decoded, resampled and padded as training does; a length of 0 is a missing modality. Raises ValueError and keeps no
-    file where the difference is above TOLERANCE. All of it is fp32, and so is the PyTorch it is compared with: of a run
-    in bf16 (recipe tuned's video) what training and predict.py compute is rounded more coarsely.
+    It takes what the network sees: each modality by its name, signals (B, S, C) float32, frames (B, T, H, W, 3) uint8,
+    and their true lengths, decoded, resampled and padded as training does; a length of 0 is a missing modality. Raises
+    ValueError and keeps no file where the difference is above TOLERANCE. All of it is fp32, and so is the PyTorch it is
+    compared with: of a run in bf16 what training and predict.py compute is rounded more coarsely.
     """
     try:
         import onnxruntime
@@ -57,8 +53,8 @@ def to_onnx(store: Store, key: str, file: Path) -> float:
         raise ValueError("ONNX needs onnx, onnxruntime and onnxscript: pip install '.[export]'.") from None
     predictor = Predictor.of(store, key)
     for module in predictor.model.modules():
-        if isinstance(module, VideoEncoder):
-            module.bf16 = False  # the file's weights are fp32, and so are its steps
+        if hasattr(module, "bf16"):
+            module.bf16 = False  # pyright: ignore  # the file's weights are fp32, and so are its steps
     batch = example(predictor, 2)
     network = Inputs(predictor.model, tuple(batch)).eval()
     any_number = tuple({0: torch.export.Dim("clips")} for _ in batch)
@@ -114,13 +110,20 @@ def log_mlflow(store: Store, key: str, uri: str) -> None:
 
 
 def copy_run(store: Store, key: str, to: Store) -> None:
-    """What predicting takes of a storage: the run's spec and weights, its parents' specs and its classes."""
+    """What predicting takes of a storage: the run's spec and weights, those specs that its network is built by, and its
+    classes."""
     run = finished(store, key)
-    for name in (key, *dict(run.spec.parents).values()):
-        to.run(name).path.mkdir(parents=True)
-        shutil.copy(store.run(name).path / "spec.json", to.run(name).path)
+    copy_specs(store, key, to)
     for name in ("model.pt", "done.json"):
         shutil.copy(run.path / name, to.run(key).path)
-    manifest = to.manifest(run.spec.data.manifest)
+    manifest = to.manifest(run.spec.data.recordings)
     manifest.parent.mkdir()
-    shutil.copy(store.manifest(run.spec.data.manifest), manifest)
+    shutil.copy(store.manifest(run.spec.data.recordings), manifest)
+
+
+def copy_specs(store: Store, key: str, to: Store) -> None:
+    """A run's, and those of the parents that it stands on."""
+    to.run(key).path.mkdir(parents=True, exist_ok=True)
+    shutil.copy(store.run(key).path / "spec.json", to.run(key).path)
+    for parent in store.run(key).spec.parents.values():
+        copy_specs(store, parent, to)

@@ -1,20 +1,19 @@
 """A run as an MLflow model: what `mlflow models serve` loads, and how its folder is written.
 
-A request's rows have `video` (the bytes of an AVI, MP4, MOV, Matroska or WebM, in base64), `imu` (rows of ax, ay, az in
-g and gx, gy, gz in deg/s at 50 Hz; of MMAct its 12 channels at the run's rate, null where a sensor has no sample), or
-both; a row of the answer has each class's probability. Where something is to be known of a recording, as that its unit
-is implausible, the rows have a `note` besides.
+A request's rows have a column for each modality that the run reads: rows of numbers (inertial ones at 50 Hz ax, ay, az
+in g and gx, gy, gz in deg/s; of MMAct its 12 channels at the run's rate, null where a sensor has no sample), or the
+bytes of a file in base64. A row may lack some of them. A row of the answer has each class's probability, and a `note`
+where something is to be known of a recording, as that its unit is implausible.
 """
 
 import base64
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import av
 import mlflow
 import numpy as np
 import pandas as pd
@@ -23,9 +22,8 @@ from mlflow.models import ModelSignature, set_model
 from mlflow.pyfunc import PythonModel, log_model, save_model  # pyright: ignore[reportPrivateImportUsage]
 from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
-from datasets import corpora
-from datasets.signals import units
-from orchestrator.serving.predictor import Note, Predictor
+from datasets import modalities
+from orchestrator.serving.predictor import Note, Predictor, predict
 from orchestrator.storage.redaction import without_secrets
 from orchestrator.storage.store import Store
 
@@ -50,27 +48,23 @@ class Served(PythonModel):
 
     def probabilities(self, row: dict[str, Any], note: Note) -> np.ndarray:
         """(K,). Raises ValueError for what the run can't predict from."""
-        # What a row lacks comes as None or NaN.
-        video, imu = row.get("video"), row.get("imu")
-        signal = None
-        if isinstance(imu, list | np.ndarray):
-            signal = table_of(imu, self.predictor.layout)
-        if not isinstance(video, str):
-            return self.predictor.probabilities(None, signal, note)
-        with tempfile.NamedTemporaryFile() as file:  # FFmpeg tells a format by its content
-            file.write(base64.b64decode(video, validate=True))
-            file.flush()
-            return self.predictor.probabilities(Path(file.name), signal, note)
+        asked: dict[str, Any] = {}
+        with ExitStack() as files:
+            for name, value in row.items():  # what a row lacks comes as None or NaN
+                if name in modalities.MODALITIES and isinstance(value, list | np.ndarray):
+                    asked[name] = value
+                elif name in modalities.MODALITIES and isinstance(value, str):
+                    asked[name] = files.enter_context(_written(name, value))
+            return predict(self.predictor, asked, note)
 
 
-def table_of(imu: Iterable[Iterable[float | None]], layout: str) -> np.ndarray:
-    """A request's signal (S, C). Raises ValueError where a scan of the corpus would refuse it."""
-    samples = [list(sample) for sample in imu]
-    try:
-        return corpora.check(layout, np.array(samples, np.float32))  # pyright: ignore[reportArgumentType]
-    except ValueError as error:
-        widths = sorted({len(sample) for sample in samples})
-        raise ValueError(f"imu {error}" if len(widths) == 1 else f"imu has samples of {widths} channels") from None
+@contextmanager
+def _written(name: str, value: str) -> Iterator[Path]:
+    """A file that a request brings; readers tell most formats by its content."""
+    with tempfile.NamedTemporaryFile(suffix=modalities.of(name).endings[0]) as file:
+        file.write(base64.b64decode(value, validate=True))
+        file.flush()
+        yield Path(file.name)
 
 
 def write(folder: Path, storage: Path, key: str) -> None:
@@ -109,12 +103,10 @@ def _open(run_id: str, status: str) -> Iterator[None]:
 
 def described(storage: Path, key: str) -> dict[str, Any]:
     """What MLflow writes of a model: its code and weights, signature, an example of a request."""
-    inputs: list[Any] = [
-        # MLflow's own binary type refuses a row that has none.
-        ColSpec(DataType.string, "video", required=False),
-        ColSpec(Array(Array(DataType.double)), "imu", required=False),
-    ]
     predictor = Predictor.of(Store(storage), key)
+    # MLflow's own binary type refuses a row that has none.
+    kinds: dict[str, Any] = {"file": DataType.string, "rows": Array(Array(DataType.double))}
+    inputs: list[Any] = [ColSpec(kinds[modalities.of(m).request], m, required=False) for m in modalities.MODALITIES]
     outputs: list[Any] = [ColSpec(DataType.float, name) for name in predictor.classes]
     return {
         "python_model": Path(__file__),
@@ -129,24 +121,8 @@ def described(storage: Path, key: str) -> dict[str, Any]:
 
 
 def example(predictor: Predictor) -> pd.DataFrame:
-    """A request's row of what the run reads: a second of a still sensor, a second of a grey video."""
-    row: dict[str, Any] = {}
-    if "video" in predictor.modalities():
-        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
-            with av.open(file.name, "w") as container:
-                stream = container.add_stream("mpeg4", rate=15)
-                stream.width = stream.height = 64
-                stream.pix_fmt = "yuv420p"
-                for _ in range(15):
-                    container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 128, np.uint8))))
-                container.mux(stream.encode())
-            row["video"] = base64.b64encode(Path(file.name).read_bytes()).decode()
-    if "imu" in predictor.modalities():
-        stated = corpora.of(predictor.layout).units or (None,) * (predictor.channels // 3)
-        down = np.repeat([units.GRAVITY.get(unit or "", 0.0) for unit in stated], 3) * ([0.0, 1.0, 0.0] * len(stated))
-        tremor = 0.01 * np.sin(np.arange(50.0)[:, None] + np.arange(predictor.channels))
-        row["imu"] = (down + tremor).tolist()
-    return pd.DataFrame([row])
+    """A request's row of what the run reads, a second of each modality."""
+    return pd.DataFrame([{m: modalities.of(m).example(predictor.source(m)) for m in predictor.spec.modalities}])
 
 
 set_model(Served())

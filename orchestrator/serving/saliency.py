@@ -1,22 +1,21 @@
-"""What a fused network looks at in a clip: integrated gradients on both inputs, and its prediction as the clip goes on.
+"""What a network looks at in a clip: integrated gradients on its inputs, and its prediction as the clip goes on.
 
 B clips, T frames, H, W pixels, S samples, C channels, K classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from datasets import shards, stream
+from datasets import modalities, shards, splits, stream
 from datasets.manifest import Manifest
-from datasets.spec import Sampling
-from models.fusion import Fusion, steps_of
+from models.encoders.encoder import steps_of
+from models.network import Network
 from orchestrator.report.pictures import Look
 from orchestrator.serving.predictor import Predictor
 from orchestrator.storage.store import RunFolder, Store
@@ -27,14 +26,14 @@ MOMENTS = 16  # of a clip at which the network is asked what it has seen so far
 STEPS = 32  # of the integral; its sum is then within some per cent of what it integrates
 
 
-def looks(store: Store, key: str) -> list[Look]:
-    """Of a fusion run's test clips. Raises ValueError naming what is missing: weights, or the clips themselves."""
+def looks(store: Store, key: str, names: Mapping[str, str]) -> list[Look]:
+    """Of a run's test clips; `names` are the modalities' in the report. Raises ValueError naming what is missing:
+    weights, or the clips themselves."""
     folder = store.run(key)
     predictor = Predictor.of(store, key)
-    assert isinstance(predictor.model, Fusion)
-    manifest = Manifest.read(store.manifest(folder.spec.data.manifest))
+    manifest = Manifest.read(store.manifest(folder.spec.data.recordings))
     at = {clip: row for row, clip in enumerate(manifest.clips["clip"].to_pylist())}
-    return [_look(store, predictor, predictor.model, manifest, at[clip], clip) for clip in choose(folder)]
+    return [_look(_stored(store, predictor, manifest, at[clip]), predictor, clip, names) for clip in choose(folder)]
 
 
 def choose(run: RunFolder) -> list[str]:
@@ -51,70 +50,75 @@ def choose(run: RunFolder) -> list[str]:
     return chosen
 
 
-def _look(store: Store, predictor: Predictor, model: Fusion, manifest: Manifest, row: int, clip: str) -> Look:
-    batch = see(_stored(store, predictor, model, manifest, row), predictor.spec.data, None)
+def _look(batch: stream.Batch, predictor: Predictor, clip: str, names: Mapping[str, str]) -> Look:
+    batch, model = see(batch, predictor.spec, vary=False), predictor.model
     so_far_MK = np.stack(list(_so_far(model, batch)))
-    predicted = int(so_far_MK[-1].argmax())
-    video_THWC, imu_SC = attribute(model, batch, predicted)
-    frames, samples = max(1, int(batch["video_length"])), max(1, int(batch["imu_length"]))
-    heat_THW = video_THWC.sum(-1)[:frames].abs()
-    blur = max(1, heat_THW.shape[-1] // 16) | 1  # odd; single pixels say little
-    heat_THW = avg_pool2d(heat_THW[:, None], blur, 1, blur // 2)[:, 0]
+    added = attribute(model, batch, int(so_far_MK[-1].argmax()))
+    seen = {}
+    for name, values in added.items():
+        length = max(1, int(batch[f"{name}_length"]))
+        weight = values.sum(-1)[:length].abs() if values.dim() == 4 else values[:length].abs().sum(-1)
+        seen[names[name]] = batch[name][0, :length].numpy(), (_blurred(weight) if values.dim() == 4 else weight).numpy()
     return Look(
         clip=clip,
         label=int(batch["label"]),
         classes=predictor.classes,
-        frames_THWC=batch["video"][0, :frames].numpy(),
-        heat_THW=heat_THW.numpy(),
-        signal_SC=batch["imu"][0, :samples].numpy(),
-        weight_S=imu_SC[:samples].abs().sum(-1).numpy(),
+        seen=seen,
         so_far_MK=so_far_MK,
-        parts={"video": float(video_THWC.sum()), "IMU": float(imu_SC.sum())},
+        parts={names[name]: float(values.sum()) for name, values in added.items()},
     )
 
 
-def _stored(store: Store, predictor: Predictor, model: Fusion, manifest: Manifest, row: int) -> stream.Batch:
-    """One clip from its shard, or where there are none, from the recordings."""
-    data = predictor.spec.data
-    frames, size = data.stored_frames or data.frames, data.stored_size or data.size
-    assert frames and size and data.samples
-    sampling = Sampling(frames, size, data.samples, data.crop, model.imu.mean.numel(), data.rate)
-    folder = shards.folder_of(store.root, manifest, sampling)
-    if (folder / "index.json").exists():
-        source = shards.Shards.read(folder)
-    elif Path(manifest.root).is_dir():
-        source = shards.Recordings.of(manifest, sampling)
-    else:
-        raise ValueError(f"{folder} and {manifest.root}: neither shards nor recordings are there to look at.")
-    [task] = source.tasks(np.array([row]), shards.COLUMNS)
-    return stream.tensors(source.fetch(pa.Table.from_pylist([task])), sampling)
+def _blurred(heat_THW: Tensor) -> Tensor:
+    """Single pixels say little."""
+    blur = max(1, heat_THW.shape[-1] // 16) | 1  # odd
+    return avg_pool2d(heat_THW[:, None], blur, 1, blur // 2)[:, 0]
+
+
+def _stored(store: Store, predictor: Predictor, manifest: Manifest, row: int) -> stream.Batch:
+    """One clip from its shards, or where there are none, from the recordings."""
+    batch: stream.Batch = {"label": torch.tensor([int(splits.labels(manifest)[row])])}
+    for name, given in predictor.spec.data.inputs.items():
+        folder = shards.folder_of(store.root, manifest, name, given)
+        if (folder / "index.json").exists():
+            source = shards.Shards.read(folder)
+        elif Path(manifest.root).is_dir():
+            source = shards.Recordings.of(manifest, name, given)
+        else:
+            raise ValueError(f"{folder} and {manifest.root}: neither shards nor recordings are there to look at.")
+        batch |= stream.tensors(source.table([row]), {name: modalities.of(name).shape(given)})
+    return batch
 
 
 @torch.no_grad()
-def _so_far(model: Fusion, batch: stream.Batch) -> Iterator[np.ndarray]:
+def _so_far(model: Network, batch: stream.Batch) -> Iterator[np.ndarray]:
     """(K,) probabilities when so much of the clip has been seen, the rest being padding; all of it last."""
     for moment in range(1, MOMENTS + 1):
-        cut = {name: -(-batch[name] * moment // MOMENTS) for name in ("video_length", "imu_length")}
-        yield model(batch | cut).float().softmax(1)[0].numpy()
+        cut = {name: -(-value * moment // MOMENTS) for name, value in batch.items() if name.endswith("_length")}
+        yield model.logits(batch | cut).float().softmax(1)[0].numpy()
 
 
-def attribute(model: Fusion, batch: stream.Batch, target: int) -> tuple[Tensor, Tensor]:
-    """video_THWC and imu_SC: what each input adds to the class's logit over a black video and a signal at its mean.
+def attribute(model: Network, batch: stream.Batch, target: int) -> dict[str, Tensor]:
+    """What each input, by modality and of its shape, adds to the class's logit over inputs that show nothing.
 
     Integrated gradients (Sundararajan et al. 2017): they add up to the difference of the two logits.
     """
-    lengths = (batch["video_length"], batch["imu_length"])
+    names = list(model.encoders)
+    inputs = [batch[name].float() for name in names]
+    nothing = [model.encoder(name).nothing(x).clone() for name, x in zip(names, inputs, strict=True)]
     # A sensor that has no sample there is at its mean, as the encoder has it.
-    imu_BSC = torch.where(batch["imu"].isnan(), model.imu.mean, batch["imu"])
+    inputs = [torch.where(x.isnan(), without, x) for x, without in zip(inputs, nothing, strict=True)]
+    lengths = tuple(batch[f"{name}_length"] for name in names)
 
-    def logits(video: Tensor, imu: Tensor, video_length: Tensor, imu_length: Tensor) -> Tensor:
-        trunk = model.video.trunk(video, video_length, model.trunk_end)  # the model's own passes no gradient
-        steps = steps_of(video_length, video.shape[1], trunk.shape[2])
-        return model({"trunk": trunk, "trunk_length": steps, "imu": imu, "imu_length": imu_length})
+    def logits(*given: Tensor) -> Tensor:
+        seen = {}
+        for name, x, length in zip(names, given, given[len(names) :], strict=False):
+            made = model.encoder(name).trunk(x, length, model.ends[name])  # the network's own passes no gradient
+            seen[f"{name}_trunk"] = made
+            seen[f"{name}_trunk_length"] = steps_of(length, x.shape[1], made.shape[2])
+        return model.logits(seen)
 
-    inputs = (batch["video"].float(), imu_BSC)
-    nothing = (torch.zeros_like(inputs[0]), model.imu.mean.expand_as(imu_BSC))
-    video, imu = IntegratedGradients(logits).attribute(
-        inputs, nothing, target, lengths, n_steps=STEPS, internal_batch_size=4
+    found = IntegratedGradients(logits).attribute(
+        tuple(inputs), tuple(nothing), target, lengths, n_steps=STEPS, internal_batch_size=4
     )
-    return video[0].detach(), imu[0].detach()
+    return {name: values[0].detach() for name, values in zip(names, found, strict=True)}

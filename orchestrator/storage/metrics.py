@@ -1,7 +1,7 @@
 """Test metrics as the paper reports them (section 4.3): top-1, top-5, macro F1.
 
-Beside them k of n; top-1 of seen and of hidden classes and the harmonic mean of the two; what is left of a fusion's
-top-1 without a modality; where performances have several views, how many of them a performance has among the test
+Beside them k of n; top-1 of seen and of hidden classes and the harmonic mean of the two; what is left of a top-1
+without some of its modalities; where performances have several views, how many of them a performance has among the test
 clips on average.
 """
 
@@ -16,17 +16,15 @@ from orchestrator.storage.store import RunFolder
 def score_run(folder: RunFolder) -> dict[str, Any]:
     """The metrics of a run from its predictions."""
     table = folder.predictions()
-    data = folder.spec.data
-    hidden = sorted({*data.hidden_imu, *data.hidden_video})
+    hidden = sorted({label for classes in folder.spec.data.hidden.values() for label in classes})
     labels = table["label"].to_numpy()
     result = score(labels, np.stack(table["probabilities"].to_numpy()), hidden)
     if "instance" in table.column_names:
         result |= {"views": len(labels) / len(table["instance"].unique())}
-    for missing in ("without_imu", "without_video"):
-        if missing in table.column_names:
-            right = table[missing].to_numpy() == labels
-            result |= {f"top1_{missing}": float(right.mean()), f"k_{missing}": int(right.sum())}
-            result |= {f"n_{missing}": len(labels)}
+    for missing in (name for name in table.column_names if name.startswith("without_")):
+        right = table[missing].to_numpy() == labels
+        result |= {f"top1_{missing}": float(right.mean()), f"k_{missing}": int(right.sum())}
+        result |= {f"n_{missing}": len(labels)}
     return result
 
 

@@ -6,6 +6,8 @@ import urllib.error
 from pathlib import Path
 
 from datasets.files.atomic import writing
+from models import encoders
+from models.spec import EncoderSpec
 from orchestrator.plan.plan import Plan
 from orchestrator.storage.store import Store
 
@@ -21,7 +23,10 @@ def name(file: Path | None) -> str | None:
 
 def fetch(plan: Plan, store: Store, file: Path | None) -> None:
     """Put the weights a plan's runs name where `Store.weights` says; raises ValueError where they can't be had."""
-    named = {getattr(spec.model, "weights", "none") for spec in plan.runs.values()} - {"none"}
+    started = [encoder for spec in plan.runs.values() for encoder in spec.network.encoders.values()]
+    named = {encoder.weights: encoder for encoder in started if encoder.weights != "none"}
+    if file and not named:
+        raise ValueError(f"--weights {file}: no encoder of this plan starts from pretrained weights.")
     for weights in sorted(named):
         place = store.weights(weights)
         if place.exists():
@@ -32,8 +37,8 @@ def fetch(plan: Plan, store: Store, file: Path | None) -> None:
                 shutil.copyfile(file, part)
             else:
                 _download(part, place)
-    for weights in sorted(named):
-        _check(store.weights(weights))
+    for weights, encoder in sorted(named.items()):
+        _check(store.weights(weights), encoder)
 
 
 def _download(part: Path, place: Path) -> None:
@@ -54,12 +59,9 @@ def _download(part: Path, place: Path) -> None:
         ) from None
 
 
-def _check(file: Path) -> None:
-    """A wrong file must not end every video run an hour later."""
+def _check(file: Path, encoder: EncoderSpec) -> None:
+    """A wrong file must not end every run an hour later."""
     import torch
-
-    from models.spec import VideoModel
-    from models.video import VideoClassifier
 
     told = file.stem.removeprefix("s3d-")
     if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(told):
@@ -67,8 +69,9 @@ def _check(file: Path) -> None:
             f"{file}: is damaged, its content isn't what its name says; remove it to have it fetched again."
         )
     try:
-        VideoClassifier(VideoModel(), 2).load_weights(torch.load(file, map_location="cpu", weights_only=True))
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+        encoders.build(encoder.name, encoder.settings).load_weights(weights)
     except Exception as error:
         raise ValueError(
-            f"{file}: can't be used as S3D weights ({type(error).__name__}: {str(error)[:300]})."
+            f"{file}: can't be used as {encoder.name.upper()} weights ({type(error).__name__}: {str(error)[:300]})."
         ) from None

@@ -10,29 +10,29 @@ from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import RunFolder, Store
 
 
-def mend(plan: Plan, store: Store, say: Callable[[str], None]) -> set[str]:
+def recover(plan: Plan, store: Store, say: Callable[[str], None]) -> set[str]:
     """The keys of the runs that are done and whole. A run that isn't whole is no longer done; only it is done again."""
     for key in plan.runs:
-        _mend(store.run(key), plan.runs[key], say)
+        _recover(store.run(key), plan.runs[key], say)
     done, children = store.done(plan.runs), plan.children()
     for key in sorted(done):
         # Weights are read whole only where a run will start from them: a grid at paper scale has gigabytes.
         if any(child not in done for child in children[key]):
-            mend_run(store.run(key), plan.runs[key], say)
+            recover_run(store.run(key), plan.runs[key], say)
     return store.done(plan.runs)
 
 
-def mend_run(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
+def recover_run(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
     """One run, its weights too."""
-    _mend(folder, spec, say)
+    _recover(folder, spec, say)
     if folder.status == "done":
         _unless_whole(folder, spec, say, lambda: _weights(folder))
 
 
-def _mend(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
+def _recover(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
     status = folder.status
     if status == "done":
-        _mend_spec(folder, spec, say)
+        _recover_spec(folder, spec, say)
     if folder.status == "done":
         _unless_whole(folder, spec, say, lambda: _look(folder, spec))
     elif (folder.path / "checkpoint.pt").exists():
@@ -52,7 +52,7 @@ def _mend(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
             (folder.path / "failed.json").unlink()
 
 
-def _mend_spec(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
+def _recover_spec(folder: RunFolder, spec: RunSpec, say: Callable[[str], None]) -> None:
     try:
         found = folder.spec
     except (OSError, ValueError) as error:
@@ -70,6 +70,10 @@ def _look(folder: RunFolder, spec: RunSpec) -> None:
         raise ValueError(f"{folder.path / 'done.json'}: is damaged, it doesn't say how long the run took.")
     if len(folder.history()) < spec.optimization.epochs:
         raise ValueError(f"{folder.path / 'history.jsonl'}: lacks epochs.")
+    if not zipfile.is_zipfile(folder.path / "model.pt"):
+        raise ValueError(f"{folder.path / 'model.pt'}: is missing or cut off.")
+    if not spec.classifies:
+        return
     predictions = folder.predictions()
     if not {"clip", "label", "predicted", "probabilities"}.issubset(predictions.column_names) or not len(predictions):
         raise ValueError(f"{folder.path / 'predictions.parquet'}: holds no predictions.")
@@ -79,8 +83,6 @@ def _look(folder: RunFolder, spec: RunSpec) -> None:
         whole = False
     if not whole:
         folder.write_metrics(score_run(folder))  # they follow from the predictions
-    if not zipfile.is_zipfile(folder.path / "model.pt"):
-        raise ValueError(f"{folder.path / 'model.pt'}: is missing or cut off.")
 
 
 def _weights(folder: RunFolder) -> None:

@@ -52,7 +52,7 @@ class RunFolder:
             raise ValueError(f"{file}: holds no run's spec ({type(error).__name__}: {str(error)[:300]}).") from None
 
     def begin(self, spec: RunSpec, about: dict[str, str] | None = None) -> "RunFolder":
-        """`about` says what the spec can't: plan, corpus, video, scale, recipe and protocol by name.
+        """`about` says what the spec can't: plan, corpus, what is seen, scale, recipe and protocol.
 
         Returns the folder as this attempt sees it. From here on no earlier start and no earlier attempt writes here.
         """

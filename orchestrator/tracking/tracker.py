@@ -35,14 +35,15 @@ for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no n
 # Its traceback of a database that can't be written; `server.explained` says so in a sentence at the end.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
-FINAL = "top1 top5 f1 k n top1_seen top1_hidden harmonic top1_without_imu top1_without_video".split()
+FINAL = "top1 top5 f1 k n top1_seen top1_hidden harmonic".split()  # and each top1_without_...
 
 
 def tags(about: dict[str, Any]) -> dict[str, str]:
     """What all runs of a start share, as their folders and MLflow's tags say it. `about` is as in results.json."""
-    found = {name: about[name] for name in ("plan", "corpus", "video", "scale", "recipe", "protocol")}
-    # With who trained and what isn't clean; a folder of before 2026-11-24 doesn't know.
-    return found | ({"protocol_text": about["protocol_text"]} if "protocol_text" in about else {})
+    # With who trained and what isn't clean, and what is seen.
+    shown = about.get("shows") or " + ".join(about["modalities"].values())
+    names = ("plan", "corpus", "scale", "recipe", "protocol", "protocol_text")
+    return {name: about[name] for name in names} | {"shows": shown}
 
 
 class Tracker:
@@ -68,7 +69,7 @@ class Tracker:
         # With sqlite MLflow would put artifacts under the folder the command was given in; a server has its own place.
         artifacts = (self.store.root / "mlartifacts").as_uri() if file_of(self.uri) else None
         experiment = found or self.client.get_experiment(self.client.create_experiment(plan, artifacts))
-        for key, value in experiment_page.tags(plan, experiment.experiment_id).items():
+        for key, value in experiment_page.tags(plan, experiment.experiment_id, self.about["modalities"]).items():
             if not found or key not in found.tags:  # what somebody has changed there stays
                 self.client.set_experiment_tag(experiment.experiment_id, key, value)
         return experiment
@@ -115,7 +116,7 @@ class Tracker:
             values = [
                 Metric(n, row[n], stamp_of(row.get("ended")), row["epoch"])
                 for row in batch
-                for n in ("loss", "train_top1", "seconds")
+                for n in row.keys() - {"epoch", "ended"}
             ]
             self.client.log_batch(run_id, metrics=values)
             self.logged[key] = batch[-1]["epoch"]
@@ -139,14 +140,10 @@ class Tracker:
         return run.info.run_id
 
     def _create(self, key: str, spec: RunSpec) -> Any:
-        tags = (
-            self.tags
-            | experiment_page.of_run(spec)
-            | {"mlflow.parentRunId": self.parent, "key": key, "kind": spec.kind}
-        )
-        tags |= {f"parent.{modality}": parent for modality, parent in spec.parents}
+        tags = self.tags | experiment_page.of_run(spec) | {"mlflow.parentRunId": self.parent, "key": key}
+        tags |= {f"parent.{role}": parent for role, parent in spec.parents.items()}
         run = self.client.create_run(
-            self.experiment, run_name=experiment_page.title(spec, self.about["video"]), tags=tags
+            self.experiment, run_name=experiment_page.title(spec, self.about["modalities"]), tags=tags
         )
         params = [Param(k, v) for k, v in flat(spec.to_json()["spec"]).items()]
         self.client.log_batch(run.info.run_id, params=params)
@@ -155,9 +152,9 @@ class Tracker:
 
     def _data(self, spec: RunSpec) -> DatasetInput:
         """The corpus by its manifest's digest, and which of its clips a run has to do with."""
-        source = json.dumps({"manifest": f"manifests/{spec.data.manifest}.parquet"})
+        source = json.dumps({"manifest": f"manifests/{spec.data.recordings}.parquet"})
         profile = {"protocol": spec.data.protocol, "ratio": spec.data.ratio, "classes": len(self.about["classes"])}
-        found = Dataset(self.about["corpus"], spec.data.manifest, "local", source, profile=json.dumps(profile))
+        found = Dataset(self.about["corpus"], spec.data.recordings, "local", source, profile=json.dumps(profile))
         return DatasetInput(found, [InputTag("mlflow.data.context", "training and test")])
 
     def _reopen(self, run_id: str) -> None:
@@ -169,13 +166,16 @@ class Tracker:
         if status == "done":
             metrics, ended = folder.record("metrics"), folder.record("done")
             stamp = stamp_of(ended.get("ended"))
-            values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0) for n in FINAL if n in metrics]
+            final = [n for n in metrics if n in FINAL or n.startswith("top1_without")]
+            values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0) for n in final]
             times = folder.record("times") | {"all": ended["seconds"]}
             values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
             self.client.log_batch(run_id, metrics=values)
-            for name in ("predictions.parquet", "metrics.json", "spec.json"):
-                self._log_file(run_id, folder.path / name)
-            self._log_confusion(run_id, folder)
+            self._log_file(run_id, folder.path / "spec.json")
+            if folder.spec.classifies:
+                for name in ("predictions.parquet", "metrics.json"):
+                    self._log_file(run_id, folder.path / name)
+                self._log_confusion(run_id, folder)
         else:
             reason = folder.record("failed").get("reason", "")
             self.client.log_batch(run_id, tags=[RunTag("reason", reason[:4000])])
@@ -189,7 +189,7 @@ class Tracker:
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "confusion.png"
             title, protocol = (
-                experiment_page.title(folder.spec, self.about["video"]),
+                experiment_page.title(folder.spec, self.about["modalities"]),
                 self.about.get("protocol_text", ""),
             )
             file.write_bytes(figures.confusion(counts, classes, title, protocol))

@@ -13,6 +13,7 @@ import ray.train
 import ray.tune
 from ray.train.torch import TorchTrainer
 
+from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.trial import failures
 from orchestrator.trial.controller import Controller, without_helpers
@@ -38,15 +39,13 @@ def run(config: dict[str, Any]) -> None:
 
 def train_and_score(config: dict[str, Any]) -> RunFolder:
     """Its folder, done, or failed with the reason."""
-    # Here, not above: Ray Train's controller and workers import this file too, and scikit-learn takes 1.5 s of a core.
-    from orchestrator.storage import metrics
-
     folder = Store(Path(config["storage"]), config.get("start", 0)).run(config["key"]).begun()
     while True:
         try:
             started = time.monotonic()
             fit(folder, config)
-            folder.write_metrics(metrics.score_run(folder))
+            if folder.spec.classifies:
+                folder.write_metrics(score_run(folder))
             folder.finish(round(time.monotonic() - started, 3))
             return folder
         except Exception as error:
@@ -67,7 +66,7 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     spec, resources = folder.spec, config["resources"]
     Trainer(
         in_worker,
-        train_loop_config={name: config[name] for name in ("key", "storage", "sampling")}
+        train_loop_config={name: config[name] for name in ("key", "storage")}
         | {"start": folder.start, "attempt": folder.attempt}
         | {"checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)}
         | {"stall_seconds": config.get("stall_seconds", watchdog.SECONDS)}

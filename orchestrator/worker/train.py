@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,12 @@ import ray.train.torch
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from datasets import stream
+from datasets import modalities, stream
 from datasets.manifest import Manifest
-from datasets.spec import Sampling
-from models.build import build, build_fusion, restore
-from models.imu import inside
-from models.spec import FusionModel, ImuModel, VideoModel
+from models.build import build
+from models.encoders.encoder import inside
+from models.network import Network
 from orchestrator.plan.spec import RunSpec
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.storage.timings import Clock
@@ -38,32 +37,33 @@ def train(config: dict[str, Any]) -> None:
     rank, workers = context.get_world_rank(), context.get_world_size()
     # Ray gives a worker with one CPU one thread; S3D is twice as fast with two.
     torch.set_num_threads(spec.threads)
-    torch.manual_seed(spec.seed)
     device = ray.train.torch.get_device()
-    manifest = Manifest.read(store.manifest(spec.data.manifest))
+    manifest = Manifest.read(store.manifest(spec.data.recordings))
     model = load_model(spec, store, len(manifest.classes)).to(device)
     train_rows, test_rows = rows_of(spec, manifest)
     owned_rows = stream.deal(train_rows, spec.optimization.batch, workers, spec.seed)[rank]
-    reader = Reader(store, manifest, Sampling(**config["sampling"]), spec, device, config.get("read", "shards"))
+    reader = Reader(store, manifest, spec, device, config.get("read", "shards"))
     reader.open("train", owned_rows)
     reader.open("test", test_rows[rank::workers])
     reader.keep(len(train_rows) // workers, model)
 
     resumed = folder.load("checkpoint")
     if resumed:
-        restore(model, resumed["model"])
+        model.load_state_dict(resumed["model"])
     elif not spec.parents:
         set_statistics(model, spec, lambda: reader.batches("train", size=64))
     how = spec.optimization
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     moving = [p for p in model.parameters() if p.requires_grad]
-    optimizer = kinds[how.optimizer](moving, lr=how.lr, weight_decay=how.weight_decay)
+    # A network without anything to train has no epochs, and an optimizer of nothing would be refused.
+    optimizer = kinds[how.optimizer](moving or [torch.zeros(1)], lr=how.lr, weight_decay=how.weight_decay)
     if resumed:
         optimizer.load_state_dict(resumed["optimizer"])
     if rank == 0:
         folder.cut_history(resumed["epoch"] if resumed else 0)
 
-    network = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True) if workers > 1 else model
+    apart = workers > 1 and moving
+    network = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True) if apart else model
     sizes = stream.batch_sizes(len(train_rows), spec.optimization.batch, workers)
     saved = time.monotonic()
     clock.seconds["set-up"] = saved - began  # pyright: ignore[reportArgumentType]
@@ -72,11 +72,12 @@ def train(config: dict[str, Any]) -> None:
         network.train()
         # Dropout depends on seed and epoch alone, so an epoch that is resumed is the epoch that was lost.
         torch.manual_seed(int(np.random.default_rng([spec.seed, epoch, rank]).integers(2**62)))
-        totals = torch.zeros(3, dtype=torch.float64, device=device)  # loss, right, not finite
+        totals: dict[str, Tensor] = {}
         batches = clock.waiting("data", reader.epoch(epoch, sizes[0]))
         for step, (size, batch) in enumerate(zip(sizes, batches, strict=False)):
             optimizer.param_groups[0]["lr"] = how.rate((epoch - 1 + step / len(sizes)) / how.epochs)
-            totals += update(network, optimizer, batch, how.label_smoothing, size, workers)
+            for name, value in update(network, optimizer, batch, size, workers).items():
+                totals[name] = totals.get(name, 0.0) + value
         row = summarise(totals, sum(sizes), epoch, time.monotonic() - started)
         if rank == 0:
             folder.append_history(row)
@@ -90,96 +91,85 @@ def train(config: dict[str, Any]) -> None:
     clock.seconds["steps"] = passed - sum(clock.seconds.values())  # pyright: ignore[reportArgumentType]
     with clock.on("evaluation"):
         settle_batchnorm(model, reader, sizes)
-        table = predict(model, reader, manifest)
+        table = predict(model, reader, manifest) if spec.classifies else None
     if rank == 0:
         folder.write_times(clock.read())
         folder.save("model", {"model": model.state_dict()})
-        folder.write_predictions(table)
+        if table is not None:
+            folder.write_predictions(table)
     ray.train.report({"epochs": spec.optimization.epochs})
 
 
 def update(
-    network: nn.Module, optimizer: torch.optim.Optimizer, batch: stream.Batch, smoothing: float, size: int, workers: int
-) -> Tensor:
-    """One step: loss, clips right, and whether something wasn't finite. On the device; nothing here waits for it."""
-    logits_BK = network(batch)
+    network: nn.Module, optimizer: torch.optim.Optimizer, batch: stream.Batch, size: int, workers: int
+) -> dict[str, Tensor]:
+    """One step: the sums over clips that the network returns, and whether something wasn't finite, `broken`.
+
+    On the device; nothing here waits for it.
+    """
+    found = network(batch)
     # Weighted by clips: DDP averages over workers, whose shares of a batch of `size` may differ (18 over 4).
-    loss = F.cross_entropy(logits_BK, batch["label"], reduction="sum", label_smoothing=smoothing) * (workers / size)
+    loss = found["loss"] * (workers / size)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     finite = torch.isfinite(loss) & torch.isfinite(nn.utils.get_total_norm(gradients))
     optimizer.step()
-    right = (logits_BK.argmax(1) == batch["label"]).sum()
-    return torch.stack([loss.detach() * size / workers, right, ~finite]).double()
+    found |= {"loss": loss.detach() * size / workers, "broken": ~finite}
+    return {name: value.detach().double() for name, value in found.items()}
 
 
-def summarise(totals: Tensor, clips: int, epoch: int, seconds: float) -> dict[str, Any]:
+def summarise(totals: dict[str, Tensor], clips: int, epoch: int, seconds: float) -> dict[str, Any]:
     """An epoch's row. Raises where a loss or gradient wasn't finite, before a checkpoint could keep it."""
+    sums = torch.stack([*totals.values()])
     if dist.is_initialized():
-        dist.all_reduce(totals)
-    loss, right, broken = totals.tolist()
-    if broken or not math.isfinite(loss):
+        dist.all_reduce(sums)
+    found = dict(zip(totals, sums.tolist(), strict=True))
+    if (broken := found.pop("broken")) or not math.isfinite(found["loss"]):
         raise FloatingPointError(
             f"epoch {epoch}: the loss or a gradient isn't finite in {int(broken)} step(s); the learning rate may be too"
             " high or the recordings hold extreme values. Nothing of this epoch was kept."
         )
-    return {
-        "epoch": epoch,
-        "loss": loss / clips,
-        "train_top1": right / clips,
-        "seconds": round(seconds, 3),
-        "ended": time.time(),
-    }
+    row = {name: value / clips for name, value in found.items()}
+    return {"epoch": epoch, **row, "seconds": round(seconds, 3), "ended": time.time()}
 
 
-def load_model(spec: RunSpec, store: Store, classes: int) -> nn.Module:
+def load_model(spec: RunSpec, store: Store, classes: int) -> Network:
     """The network at the start of the run: fresh, from pretrained weights, or from its parents' last epoch."""
-    if not isinstance(spec.model, FusionModel):
-        return fresh(spec.model, store, classes)
-    if spec.parents:
-        stage1 = {modality: trained(store.run(key), classes) for modality, key in spec.parents}
-    else:
-        # One stage, from what stage 1 starts from: each encoder is drawn with the seed anew.
-        stage1 = {}
-        for modality in ("imu", "video"):
-            torch.manual_seed(spec.seed)
-            stage1[modality] = fresh(getattr(spec.model, modality), store, classes)
-    torch.manual_seed(spec.seed)
-    return build_fusion(spec.model, stage1["imu"], stage1["video"], classes)
-
-
-def fresh(spec: ImuModel | VideoModel, store: Store, classes: int) -> nn.Module:
-    model = build(spec, classes)
-    if isinstance(spec, VideoModel) and spec.weights != "none":
-        weights = torch.load(store.weights(spec.weights), map_location="cpu", weights_only=True)
-        model.load_weights(weights)  # pyright: ignore[reportCallIssue]
+    parents = {role: trained(store, store.run(key), classes) for role, key in spec.parents.items()}
+    model = build(spec.network, classes, spec.seed, parents)
+    for modality, encoder in spec.network.encoders.items():
+        if encoder.weights != "none" and modality not in parents:
+            weights = torch.load(store.weights(encoder.weights), map_location="cpu", weights_only=True)
+            model.encoder(modality).load_weights(weights)
     return model
 
 
-def trained(parent: RunFolder, classes: int) -> nn.Module:
-    """A stage-1 network as its run left it."""
-    model = build(parent.spec.model, classes)  # pyright: ignore[reportArgumentType]
-    state = parent.load("model")
-    assert state is not None, f"{parent.key} is released as a parent before its model.pt is there"
-    restore(model, state["model"])
+def trained(store: Store, folder: RunFolder, classes: int) -> Network:
+    """A network as its run left it."""
+    model, state = shaped(store, folder.spec, classes), folder.load("model")
+    assert state is not None, f"{folder.key} is released as a parent before its model.pt is there"
+    model.load_state_dict(state["model"])
     return model
 
 
-def set_statistics(model: nn.Module, spec: RunSpec, batches: Callable[[], Iterator[stream.Batch]]) -> None:
+def shaped(store: Store, spec: RunSpec, classes: int) -> Network:
+    """A network of a run, its weights as they were drawn. It holds a parent only where that isn't an encoder's."""
+    others = {role: key for role, key in spec.parents.items() if role not in spec.network.encoders}
+    parents = {role: shaped(store, store.run(key).spec, classes) for role, key in others.items()}
+    return build(spec.network, classes, spec.seed, parents)
+
+
+def set_statistics(model: Network, spec: RunSpec, batches: Callable[[], Iterator[stream.Batch]]) -> None:
     """Mean and standard deviation of each channel over the training clips' true samples or frames.
 
-    S3D with pretrained weights keeps the statistics those were trained with.
+    An encoder with pretrained weights keeps the statistics those were trained with.
     """
-    if isinstance(spec.model, FusionModel):
-        encoders = {"imu": (model.imu, spec.model.imu), "video": (model.video, spec.model.video)}
-    else:
-        encoders = {spec.kind: (model.encoder, spec.model)}
-    for modality, (encoder, how) in encoders.items():
-        if getattr(how, "weights", "none") == "none":
+    for modality, encoder in spec.network.encoders.items():
+        if encoder.weights == "none":
             mean, std = statistics(modality, batches())
-            encoder.mean.copy_(mean)  # pyright: ignore
-            encoder.std.copy_(std)  # pyright: ignore
+            model.encoder(modality).mean.copy_(mean)
+            model.encoder(modality).std.copy_(std)
 
 
 def statistics(modality: str, batches: Iterator[stream.Batch]) -> tuple[Tensor, Tensor]:
@@ -187,7 +177,7 @@ def statistics(modality: str, batches: Iterator[stream.Batch]) -> tuple[Tensor, 
     sums = torch.zeros(3, 1, dtype=torch.float64)
     for batch in batches:
         x, length = batch[modality].cpu(), batch[f"{modality}_length"].cpu()
-        values = x[inside(x.shape[1], length)].reshape(-1, x.shape[-1]).double() / (255 if modality == "video" else 1)
+        values = modalities.of(modality).values(x[inside(x.shape[1], length)].reshape(-1, x.shape[-1]).double())
         count = torch.isfinite(values).sum(0)  # a sensor without a sample there counts for nothing
         values = values.nan_to_num(nan=0.0)
         sums = sums + torch.stack([count, values.sum(0), values.square().sum(0)])
@@ -217,9 +207,8 @@ def settle_batchnorm(model: nn.Module, reader: Reader, sizes: list[int]) -> None
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # a plain mean over all batches
-    for _, batch in zip(
-        sizes, reader.epoch(0, sizes[0], vary=False), strict=False
-    ):  # shuffled: a batch is of many classes
+    # Shuffled: a batch is of many classes.
+    for _, batch in zip(sizes, reader.epoch(0, sizes[0], vary=False), strict=False):
         model(batch)
     if dist.is_initialized() and dist.get_world_size() > 1:
         for layer in layers:
@@ -230,22 +219,27 @@ def settle_batchnorm(model: nn.Module, reader: Reader, sizes: list[int]) -> None
 
 
 @torch.no_grad()
-def predict(model: nn.Module, reader: Reader, manifest: Manifest) -> pa.Table:
+def predict(model: Network, reader: Reader, manifest: Manifest) -> pa.Table:
     """Every test clip once, whatever the number of workers: row, clip, subject, label, predicted, probabilities.
 
-    Of a fusion also what it predicts of the same clip where a modality is missing: without_imu, without_video.
+    Of several modalities also what is predicted of the same clip where some are missing: without_A, without_A_B.
     """
     model.eval()
     parts = []
     for batch in reader.batches("test", size=32):
         columns = {"row": batch["row"], "label": batch["label"]}
-        if reader.spec.kind == "fusion":
-            batch = batch | model.trunk(batch)  # pyright: ignore
-            blank = model.blank(*batch["video"].shape[1:3])  # pyright: ignore
-            missing = {name: values.expand_as(batch[name]) for name, values in blank.items()}
-            columns["without_video"] = model(batch | missing).argmax(1)
-            columns["without_imu"] = model(batch | {"imu_length": torch.zeros_like(batch["imu_length"])}).argmax(1)
-        columns["probabilities"] = model(batch).float().softmax(1)
+        names = reader.spec.modalities
+        if len(names) > 1:
+            made = {name: model.trunk(batch, name) for name in names}
+            for missing in subsets(names):
+                lacking = {name: made[name] for name in names}
+                for name in missing:
+                    blank = model.blank(batch[name], name)
+                    lacking[name] = {at: value.expand_as(made[name][at]) for at, value in blank.items()}
+                given = batch | {at: value for part in lacking.values() for at, value in part.items()}
+                columns[f"without_{'_'.join(missing)}"] = model.logits(given).argmax(1)
+            batch = batch | {at: value for part in made.values() for at, value in part.items()}
+        columns["probabilities"] = model.logits(batch).float().softmax(1)
         parts.append({name: values.cpu().numpy() for name, values in columns.items()})
     gathered: list[Any] = [parts]
     if dist.is_initialized():
@@ -260,3 +254,8 @@ def predict(model: nn.Module, reader: Reader, manifest: Manifest) -> pa.Table:
     about = [name for name in ("clip", "subject", "instance") if name in clips.column_names]
     columns = {name: clips[name] for name in about} | whole | {"predicted": probabilities.argmax(1)}
     return pa.table(columns | {"probabilities": list(probabilities)})
+
+
+def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """What may be missing of several modalities: all but one, at most."""
+    return [missing for count in range(1, len(names)) for missing in combinations(names, count)]
