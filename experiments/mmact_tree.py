@@ -79,7 +79,7 @@ def main(folder: Path) -> None:
         print(f"{write(folder / 'tree', folder / 'video.mp4')} clips written")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began, worked = time.monotonic(), time.process_time()
-    manifest = corpora.read("mmact", folder / "tree", folder / "scans")
+    manifest = corpora.read("mmact", folder / "tree", folder / "scans", mmact.CORPUS.modalities)
     seconds, worked = time.monotonic() - began, time.process_time() - worked
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
@@ -89,7 +89,7 @@ def main(folder: Path) -> None:
     for note in manifest.notes:
         print(note)
     began = time.monotonic()
-    corpora.read("mmact", folder / "tree", folder / "scans")
+    corpora.read("mmact", folder / "tree", folder / "scans", mmact.CORPUS.modalities)
     print(f"read again, as remembered: {time.monotonic() - began:.1f} s")
     for protocol in mmact.CORPUS.protocols:
         began = time.monotonic()

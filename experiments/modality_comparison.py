@@ -1,4 +1,4 @@
-"""Table 2: IMU only, video only, and both.
+"""Table 2: each modality alone, and all of them fused.
 
 python experiments/modality_comparison.py --corpus utd-mhad --recordings DIR --scale laptop
 """
@@ -11,13 +11,18 @@ import tyro
 from orchestrator.driver.launch import launch
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Cell
-from orchestrator.plan.spec import MODALITIES
 from orchestrator.plan.study import Study
 
 
 def cells(study: Study, seed: int) -> Iterator[Cell]:
-    for modality in MODALITIES:
-        yield study.cell("modalities", modality, seed)
+    for read in alone_and_fused(study):
+        yield study.cell("modalities", read, seed)
+
+
+def alone_and_fused(study: Study) -> list[tuple[str, ...]]:
+    """Each of the study's modalities, and of several all together."""
+    alone = [(modality,) for modality in study.modalities]
+    return alone if len(alone) == 1 else [*alone, study.modalities]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ python experiments/predict.py --run KEY --storage DIR --folder DIR --out predict
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -28,19 +28,23 @@ class Asked:
     imu: Path | None = None
     """A .csv with the columns ax, ay, az (g, with gravity), gx, gy, gz (deg/s) at 50 Hz, or UTD-MHAD's .mat; of an
     MMAct run the folder of acc_phone.csv, acc_watch.csv, gyro.csv and orientation.csv."""
+    files: dict[str, Path] = field(default_factory=dict)
+    """Recordings of other modalities, as in `--files skeleton clip.mat`."""
     folder: Path | None = None
-    """All clips below it instead; a video and a signal of one name are one clip."""
+    """All clips below it instead; recordings of one name are one clip."""
     out: Path | None = None
     """The Parquet file that a folder's predictions go to."""
 
 
 def predict(asked: Asked) -> int:
     """Exit code 1 where some of a folder's files are bad: they are named, and the rest is written."""
-    if (asked.folder is None) != (asked.out is None) or (asked.folder and (asked.video or asked.imu)):
+    given = {"imu": asked.imu, "video": asked.video} | asked.files
+    files = {name: file for name, file in given.items() if file}
+    if (asked.folder is None) != (asked.out is None) or (asked.folder and files):
         raise ValueError("give --video or --imu or both, or else --folder DIR with --out FILE.parquet.")
     predictor = Predictor.of(Store(asked.storage.resolve()), asked.run)
     if asked.folder is None or asked.out is None:
-        probabilities = predict_files(predictor, asked.video, asked.imu, lambda words: tell(f"note: {words}"))
+        probabilities = predict_files(predictor, files, lambda words: tell(f"note: {words}"))
         table = Table("class", "probability", title=predictor.spec.name, box=None, pad_edge=False)
         for i in probabilities.argsort()[::-1]:
             table.add_row(predictor.classes[i], f"{probabilities[i]:.4f}")

@@ -14,7 +14,7 @@ from datasets.estimate import estimate
 from orchestrator.cluster import connect
 from orchestrator.driver import preflight
 from orchestrator.driver.prepare import introduce, open_study, take_storage, write_shards
-from orchestrator.driver.terminal import console, refuse_bad_input
+from orchestrator.driver.terminal import console, refuse_bad_input, tell
 from orchestrator.plan.options import Options, existing
 
 
@@ -23,7 +23,7 @@ def prepare(options: Options) -> int:
     if options.dry_run:
         study, store = open_study(options)
         free = shutil.disk_usage(existing(store.root)).free
-        found = estimate(study.manifest, study.sampling)
+        found = estimate(study.manifest, study.inputs)
         console.print(f"{found.describe()}; {preflight.size(free)} free at {store.root}", highlight=False)
         if found.shard_bytes > free:
             console.print("They don't fit: --read recordings goes without shards and decodes again in each epoch.")
@@ -31,7 +31,7 @@ def prepare(options: Options) -> int:
     with ExitStack() as held:
         study, store = open_study(options)
         store = take_storage("prepare", store, held)
-        connect.connect(options.address)
+        connect.connect(options.address, tell)
         write_shards(study, store)
     return 0
 

@@ -20,7 +20,7 @@ SPACES: dict[str, dict[str, Any]] = {
         "imu.optimization.lr": ray.tune.loguniform(5e-4, 4e-3),
         "imu.optimization.weight_decay": ray.tune.loguniform(1e-4, 1e-1),
         "imu.optimization.batch": ray.tune.choice([16, 32]),
-        "imu.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
+        "imu.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "imu.augmentation.rotation": ray.tune.uniform(0.0, 30.0),
         "imu.augmentation.noise": ray.tune.uniform(0.0, 0.2),
         "imu.augmentation.warp": ray.tune.uniform(0.0, 0.6),
@@ -31,19 +31,20 @@ SPACES: dict[str, dict[str, Any]] = {
         "video.model.dropout": ray.tune.choice([0.2, 0.5]),
         "video.optimization.lr": ray.tune.loguniform(5e-4, 5e-3),
         "video.optimization.weight_decay": ray.tune.loguniform(1e-3, 1e-1),
-        "video.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
+        "video.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "video.augmentation.video": ray.tune.uniform(0.1, 0.5),
         "channels": ray.tune.choice(["colour", "motion"]),
     },
     # Nothing that stage 1 depends on: all settings start from the recipe's own.
     "fusion": {
-        "fusion.model.by": ray.tune.choice(["concatenation", "attention"]),
+        "fusion.model.join": ray.tune.choice(["concatenation", "attention"]),
         "fusion.model.hidden": ray.tune.choice([128, 512]),
-        "fusion.model.finetuned": ray.tune.choice([(), ("Mixed_5c",), ("Mixed_4c", "Mixed_5c")]),
-        "fusion.model.finetuned_imu": ray.tune.choice([False, True]),
+        "fusion.model.finetuned": ray.tune.choice(
+            [{"video": b} | imu for b in ((), ("Mixed_5c",), ("Mixed_4c", "Mixed_5c")) for imu in ({}, {"imu": ()})]
+        ),
         "fusion.optimization.lr": ray.tune.loguniform(1e-4, 2e-3),
         "fusion.optimization.weight_decay": ray.tune.loguniform(1e-4, 1e-1),
-        "fusion.optimization.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
+        "fusion.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "fusion.augmentation.missing": ray.tune.uniform(0.0, 0.8),
     },
 }
@@ -51,4 +52,4 @@ SPACES: dict[str, dict[str, Any]] = {
 
 if __name__ == "__main__":
     options = tyro.cli(SearchOptions, description=__doc__)
-    sys.exit(search(options, SPACES[options.modality]))
+    sys.exit(search(options, SPACES.get(options.modality, {})))

@@ -30,19 +30,16 @@ SCORES = (
     "n_seen",
     "k_hidden",
     "n_hidden",
-    "k_without_imu",
-    "k_without_video",
 )
-LATER = ("protocol_text", "wrong")  # what a result of before gets from today's
-WHAT = ("experiment", "model", "variant", "ratio", "hidden", "seed", "protocol", "key")
+WHAT = ("experiment", "model", "method", "modalities", "variant", "ratio", "hidden", "seed", "protocol", "key")
 
 
 def record(which: Which) -> int:
     """A result that is in the record already, by its run's key, stays as it was first written.
 
-    Only what is said of how its settings were chosen follows today's report, which may know better; and the clips it
-    named wrong are added where its run is in the storage, for a paired test of any two. Rows of one cell with other
-    keys are of other settings; `set` says what `--set` changed, of the others the last are of today's settings.
+    Rows of one cell with other keys are of other settings, or of code that made keys otherwise: a record's `keys` says
+    which rows those are. `set` says what `--set` changed, and `wrong` the clips that were named wrong, for a paired
+    test of any two.
     """
     store = Store(which.storage.resolve())
     file = store.report(which.plan) / "results.json"
@@ -52,20 +49,16 @@ def record(which: Which) -> int:
     results["recipe"], _, results["set"] = results["recipe"].partition(", ")
     name = "-".join(results[part] for part in ABOUT)
     out = FOLDER / f"{re.sub('[^a-z0-9]+', '-', name.lower().replace('_', '-')).strip('-')}.json"
+    about = {part: results[part] for part in ABOUT}
+    if out.exists():
+        about |= {part: said for part, said in read_json(out).items() if part == "keys"}
     kept = _kept(out) if out.exists() else []
-    found = {_same(row): row for row in _rows(results, store)}
-    kept = [row | {name: value for name, value in found.get(_same(row), {}).items() if name in LATER} for row in kept]
     known = {(row["experiment"], row["key"]) for row in kept}
-    new = [row for row in found.values() if (row["experiment"], row["key"]) not in known]
+    new = [row for row in _rows(results, store) if (row["experiment"], row["key"]) not in known]
     FOLDER.mkdir(exist_ok=True)
-    write_whole(out, _text({part: results[part] for part in ABOUT}, kept + new))
+    write_whole(out, _text(about, kept + new))
     console.print(f"{out.name}: {len(new)} new of {len(kept) + len(new)} results", highlight=False)
     return 0
-
-
-def _same(row: dict[str, Any]) -> tuple[Any, ...]:
-    """One result, scored and named alike."""
-    return row["experiment"], row["key"], row["k"], row["scale_text"]
 
 
 def _kept(file: Path) -> list[dict[str, Any]]:
@@ -78,17 +71,22 @@ def _kept(file: Path) -> list[dict[str, Any]]:
 
 
 def _rows(results: dict[str, Any], store: Store) -> list[dict[str, Any]]:
-    """Of what is done."""
+    """Of what is done and has a score."""
     source = {part: results[part] for part in MEANT} | {"date": results["created"][:10]}
     source |= {"command": re.sub(r"/\S*/", "", results["command"])}  # no machine's paths
     source |= {"set": results["set"]} if results["set"] else {}
     rows = []
-    for cell in (cell for cell in results["cells"] if cell["status"] == "done"):
-        row = {part: cell.get(part, "") for part in WHAT} | {s: cell[s] for s in SCORES if cell.get(s) is not None}
+    for cell in (cell for cell in results["cells"] if cell["status"] == "done" and scores(cell)):
+        row = {part: cell.get(part, "") for part in WHAT} | {s: cell[s] for s in scores(cell)}
         right = store.run(cell["key"]).right()
         wrong = {} if right is None else {"wrong": sorted(clip for (_, clip), named in right.items() if not named)}
         rows.append(row | source | wrong)
     return rows
+
+
+def scores(cell: dict[str, Any]) -> list[str]:
+    """Those that a cell has, with what is left where a modality is missing."""
+    return [s for s in cell if (s in SCORES or s.startswith("k_without_")) and cell[s] is not None]
 
 
 def _text(about: dict[str, str], rows: list[dict[str, Any]]) -> str:

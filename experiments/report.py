@@ -60,7 +60,7 @@ def looks(store: Store, results: dict[str, Any]) -> list[Look] | str:
     if run is None:
         return "Not drawn: no fusion of all the training data is done."
     try:
-        return saliency.looks(store, run)
+        return saliency.looks(store, run, results["modalities"])
     except ValueError as error:
         return f"Not drawn: {error}"
 

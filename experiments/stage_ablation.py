@@ -13,12 +13,12 @@ from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Cell
 from orchestrator.plan.study import Study
 
-VARIANTS = ("one-stage", "frozen", "", "all")
+METHODS = ("one-stage", "frozen", "two-stage", "all")
 
 
 def cells(study: Study, seed: int) -> Iterator[Cell]:
-    for variant in VARIANTS:
-        yield study.cell("stages", "fusion", seed, variant=variant)
+    for method in METHODS:
+        yield study.cell("stages", study.modalities, seed, method=method)
 
 
 if __name__ == "__main__":

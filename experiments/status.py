@@ -35,7 +35,7 @@ def status(which: Which) -> int:
     count = Counter()
     for key, run in results["runs"].items():
         try:
-            state, words = describe(store, key, progress, alive)
+            state, words = describe(store, key, run, progress, alive)
         except (KeyError, TypeError, ValueError) as error:
             state, words = "damaged", f"the next start says what is done again ({error})"
         count[state] += 1
@@ -73,11 +73,13 @@ def sign_of_life(store: Store, plan: str) -> dict[str, Any]:
     return record | {"age": max(0.0, time.time() - file.stat().st_mtime)}
 
 
-def describe(store: Store, key: str, progress: dict[str, Any], alive: bool) -> tuple[str, str]:
+def describe(store: Store, key: str, run: dict[str, Any], progress: dict[str, Any], alive: bool) -> tuple[str, str]:
     """A run's state, and what it got, where it stands or why it didn't."""
     folder = store.run(key)
     state = folder.status
     if state == "done":
+        if not run["scored"]:
+            return state, "no classifier, so no score"
         m = folder.record("metrics")
         return state, f"top-1 {100 * m['top1']:.2f} ({m['k']}/{m['n']}), F1 {100 * m['f1']:.2f}"
     if state == "failed":

@@ -11,8 +11,10 @@ from typing import Any
 
 import tyro
 
+from datasets import modalities
 from datasets.manifest import Manifest
 from orchestrator.driver.terminal import console, refuse_bad_input
+from orchestrator.report.labels import named
 from orchestrator.report.results import read
 from orchestrator.storage.redaction import without_secrets
 from orchestrator.storage.store import Store
@@ -43,7 +45,7 @@ def log_all(where: Where, store: Store, to: Address) -> int:
     if not left:
         raise ValueError(f"--storage {where.storage}: no run was ever begun there.")
     for file in sorted(store.root.glob("reports/*/results.json")):
-        results = read(file, ("plan", "video", "recipe", "protocol", "corpus", "scale", "created"))
+        results = read(file, ("plan", "corpus", "scale", "recipe", "protocol", "protocol_text", "created"))
         tracker = replay(to.uri, store, results, list(results["runs"]))
         statuses = [run["status"] for run in results["runs"].values()]
         counts = {"runs_done": statuses.count("done"), "runs_failed": statuses.count("failed")}
@@ -70,10 +72,14 @@ def earlier(store: Store, keys: set[str]) -> list[tuple[dict[str, Any], list[str
     groups: dict[str, tuple[dict[str, Any], list[str]]] = {}
     for key in sorted(keys):
         about = store.run(key).record("spec").get("about")
-        manifest = store.manifest(store.run(key).spec.data.manifest)
+        manifest = store.manifest(store.run(key).spec.data.recordings)
         if about and manifest.exists():
-            classes = list(Manifest.read(manifest).classes)
-            group = groups.setdefault(json.dumps(about), (about | {"created": "earlier", "classes": classes}, []))
+            found = Manifest.read(manifest)
+            start = about | {"created": "earlier", "classes": list(found.classes), "modalities": {}}
+            group = groups.setdefault(json.dumps(about), (start, []))
+            group[0]["modalities"].update(
+                {m: named(modalities.of(m).label, found.shows.get(m)) for m in found.modalities}
+            )
             group[1].append(key)
     return list(groups.values())
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import tyro
 
+from experiments.modality_comparison import alone_and_fused
 from orchestrator.driver.launch import launch
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Cell
-from orchestrator.plan.spec import MODALITIES
 from orchestrator.plan.study import Study
 
 # The paper names 25 % only; the others are read off its figure.
@@ -20,8 +20,8 @@ RATIOS = (0.25, 0.5, 0.75, 1.0)
 
 def cells(study: Study, seed: int) -> Iterator[Cell]:
     for ratio in RATIOS:
-        for modality in MODALITIES:
-            yield study.cell("ratio", modality, seed, ratio=ratio)
+        for read in alone_and_fused(study):
+            yield study.cell("ratio", read, seed, ratio=ratio)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Figure 3: classes hidden from one modality: imu*, video*, imu* + video, video* + imu.
+"""Figure 3: classes hidden from one modality, alone and fused: imu*, video*, imu* + video, video* + imu.
 
 python experiments/zero_shot.py --corpus utd-mhad --recordings DIR --scale laptop
 """
@@ -20,10 +20,11 @@ HIDDEN = (1, 3, 5)
 def cells(study: Study, seed: int) -> Iterator[Cell]:
     for count in HIDDEN:
         hidden = study.hidden(count, seed)
-        yield study.cell("zero_shot", "imu", seed, hidden_imu=hidden)
-        yield study.cell("zero_shot", "video", seed, hidden_video=hidden)
-        yield study.cell("zero_shot", "fusion", seed, hidden_imu=hidden)
-        yield study.cell("zero_shot", "fusion", seed, hidden_video=hidden)
+        for modality in study.modalities:
+            yield study.cell("zero_shot", modality, seed, hidden={modality: hidden})
+        if len(study.modalities) > 1:
+            for modality in study.modalities:
+                yield study.cell("zero_shot", study.modalities, seed, hidden={modality: hidden})
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ CLIPS, ROUNDS = 64, 5
 
 def measure(place: Place) -> list[Row]:
     """In source frames a second of one core's time, the median of rounds in which either went once."""
-    clips = place.study.manifest.clips.select(["video", "frames"]).to_pylist()
+    clips = place.study.manifest.clips.select(["video", "video_count"]).to_pylist()
     clips = clips[:: max(1, len(clips) // CLIPS)]
-    files = [(place.study.manifest.root / clip["video"], clip["frames"]) for clip in clips]
+    files = [(place.study.manifest.root / clip["video"], clip["video_count"]) for clip in clips]
     total = sum(frames for _, frames in files)
     ours, against = [], []
     for _ in range(ROUNDS):

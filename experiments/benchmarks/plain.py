@@ -14,25 +14,27 @@ from pathlib import Path
 
 import av
 import torch
-from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from datasets import corpora, splits
+from datasets import corpora, modalities, splits
 from datasets.manifest import Manifest
 from datasets.signals.inertial import pad_signal
 from datasets.videos.decode import sample_times
-from models.build import build, build_fusion
-from models.spec import FusionModel, ImuModel, VideoModel
+from models.build import build
+from models.network import Network
+from models.spec import EncoderSpec, NetworkSpec
+from orchestrator.plan.recipes import HEADS
 
 BATCH = {"imu": 32, "video": 16, "fusion": 16}
+ENCODERS = {"imu": EncoderSpec("cnn"), "video": EncoderSpec("s3d")}
 LR = {"imu": 1e-3, "video": 1e-3, "fusion": 5e-4}
 
 
 class Clips(Dataset):
-    def __init__(self, manifest: Manifest, rows: list[int], frames: int, size: int, kind: str):
+    def __init__(self, manifest: Manifest, rows: list[int], frames: int, size: int, stage: str):
         self.clips = [manifest.clips.slice(row, 1).to_pylist()[0] for row in rows]
-        self.manifest, self.frames, self.size, self.kind = manifest, frames, size, kind
+        self.manifest, self.frames, self.size, self.stage = manifest, frames, size, stage
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -40,12 +42,13 @@ class Clips(Dataset):
     def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
         clip, root = self.clips[i], self.manifest.root
         item = {"label": torch.tensor(clip["label"])}
-        if self.kind != "video":
-            found = corpora.signal(self.manifest.layout, root, clip["imu"])
-            signal, length = pad_signal(found, self.manifest.max_samples)
+        if self.stage != "video":
+            source = corpora.of(self.manifest.layout).source("imu")
+            found = modalities.of("imu").read(root, clip["imu"], source)  # pyright: ignore[reportAttributeAccessIssue]
+            signal, length = pad_signal(found, self.manifest.longest("imu"))
             item |= {"imu": torch.from_numpy(signal), "imu_length": torch.tensor(length)}
-        if self.kind != "imu":
-            kept = set(sample_times(clip["frames"], self.frames).tolist())
+        if self.stage != "imu":
+            kept = set(sample_times(clip["video_count"], self.frames).tolist())
             with av.open(str(root / clip["video"])) as film:
                 images = [f.to_ndarray(format="rgb24") for n, f in enumerate(film.decode(video=0)) if n in kept]
             video = torch.stack([torch.from_numpy(image) for image in images]).permute(0, 3, 1, 2)
@@ -55,15 +58,15 @@ class Clips(Dataset):
         return item
 
 
-def stage(model: nn.Module, train: Clips, test: Clips, epochs: int, kind: str) -> dict[str, float]:
+def train_and_test(model: Network, train: Clips, test: Clips, epochs: int, stage: str) -> dict[str, float]:
     began, model = time.monotonic(), model.to(memory_format=torch.contiguous_format)
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=LR[kind])
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=LR[stage])
     spent = 0.0
     for _ in range(epochs):
         started = time.monotonic()
         model.train()
-        for batch in DataLoader(train, BATCH[kind], shuffle=True, num_workers=1, drop_last=True):
-            loss = F.cross_entropy(model(batch), batch["label"])
+        for batch in DataLoader(train, BATCH[stage], shuffle=True, num_workers=1, drop_last=True):
+            loss = F.cross_entropy(model.logits(batch), batch["label"])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -71,7 +74,7 @@ def stage(model: nn.Module, train: Clips, test: Clips, epochs: int, kind: str) -
     model.eval()
     with torch.no_grad():
         for batch in DataLoader(test, 32, num_workers=1):
-            model(batch).argmax(1)
+            model.logits(batch).argmax(1)
     return {"epochs": spent, "rest": time.monotonic() - began - spent}
 
 
@@ -79,16 +82,16 @@ def main(manifest: Manifest, frames: int, size: int, epochs: dict[str, int]) -> 
     torch.manual_seed(0)
     train, test = (rows.tolist() for rows in splits.split(manifest, splits.default(manifest)))
     classes, seconds = len(manifest.classes), {}
-    imu, video = build(ImuModel(), classes), build(VideoModel(), classes)
-    for kind, count in epochs.items():
-        model = {"imu": imu, "video": video}.get(kind) or build_fusion(FusionModel(), imu, video, classes)
-        trained, tested = (Clips(manifest, rows, frames, size, kind) for rows in (train, test))
-        seconds[kind] = stage(model, trained, tested, count, kind)
+    alone = {m: build(NetworkSpec({m: encoder}, HEADS[m]), classes, 0) for m, encoder in ENCODERS.items()}
+    for stage, count in epochs.items():
+        model = alone.get(stage) or build(NetworkSpec(ENCODERS, HEADS["fusion"]), classes, 0, alone)
+        trained, tested = (Clips(manifest, rows, frames, size, stage) for rows in (train, test))
+        seconds[stage] = train_and_test(model, trained, tested, count, stage)
     return seconds
 
 
 if __name__ == "__main__":
     _, file, frames, size, threads, *words = sys.argv
     torch.set_num_threads(int(threads))
-    epochs = {kind: int(count) for kind, count in (word.split("=") for word in words)}
+    epochs = {stage: int(count) for stage, count in (word.split("=") for word in words)}
     print(json.dumps(main(Manifest.read(Path(file)), int(frames), int(size), epochs)))

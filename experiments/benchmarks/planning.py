@@ -70,13 +70,13 @@ def made_up(clips: int) -> Manifest:
         "subject": instance % 20 + 1,
         "trial": instance // 700 % 5 + 1,
         "label": instance // 20 % 35,
-        "frames": np.full(clips, 60),
-        "samples": np.full(clips, 200),
+        "video_count": np.full(clips, 60),
+        "imu_count": np.full(clips, 200),
         "scene": instance // 3500 % 4 + 1,
         "camera": row % 4 + 1,
         "instance": instance,
     }
-    columns = dict.fromkeys(("clip", "video", "imu", "content"), ids)
+    columns = dict.fromkeys(("clip", "video", "video_content", "imu", "imu_content"), ids)
     columns |= {name: pa.array(values.astype(np.int32)) for name, values in integers.items()}
     classes = tuple(f"class {k}" for k in range(35))
-    return Manifest("made up", "drawn figure", "mmact", classes, pa.table(columns), Path())
+    return Manifest("made up", {"video": "drawn figure"}, "mmact", classes, pa.table(columns), Path())

@@ -4,14 +4,13 @@ import time
 from statistics import median
 
 import torch
-from torch import nn
-from torch.nn import functional as F
 
 from datasets.stream import Batch
 from experiments.benchmarks.row import Place, Row
-from models.build import build, build_fusion
-from models.fusion import Fusion
-from models.spec import FusionModel, ImuModel, VideoModel
+from models.build import build
+from models.network import Network
+from models.spec import EncoderSpec, NetworkSpec
+from orchestrator.plan.recipes import HEADS
 
 CLASSES, ROUNDS, STEPS = 27, 3, 4
 
@@ -33,15 +32,16 @@ def compare(frames: int, size: int, clips: int) -> Row:
         "label": torch.arange(clips) % CLASSES,
     }
     # Fresh BatchNorm statistics would let nothing through: one pass takes this batch's.
-    video = build(VideoModel(batchnorm_momentum=1.0), CLASSES)
+    encoders = {"imu": EncoderSpec("cnn"), "video": EncoderSpec("s3d", {"batchnorm_momentum": 1.0})}
+    parents = {m: build(NetworkSpec({m: encoder}, HEADS[m]), CLASSES, 0) for m, encoder in encoders.items()}
     with torch.no_grad():
-        video(batch)
-    model = build_fusion(FusionModel(), build(ImuModel(), CLASSES), video, CLASSES)
-    assert isinstance(model, Fusion)
-    stored = {name: values for name, values in batch.items() if name != "video"} | model.trunk(batch)
+        parents["video"].logits(batch)
+    model = build(NetworkSpec(encoders, HEADS["fusion"]), CLASSES, 0, parents)
+    stored = {name: values for name, values in batch.items() if not name.startswith("video")}
+    stored |= model.trunk(batch, "video")
     model.eval()
     with torch.no_grad():
-        apart = float((model(stored) - model(batch)).abs().max())
+        apart = float((model.logits(stored) - model.logits(batch)).abs().max())
     if apart > 1e-4:
         raise RuntimeError(f"the logits from stored outputs differ by {apart:g} from those of the full network")
     model.train()
@@ -59,8 +59,8 @@ def compare(frames: int, size: int, clips: int) -> Row:
     return Row("stage2", "steps", median(ours), median(against), "ms a clip", ratio, 3.0, True)
 
 
-def step(model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
-    loss = F.cross_entropy(model(batch), batch["label"])
+def step(model: Network, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
+    loss = model(batch)["loss"] / len(batch["label"])
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
