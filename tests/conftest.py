@@ -19,15 +19,13 @@ from datasets import corpora
 from datasets.corpora import synthetic
 from datasets.manifest import Manifest
 from datasets.signals import inertial
-from datasets.spec import Sampling
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from ray.cluster_utils import Cluster
 
     from datasets.shards import Shards
-    from models.imu import ImuClassifier
-    from models.video import VideoClassifier
+    from models.network import Network
 
 ROOT = Path(__file__).parent.parent
 Command = Callable[..., list[str]]
@@ -94,7 +92,7 @@ def class_folders(six: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def manifest(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return corpora.read("synthetic", recordings, tmp_path_factory.mktemp("cache"))
+    return corpora.read("synthetic", recordings, tmp_path_factory.mktemp("cache"), ("imu", "video"))
 
 
 @pytest.fixture(scope="session")
@@ -190,7 +188,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def stage1(one_thread: None) -> tuple[ImuClassifier, VideoClassifier]:
+def stage1(one_thread: None) -> dict[str, Network]:
     from tests.support.networks import trained
 
     return trained()
@@ -215,12 +213,22 @@ def ray_local() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def written(ray_local: None, manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Shards:
-    """The corpus's shards of 8 frames of 32x32, two clips each, as a Ray Data job writes them."""
+def inputs(manifest: Manifest) -> dict[str, Any]:
+    """Of each modality: whole signals, and 8 frames of 32x32."""
+    from datasets.modalities import imu, video
+
+    return {"imu": imu.Input(manifest.longest("imu"), 6), "video": video.Input(8, 32, 8, 32)}
+
+
+@pytest.fixture(scope="session")
+def written(
+    ray_local: None, manifest: Manifest, inputs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Shards]:
+    """The corpus's shards by modality, two clips each, as Ray Data jobs write them."""
     from datasets import shards
 
-    sampling = Sampling(frames=8, size=32, samples=manifest.max_samples)
-    return shards.write(tmp_path_factory.mktemp("storage"), manifest, sampling)
+    storage = tmp_path_factory.mktemp("storage")
+    return {modality: shards.write(storage, manifest, modality, given) for modality, given in inputs.items()}
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import tyro
 
 from datasets.corpora import synthetic_mmact
 from datasets.manifest import Manifest
+from experiments import fusion_comparison, predict
 from orchestrator.driver.launch import launch
 from orchestrator.driver.recipe_search import SearchOptions
 from orchestrator.plan.options import Options
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 PLANS = "full_grid modality_comparison training_ratio zero_shot stage_ablation fusion_comparison".split()
 # Script to the class of its flags and the function they go to. All of them: a new script is a line here.
 SCRIPTS = dict.fromkeys((f"{name}.py" for name in PLANS), "Options launch") | {
+    "fusion_comparison.py": "Compared launch",
     "recipe_search.py": "SearchOptions search", "prepare.py": "Options prepare", "predict.py": "Asked predict",
     "export.py": "Asked export", "status.py": "Which status", "report.py": "Pages rewrite", "record.py": "Which record",
     "track.py": "Where track", "benchmark.py": "Asked measure",
@@ -41,7 +43,8 @@ SCRIPTS = dict.fromkeys((f"{name}.py" for name in PLANS), "Options launch") | {
 # What isn't run here, and what runs it instead.
 ELSEWHERE = {
     "benchmark.py": "tests/experiments/test_benchmark.py", "mine": "tests/test_own.py", "gru": "tests/test_own.py",
-    "small": "tests/test_own.py", "gate": "tests/test_own.py",
+    "small": "tests/test_own.py", "gate": "tests/test_own.py", "sound": "tests/test_own.py",
+    "late-fusion": "tests/test_own.py",
 }  # fmt: skip
 # Flags of programs that nobody needs to have installed. Theirs are long settled.
 OTHERS = {
@@ -111,10 +114,12 @@ def test_mlflow_knows_every_command_and_its_flags() -> None:
 @pytest.mark.parametrize("words", [words for page in PAGES for words in flags(page)], ids=" ".join)
 def test_flags_alone_are_flags_of_a_start(words: list[str]) -> None:
     """One without a value is only named."""
-    names = {"help", *(name.replace("_", "-") for name in SearchOptions.__dataclass_fields__)}
+    kinds = (SearchOptions, fusion_comparison.Compared, predict.Asked)
+    names = {"help", *(name.replace("_", "-") for kind in kinds for name in kind.__dataclass_fields__)}
     assert words[0].removeprefix("--") in names
     if len(words) > 1:
-        tyro.cli(SearchOptions if words[0] == "--settings" else Options, args=words)
+        of = {"--settings": SearchOptions, "--files": predict.Asked}.get(words[0], Options)
+        tyro.cli(of, args=[*words, "--run", "KEY"] if of is predict.Asked else words)
 
 
 # What a start is given for the words of a page
@@ -134,7 +139,7 @@ def small(made: tuple, manifest: Manifest, tmp_path_factory: pytest.TempPathFact
         folder.append_history({"epoch": 1, "loss": 1.0, "train_top1": 0.5, "seconds": 0.1})
         folder.write_metrics({"top1": 0.5, "top5": 1.0, "f1": 0.5, "k": 6, "n": 12})
         folder.write_predictions(table.append_column("probabilities", pa.array(sure)))
-    cells = [Cell("modalities", kind, 1.0, (), (), 0, spec.key, "odd-even", "") for kind, spec in specs.items()]
+    cells = [Cell("modalities", kind, 1.0, 0, spec.key, spec.modalities) for kind, spec in specs.items()]
     plan = Plan.of("full_grid", cells, {spec.key: spec for spec in specs.values()})  # pyright: ignore
     about = {"seeds": 1, "command": "full_grid.py", "created": "2026-11-22T20:00:00Z"}
     found = results.collect(plan, Study(manifest, "demo", "paper"), store, {}, about)

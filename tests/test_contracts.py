@@ -1,8 +1,10 @@
 """What holds between packages: who imports whom, whose `datasets` it is, and what is loaded before it is needed."""
 
+import ast
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,3 +55,23 @@ def test_another_datasets_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_light_modules_load_nothing_heavy(modules: str) -> None:
     done = run(sys.executable, "-c", f"import sys, {modules}; print(*({HEAVY} & set(sys.modules)))")
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
+ROOMS = sorted(file.parent for file in (ROOT / "orchestrator").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS[1:], ids=lambda room: room.name)
+def test_a_folder_says_what_it_holds_where_it_runs_and_what_it_imports(room: Path) -> None:
+    assert len(list(room.glob("*.py"))) <= 14
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    assert "Runs " in said and "Imports " in said
+
+
+def test_a_wheel_has_every_folder_and_template() -> None:
+    """`packages.find` takes a folder with an __init__.py below the four that it names; data is named by its package."""
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    tops = {pattern.removesuffix("*") for pattern in found["packages"]["find"]["include"]}
+    files = [file for top in tops for file in (ROOT / top).rglob("*") if "__pycache__" not in file.parts]
+    assert all((file.parent / "__init__.py").exists() for file in files if file.suffix == ".py")
+    templates = {".".join(file.parent.relative_to(ROOT).parts) for file in files if file.suffix == ".j2"}
+    assert templates and all("*.j2" in found["package-data"][package] for package in templates)

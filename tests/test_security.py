@@ -104,7 +104,8 @@ def test_a_server_that_does_not_answer_is_one_sentence(
     request.addfinalizer(partial(mlflow.set_tracking_uri, mlflow.get_tracking_uri()))  # `export` sets the process's
     key = made[1]["imu paper"].key
     shutil.copytree(made[0].root, tmp_path / "storage")
-    about = dict.fromkeys(("plan", "corpus", "video", "scale", "recipe", "protocol", "created"), "p")
+    about: dict = dict.fromkeys(("plan", "corpus", "scale", "recipe", "protocol", "protocol_text", "created"), "p")
+    about |= {"modalities": {"imu": "IMU", "video": "p"}}
     (tmp_path / "storage/reports/p").mkdir(parents=True)
     write_whole(tmp_path / "storage/reports/p/results.json", json.dumps(about | {"classes": ["a"], "runs": {}}))
     for command in (

@@ -18,12 +18,14 @@ from datasets import corpora, splits
 from datasets.corpora import CORPORA, synthetic_mmact
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
+from datasets.modalities import imu, video
+from datasets.modalities.imu import Imu
 from datasets.shards import Recordings
-from datasets.spec import Sampling
 from datasets.videos import decode
 
 LOOKED_AT = 8  # clips that are decoded, spread over the corpus
 MOST_CLASSES = 10_000
+BOTH = ("imu", "video")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Case:
     manifest: Manifest
 
     def read(self, folder: Path, *, skip_bad: bool = False) -> Manifest:
-        return corpora.read(self.name, folder, self.cache, skip_bad=skip_bad)
+        return corpora.read(self.name, folder, self.cache, BOTH, skip_bad=skip_bad)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -50,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     name, cache = request.param, tmp_path_factory.mktemp("cache")
     folder = request.config.getoption("--recordings") or few(name, request, tmp_path_factory.mktemp(name))
-    return Case(name, folder, cache, corpora.read(name, folder, cache))
+    return Case(name, folder, cache, corpora.read(name, folder, cache, BOTH))
 
 
 def few(name: str, request: pytest.FixtureRequest, to: Path) -> Path:
@@ -100,8 +102,10 @@ def test_a_clip_has_a_name_of_its_own_and_a_class(case: Case) -> None:
     assert all(names) and 2 <= len(manifest.classes) <= MOST_CLASSES and all(manifest.classes)
     assert len(set(manifest.classes)) == len(manifest.classes), "two classes have one name"
     assert labels.min() >= 0 and labels.max() < len(manifest.classes)
-    assert all(len(content) >= 16 for content in clips["content"].to_pylist()), "content is no digest"
-    assert min(*clips["frames"].to_pylist(), *clips["samples"].to_pylist()) >= 1
+    assert manifest.modalities == BOTH
+    for name in BOTH:
+        assert all(len(content) >= 16 for content in clips[f"{name}_content"].to_pylist()), "content is no digest"
+        assert min(clips[f"{name}_count"].to_pylist()) >= 1
 
 
 def test_the_files_are_there_and_in_the_folder(case: Case) -> None:
@@ -121,10 +125,12 @@ def test_a_manifest_that_is_stored_is_the_same(case: Case, tmp_path: Path) -> No
 
 
 def test_signals_have_the_corpuss_channels_and_are_finite(case: Case) -> None:
-    channels = corpora.of(case.name).channels
+    source = corpora.of(case.name).source("imu")
+    channels = source.channels
+    assert channels
     for clip in rows(case.manifest):
-        signal = corpora.signal(case.manifest.layout, case.manifest.root, clip["imu"])
-        assert signal.shape == (clip["samples"], channels) and signal.dtype == np.float32, clip["clip"]
+        signal = Imu().read(case.manifest.root, clip["imu"], source)
+        assert signal.shape == (clip["imu_count"], channels) and signal.dtype == np.float32, clip["clip"]
         # NaN is where a sensor has no sample while others have: it is padding.
         assert not np.isinf(signal).any(), f"{clip['clip']}: an infinite sample"
         if len(clip.get("missing", "").split()) * 3 == channels:  # MMAct's, where no sensor has a sample
@@ -136,20 +142,21 @@ def test_signals_have_the_corpuss_channels_and_are_finite(case: Case) -> None:
 
 def test_videos_decode_to_as_many_frames_as_the_manifest_says(case: Case) -> None:
     for clip in rows(case.manifest):
-        assert decode.count_frames(case.folder / clip["video"]) == clip["frames"], clip["clip"]
+        assert decode.count_frames(case.folder / clip["video"]) == clip["video_count"], clip["clip"]
 
 
 def test_clips_become_what_shards_hold(case: Case) -> None:
     """The code that every run's data goes through."""
     manifest = case.manifest
-    sampling = Sampling(4, 16, manifest.max_samples, channels=corpora.of(case.name).channels)
     at = np.unique(np.linspace(0, manifest.clips.num_rows - 1, LOOKED_AT).astype(int))
-    table = Recordings.of(manifest, sampling).decode(at)
-    assert table["label"].to_pylist() == splits.labels(manifest)[at].tolist()
-    assert table["video_length"].to_pylist() == np.minimum(manifest.clips["frames"].to_numpy()[at], 4).tolist()
-    assert table["imu_length"].to_pylist() == manifest.clips["samples"].to_numpy()[at].tolist()
-    video = np.stack(table["video"].to_numpy()).reshape(len(at), 4, 16, 16, 3)
-    assert video.dtype == np.uint8 and all(clip[0].std() > 0 for clip in video), "a first frame is of one colour"
+    settings, source = imu.Settings(), corpora.of(case.name).source("imu")
+    signals = Recordings.of(manifest, "imu", Imu().input(settings, source, lambda rate: manifest.longest("imu", rate)))
+    table = signals.table(at.tolist())
+    assert table["imu_length"].to_pylist() == manifest.clips["imu_count"].to_numpy()[at].tolist()
+    table = Recordings.of(manifest, "video", video.Input(4, 16, 4, 16)).table(at.tolist())
+    assert table["video_length"].to_pylist() == np.minimum(manifest.clips["video_count"].to_numpy()[at], 4).tolist()
+    films = np.stack(table["video"].to_numpy()).reshape(len(at), 4, 16, 16, 3)
+    assert films.dtype == np.uint8 and all(film[0].std() > 0 for film in films), "a first frame is of one colour"
 
 
 def sides(manifest: Manifest, fold: str) -> tuple[np.ndarray, np.ndarray] | None:
@@ -196,6 +203,13 @@ def test_a_copy_is_the_same_corpus_and_other_content_another(case: Case, part: P
     whole = files(first.clips.to_pylist()[-1])
     shutil.copy(part / whole[0], part / clip["video"])
     assert case.read(part).digest != first.digest, "a changed video is not noticed"
+
+
+def test_signals_read_alone_are_those_of_both(case: Case, part: Path) -> None:
+    both = case.read(part)
+    alone = corpora.read(case.name, part, case.cache, ("imu",))
+    assert alone.modalities == ("imu",) and alone.digest == both.of(("imu",)).digest
+    assert alone.clips.equals(both.of(("imu",)).clips) and not alone.bad
 
 
 def test_a_folder_is_read_again_when_a_file_changes(case: Case, part: Path) -> None:

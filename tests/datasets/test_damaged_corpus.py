@@ -12,27 +12,23 @@ import pytest
 from datasets import corpora, shards
 from datasets.files.atomic import write_whole
 from datasets.manifest import Manifest
-from datasets.spec import Sampling
+from datasets.modalities import video
 from tests.support.spoilt import Damage, cut, emptied, flipped, zeroed
 
-
-@pytest.fixture(scope="module")
-def sampling(manifest: Manifest) -> Sampling:
-    return Sampling(frames=4, size=16, samples=manifest.max_samples)
+FILMS = video.Input(4, 16, 4, 16)
+ABOUT = {"modality": "video", "input": {"frames": 4, "size": 16, "crop": "frame"}, "notes": []}
 
 
-def first_shard(folder: Path, manifest: Manifest, sampling: Sampling) -> Callable[[], dict]:
+def first_shard(folder: Path, manifest: Manifest) -> Callable[[], dict]:
     """Writes part-00000.parquet, unless it is there and whole."""
-    recordings = shards.Recordings.of(manifest, sampling)
+    recordings = shards.Recordings.of(manifest, "video", FILMS)
     start, stop = recordings.bounds()[:2]
     return partial(shards._write_shard, {"shard": 0, "start": start, "stop": stop}, recordings, folder)
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, zeroed])
-def test_a_damaged_shard_is_decoded_again(
-    damage: Damage, manifest: Manifest, sampling: Sampling, tmp_path: Path
-) -> None:
-    written, file = first_shard(tmp_path, manifest, sampling), tmp_path / "part-00000.parquet"
+def test_a_damaged_shard_is_decoded_again(damage: Damage, manifest: Manifest, tmp_path: Path) -> None:
+    written, file = first_shard(tmp_path, manifest), tmp_path / "part-00000.parquet"
     told = written()
     before, when = file.read_bytes(), file.stat().st_mtime_ns
     assert written() == told and file.stat().st_mtime_ns == when, "a whole one is left alone"
@@ -41,31 +37,27 @@ def test_a_damaged_shard_is_decoded_again(
     assert file.read_bytes() == before
 
 
-def test_a_changed_bit_in_a_shard_is_found_by_who_reads_it(
-    manifest: Manifest, sampling: Sampling, tmp_path: Path
-) -> None:
-    written, file = first_shard(tmp_path, manifest, sampling), tmp_path / "part-00000.parquet"
-    index = {"sampling": sampling.to_json(), "files": [written()]}
+def test_a_changed_bit_in_a_shard_is_found_by_who_reads_it(manifest: Manifest, tmp_path: Path) -> None:
+    written, file = first_shard(tmp_path, manifest), tmp_path / "part-00000.parquet"
+    index = ABOUT | {"files": [written()]}
     write_whole(tmp_path / "index.json", json.dumps(index))
     said: list[str] = []
-    assert shards._whole(tmp_path, said.append) and not said
+    whole = shards._whole(tmp_path, said.append)
+    assert whole and not said
     before = file.read_bytes()
     flipped(file)
-    asked = pa.Table.from_pylist([{"file": str(file), "rows": [0, 1], "columns": ["row", "video", "imu"]}])
     with pytest.raises(ValueError, match=r"part-00000\.parquet: is damaged .* the next start decodes it again"):
-        shards.Shards.fetch(asked)
+        whole.table([0, 1])
     assert shards._whole(tmp_path, said.append) is None
     assert re.fullmatch(r"decoded again: .*/part-00000\.parquet: is damaged, as a run that read it found", said[0])
     written()
-    assert file.read_bytes() == before and len(shards.Shards.fetch(asked)) == 2
+    assert file.read_bytes() == before and len(whole.table([0, 1])) == 2
     assert shards._whole(tmp_path, said.append)
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, zeroed])
-def test_a_damaged_index_is_written_again(
-    damage: Damage, manifest: Manifest, sampling: Sampling, tmp_path: Path
-) -> None:
-    index = {"sampling": sampling.to_json(), "files": [first_shard(tmp_path, manifest, sampling)()]}
+def test_a_damaged_index_is_written_again(damage: Damage, manifest: Manifest, tmp_path: Path) -> None:
+    index = ABOUT | {"files": [first_shard(tmp_path, manifest)()]}
     write_whole(tmp_path / "index.json", json.dumps(index))
     damage(tmp_path / "index.json")
     said: list[str] = []
@@ -73,10 +65,9 @@ def test_a_damaged_index_is_written_again(
     assert "index of shards is written again" in said[0] and "index.json" in said[0]
 
 
-def test_an_index_names_no_file_elsewhere(tmp_path: Path, sampling: Sampling) -> None:
+def test_an_index_names_no_file_elsewhere(tmp_path: Path) -> None:
     files = [{"file": "../../other/part-00000.parquet", "clips": 1, "bytes": 1}]
-    about = {"frames": 4, "size": 16, "samples": 60}
-    (tmp_path / "index.json").write_text(json.dumps({"sampling": about, "files": files}))
+    (tmp_path / "index.json").write_text(json.dumps(ABOUT | {"files": files}))
     with pytest.raises(ValueError, match=r"index\.json: is no index of shards .*elsewhere"):
         shards.Shards.read(tmp_path)
 
@@ -92,12 +83,12 @@ def flipped_in_a_page(file: Path) -> None:
 def test_recordings_are_read_again_where_what_was_remembered_is_damaged(
     damage: Damage, recordings: Path, tmp_path: Path
 ) -> None:
-    first = corpora.read("synthetic", recordings, tmp_path)
+    first = corpora.read("synthetic", recordings, tmp_path, ("imu", "video"))
     [remembered] = tmp_path.iterdir()
     before = remembered.read_bytes()
     damage(remembered)
     said: list[str] = []
-    assert corpora.read("synthetic", recordings, tmp_path, say=said.append).clips.equals(first.clips)
+    assert corpora.read("synthetic", recordings, tmp_path, ("imu", "video"), say=said.append).clips.equals(first.clips)
     assert remembered.read_bytes() == before
     assert said and "the recordings are read again: " in said[0] and remembered.name in said[0]
 

@@ -207,7 +207,7 @@ OCTAVE = b"# Created by Octave 8.4.0\n# name: d_iner\n# type: matrix\n# rows: 2\
 def test_a_mat_that_is_another_kind_is_called_so(content: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(content)
     with pytest.raises(ValueError, match=words):
-        corpora.signal("utd-mhad", tmp_path, "a.mat")
+        corpora.summary(tmp_path / "a.mat", "imu", "utd-mhad")
 
 
 def test_variables_beside_the_signal_are_no_matter_and_another_name_is_told(tmp_path: Path) -> None:

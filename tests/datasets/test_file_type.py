@@ -23,8 +23,8 @@ def test_what_is_no_recording_is_called_what_it_is(what: str, tmp_path: Path) ->
     reads: dict[str, Callable[[Path], object]] = {
         "a.avi": decode.count_frames,
         "a.mp4": mp4.read_header,
-        "a.csv": lambda file: corpora.summary(file, "utd-mhad"),
-        "a.mat": lambda file: corpora.summary(file, "utd-mhad"),
+        "a.csv": lambda file: corpora.summary(file, "imu", "utd-mhad"),
+        "a.mat": lambda file: corpora.summary(file, "imu", "utd-mhad"),
     }
     for name, read in reads.items():
         (tmp_path / name).write_bytes(content)

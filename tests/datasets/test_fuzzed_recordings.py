@@ -15,7 +15,8 @@ from scipy.io import savemat
 
 from datasets import corpora
 from datasets.corpora import about
-from datasets.corpora.pairs import Pair, checked
+from datasets.corpora.recordings import Recorded, checked
+from datasets.modalities.imu import Imu
 from datasets.signals import inertial
 from datasets.videos import decode, mp4, video_file
 from tests.support import fuzzing
@@ -52,7 +53,7 @@ def mat(**how: object) -> bytes:
 SEMICOLONS = (
     b"\xef\xbb\xbf# wrist\nsep=;\ntime;" + ";".join(inertial.CHANNELS).encode() + b"\r\n" + b"1;2;3;4;5;6;7\r\n" * 60
 )
-# As a corpus's pairs are scanned and decoded.
+# As a clip's two files are scanned and decoded.
 PAIRED = {
     "avi": [film("mpeg4", "avi"), film("mjpeg", "avi")],
     "mp4": [film("mpeg4", "mp4"), film("libx264", "mp4"), film("mjpeg", "mov")],
@@ -84,11 +85,13 @@ def scanned(kind: str, folder: Path, content: bytes) -> None:
     changed = imu if kind in ("mat", "csv") else video
     changed.write_bytes(content)
 
+    clip = Recorded("a", 1, 1, 0, {"imu": imu, "video": video})
+
     def read() -> None:
-        clips, found, _ = checked(folder, "class-folders", [Pair("a", 1, 1, 0, video, imu)])
+        clips, found, _ = checked(folder, "class-folders", [clip], ("imu", "video"))
         if found:
             raise ValueError("; ".join(f"{bad.file}: {bad.reason}" for bad in found))
-        frames, length = decode.decode_video(video, 4, clips["frames"][0].as_py(), 16, "motion")
+        frames, length = decode.decode_video(video, 4, clips["video_count"][0].as_py(), 16, "motion")
         assert frames.shape == (4, 16, 16, 3) and 1 <= length <= 4
         assert np.isfinite(inertial.read_signal(imu)).all()
 
@@ -98,10 +101,10 @@ def scanned(kind: str, folder: Path, content: bytes) -> None:
 def read_alone(file: Path) -> object:
     """Named as MMAct's reader names what it refuses."""
     if file.suffix == ".json":
-        return about.read(file.parent, "MMAct")
+        return about.read(file.parent, "MMAct", {"video": "RGB"})
     try:
         if file.suffix == ".csv":
-            return len(corpora.signal("mmact", file.parent, f"||{file.name}|"))
+            return len(Imu().read(file.parent, f"||{file.name}|", corpora.of("mmact").source("imu")))
         frames, _ = mp4.read_header(file)
     except ValueError as error:
         raise ValueError(f"{file.name}: {error}") from None
@@ -152,5 +155,5 @@ def test_a_scan_of_broken_files_leaves_nothing_half_written(recordings: Path, tm
             content = mutated(PAIRED[kind][0], [("cut", 0.3, 1, b"")])
             (folder / sub / f"a1_s1_t{trial}_{suffix}").write_bytes(content)
     with pytest.raises(ValueError, match=r"4 bad file\(s\)"):
-        corpora.read("utd-mhad", folder, tmp_path / "cache")
+        corpora.read("utd-mhad", folder, tmp_path / "cache", ("imu", "video"))
     assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".parquet"]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from datasets import corpora, splits
-from datasets.corpora import synthetic
-from datasets.files import listing
+from datasets.corpora import missing, synthetic
+from datasets.corpora.recordings import Recorded, checked
+from datasets.files import listing, sandbox
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
+from datasets.modalities import MODALITIES, Modality, Source
 
 APPLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(60)
 CLUTTER = [
@@ -30,7 +33,7 @@ def strew(folder: Path) -> None:
 
 
 def read(corpus: str, folder: Path, **how: bool) -> Manifest:
-    return corpora.read(corpus, folder, folder.parent / f"scans-{folder.name}", **how)
+    return corpora.read(corpus, folder, folder.parent / f"scans-{folder.name}", ("imu", "video"), **how)
 
 
 @pytest.fixture
@@ -58,13 +61,13 @@ def test_predicting_a_folder_passes_over_it(made: tuple, csv: Path, tmp_path: Pa
         shutil.copy(csv, tmp_path / f"{name}.csv")
     (tmp_path / "__MACOSX").mkdir()
     strew(tmp_path)
-    assert list(clips("utd-mhad", tmp_path)) == ["one", "two"]
+    assert list(clips("utd-mhad", ("imu", "video"), tmp_path)) == ["one", "two"]
 
 
 def test_predicting_a_folder_pairs_files_as_a_scan_does(plain: Path, tmp_path: Path) -> None:
     from orchestrator.serving.predictor import clips
 
-    before = clips("utd-mhad", plain)
+    before = clips("utd-mhad", ("imu", "video"), plain)
     assert len(before) == 12 and all(set(files) == {"imu", "video"} for files in before.values())
     for name in ("Depth", "Skeleton"):
         (plain / name).mkdir()
@@ -72,14 +75,17 @@ def test_predicting_a_folder_pairs_files_as_a_scan_does(plain: Path, tmp_path: P
     for file in (plain / "RGB").iterdir():
         file.rename(file.with_name(file.name.replace("color.avi", "COLOR.AVI")))
     shutil.copytree(plain / "RGB", plain / "RGB-part1")
-    assert {name: set(files) for name, files in clips("utd-mhad", plain).items()} == {
+    assert {name: set(files) for name, files in clips("utd-mhad", ("imu", "video"), plain).items()} == {
         name: {"imu", "video"} for name in before
     }
     own = tmp_path / "own"
     own.mkdir()
     (own / "x.avi").symlink_to(own / "gone.avi")
     (own / ".y.avi.icloud").write_bytes(b"")
-    assert {name: list(files) for name, files in clips("utd-mhad", own).items()} == {"x": ["video"], "y": ["video"]}
+    assert {name: list(files) for name, files in clips("utd-mhad", ("imu", "video"), own).items()} == {
+        "x": ["video"],
+        "y": ["video"],
+    }
 
 
 def test_a_name_of_several_lines_is_shown_in_one() -> None:
@@ -248,3 +254,85 @@ def test_clips_on_neither_side_of_a_protocol_are_counted(tmp_path: Path) -> None
     assert splits.unused(ten, "leave-one-subject-out") is None
     eight = read("utd-mhad", synthetic.write(tmp_path / "eight", subjects=8, trials=1, actions=2))
     assert splits.unused(eight, "odd-even") is None and splits.unused(eight, "trials") is None
+
+
+class Sound(Modality):
+    """A lab's own: numbers, a line each."""
+
+    name, label = "sound", "sound"
+    endings = (".sound.csv",)
+
+    def examine(self, file: Path, source: Source) -> sandbox.Found:
+        return sandbox.Found(len(file.read_text().splitlines()))
+
+
+Sound.__abstractmethods__ = frozenset()  # a scan asks for no more
+
+
+@pytest.fixture
+def with_sound(classes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Class folders where each clip has a sound too; what reads them apart knows of no such modality."""
+    monkeypatch.setitem(MODALITIES, "sound", f"{__name__}:Sound")
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Sound.__module__])
+    apart = sandbox.examine
+
+    def examine(reader: str, file: Path, *given: str) -> sandbox.Found:
+        return corpora.summary(file, *given) if given[0] == "sound" else apart(reader, file, *given)
+
+    monkeypatch.setattr(sandbox, "examine", examine)
+    for video in list(classes.rglob("*.avi")):
+        video.with_suffix(".sound.csv").write_text(f"{video.name}\n1\n")
+    return classes
+
+
+def test_files_of_any_modality_are_found_by_their_endings(with_sound: Path) -> None:
+    def scan(*names: str, skip_bad: bool = False) -> Manifest:
+        return corpora.read("class-folders", with_sound, with_sound.parent / "scans", names, skip_bad=skip_bad)
+
+    three = scan("imu", "sound", "video")
+    assert three.modalities == ("imu", "sound", "video") and three.clips.num_rows == 12 and not three.bad
+    assert three.clips["sound"][0].as_py() == "class1/v_class1_g01_c01.sound.csv"
+    assert three.clips["imu"][0].as_py() == "class1/v_class1_g01_c01.csv"
+    assert set(three.clips["sound_count"].to_pylist()) == {2}
+    alone = scan("sound")
+    assert alone.digest == three.of(("sound",)).digest and scan("imu").digest == three.of(("imu",)).digest
+    (with_sound / three.clips["sound"][0].as_py()).unlink()
+    with pytest.raises(BadRecordings, match=r"v_class1_g01_c01\.avi: has no sound recording beside it"):
+        scan("sound", "video")
+    assert scan("imu", "video").clips.num_rows == 12 and scan("sound").clips.num_rows == 11
+
+
+def test_files_of_other_modalities_are_no_matter(classes: Path) -> None:
+    before = read("class-folders", classes)
+    for video in classes.rglob("*.avi"):
+        video.write_bytes(b"no video")
+    video.rename(video.with_name("my film.avi"))
+    alone = corpora.read("class-folders", classes, classes.parent / "scans", ("imu",))
+    assert alone.digest == before.of(("imu",)).digest and alone.bad == ()
+    (classes / "class1" / "my signal.csv").write_text("")
+    with pytest.raises(
+        BadRecordings, match=r"1 bad .*\n.*my signal\.csv: is not named v_CLASS_gN_cN and \.csv, \.mat, once"
+    ):
+        corpora.read("class-folders", classes, classes.parent / "scans", ("imu",))
+
+
+@pytest.mark.parametrize("policy", ["error", "padding", "exclusion"])
+def test_a_clip_that_lacks_a_recording_is_what_its_corpus_says(policy: missing.Policy, classes: Path) -> None:
+    first, second = sorted((classes / "class1").glob("*.csv"))
+    clips = [
+        Recorded("lacking", 1, 1, 0, {"video": first.with_suffix(".avi")}),
+        Recorded("whole", 2, 1, 0, {"imu": second, "video": second.with_suffix(".avi")}),
+    ]
+    table, bad, notes = checked(classes, "class-folders", clips, ("imu", "video"), policy)
+    assert table["clip"].to_pylist() == (["lacking", "whole"] if policy == "padding" else ["whole"])
+    words = "has no IMU recording beside it"
+    name = str(first.with_suffix(".avi").relative_to(classes))
+    assert [(b.file, b.reason) for b in bad] == ([(name, words)] if policy == "error" else [])
+    if policy == "padding":
+        assert table.to_pylist()[0] | {"imu": None, "imu_count": 0, "imu_content": ""} == table.to_pylist()[0]
+    told = {
+        "error": [],
+        "padding": ["1 of 2 clips lack a recording, which are padded (imu 1)"],
+        "exclusion": ["1 clips that lack a recording are left out"],
+    }
+    assert notes == told[policy]

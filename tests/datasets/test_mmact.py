@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import corpora, shards
+from datasets import shards
+from datasets.corpora import mmact
 from datasets.manifest import Manifest
+from datasets.modalities import imu, video
+from datasets.modalities.imu import Imu
 from datasets.signals import mmact_sensors
-from datasets.spec import Sampling
 from tests.support.mmact_files import ROWS, Tree, bad, csv_of, names_of, put, read
 
 
@@ -24,8 +26,8 @@ def test_every_variant_of_the_folders_is_one_corpus(tree: Tree, sensors: str, vi
         for camera in (1, 2)
     ]
     assert [(c["subject"], c["scene"], c["trial"], c["camera"]) for c in clips[2:]] == [(17, 3, 5, 1), (17, 3, 5, 2)]
-    assert {(c["frames"], c["samples"], c["missing"]) for c in clips} == {(6, 60, "")}
-    assert (manifest.corpus, manifest.video, manifest.notes) == ("MMAct", "RGB", ())
+    assert {(c["video_count"], c["imu_count"], c["missing"]) for c in clips} == {(6, 60, "")}
+    assert (manifest.corpus, manifest.shows, manifest.notes) == ("MMAct", {"video": "RGB"}, ())
 
 
 def test_views_share_their_signals_and_nothing_else(tree: Tree) -> None:
@@ -146,7 +148,7 @@ def test_a_sensor_without_a_sample_is_padded_and_counted_or_left_out(tree: Tree,
     padded = read(folder)
     assert padded.clips["missing"].to_pylist() == ["gyro", "gyro", "", ""]
     assert padded.notes == ("1 of 2 instances lack a sensor's samples, which are padded (gyro 1)",)
-    signal = corpora.signal("mmact", folder, padded.clips["imu"][0].as_py())
+    signal = Imu().read(folder, padded.clips["imu"][0].as_py(), mmact.SOURCES["imu"])
     assert np.isnan(signal[:, 6:9]).all() and np.isfinite(np.delete(signal, [6, 7, 8], axis=1)).all()
     left = read(folder, missing_sensors="exclude")
     assert left.clips["subject"].to_pylist() == [17, 17]
@@ -161,9 +163,8 @@ def test_an_instance_without_any_sensor_is_padding(tree: Tree, rate: int | None,
     for sensor in mmact_sensors.SENSORS:
         csv_of(folder, sensor).unlink() if gone else csv_of(folder, sensor).write_bytes(b"")
     found = read(folder)
-    assert found.clips["samples"].to_pylist() == [1, 1, 60, 60] and "1 of 2 instances" in found.notes[0]
-    sampling = Sampling(4, 16, 60, channels=12, rate=rate)
-    table = shards.Recordings.of(found, sampling).decode([0, 3])
+    assert found.clips["imu_count"].to_pylist() == [1, 1, 60, 60] and "1 of 2 instances" in found.notes[0]
+    table = shards.Recordings.of(found, "imu", imu.Input(60, 12, rate)).table([0, 3])
     assert table["imu_length"].to_pylist() == [1, 60 if rate is None else 30]
     assert np.isnan(table["imu"][0].as_py()[:12]).all() and not np.any(table["imu"][0].as_py()[12:])
     assert read(folder, missing_sensors="exclude").clips["subject"].to_pylist() == [17, 17]
@@ -173,7 +174,7 @@ def test_videos_without_a_sensors_folder_for_their_session(tree: Tree) -> None:
     folder = tree((1, 1, 1, "walking"), (1, 1, 2, "walking"))
     for sensor in mmact_sensors.SENSORS:
         shutil.rmtree(csv_of(folder, sensor).parent)
-    assert read(folder).clips["samples"].to_pylist() == [1, 1, 60, 60]
+    assert read(folder).clips["imu_count"].to_pylist() == [1, 1, 60, 60]
 
 
 def test_less_than_the_encoder_looks_at_and_than_a_clip_holds_is_padded(tree: Tree) -> None:
@@ -182,12 +183,13 @@ def test_less_than_the_encoder_looks_at_and_than_a_clip_holds_is_padded(tree: Tr
     for sensor in mmact_sensors.SENSORS:
         csv_of(folder, sensor).write_text("".join(ROWS.splitlines(keepends=True)[: 20 if sensor == "gyro" else 40]))
     found = read(folder)
-    assert (found.clips["samples"][0].as_py(), found.clips["frames"][0].as_py()) == (40, 6)
-    table = shards.Recordings.of(found, Sampling(64, 16, 46, channels=12)).decode([0])
-    assert (table["imu_length"][0].as_py(), table["video_length"][0].as_py()) == (40, 6)
-    imu = np.array(table["imu"][0].as_py()).reshape(46, 12)
-    assert np.isfinite(imu[:40, :6]).all() and np.isnan(imu[20:40, 6:9]).all() and not imu[40:].any()
-    assert not np.array(table["video"][0].as_py())[6 * 16 * 16 * 3 :].any()
+    assert (found.clips["imu_count"][0].as_py(), found.clips["video_count"][0].as_py()) == (40, 6)
+    signals = shards.Recordings.of(found, "imu", imu.Input(46, 12)).table([0])
+    videos = shards.Recordings.of(found, "video", video.Input(64, 16, 64, 16)).table([0])
+    assert (signals["imu_length"][0].as_py(), videos["video_length"][0].as_py()) == (40, 6)
+    signal = np.array(signals["imu"][0].as_py()).reshape(46, 12)
+    assert np.isfinite(signal[:40, :6]).all() and np.isnan(signal[20:40, 6:9]).all() and not signal[40:].any()
+    assert not np.array(videos["video"][0].as_py())[6 * 16 * 16 * 3 :].any()
 
 
 def test_the_digest_is_of_the_content(tree: Tree) -> None:
@@ -197,8 +199,9 @@ def test_the_digest_is_of_the_content(tree: Tree) -> None:
     shutil.copytree(folder, copy)
     assert read(copy).digest == before.digest
     csv_of(folder, "gyro").write_text(ROWS.replace("9.8", "9.7"))
-    changed = read(folder).clips["content"].to_pylist()
-    assert set(changed).isdisjoint(before.clips["content"].to_pylist())
+    changed = read(folder)
+    assert set(changed.clips["imu_content"].to_pylist()).isdisjoint(before.clips["imu_content"].to_pylist())
+    assert changed.of(("video",)).digest == before.of(("video",)).digest and changed.digest != before.digest
 
 
 def test_a_manifest_comes_back_as_it_was(tree: Tree, tmp_path: Path) -> None:
@@ -209,3 +212,30 @@ def test_a_manifest_comes_back_as_it_was(tree: Tree, tmp_path: Path) -> None:
     back = Manifest.read(tmp_path / "manifest.parquet")
     assert (back.digest, back.notes, back.classes) == (found.digest, found.notes, found.classes)
     assert back.clips.equals(found.clips)
+
+
+def test_signals_alone_are_those_of_the_views_and_no_header_is_read(
+    tree: Tree, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tree((1, 1, 1, "walking"), (17, 1, 1, "walking"))
+    csv_of(folder, "gyro").unlink()
+    both = read(folder)
+    put(folder / "trimmed/subject1/cam1/scene1/session1/walking.mp4", b"no video")
+    monkeypatch.setattr(mmact.mp4, "read_header", lambda file: pytest.fail(f"{file} is opened"))
+    alone = read(folder, ("imu",))
+    assert alone.digest == both.of(("imu",)).digest and alone.clips.equals(both.of(("imu",)).clips)
+    assert (alone.modalities, alone.shows, alone.bad, alone.notes) == (("imu",), {}, (), both.notes)
+    assert read(folder, ("imu",), missing_sensors="exclude").clips["subject"].to_pylist() == [17, 17]
+
+
+def test_videos_alone_need_no_sensor(tree: Tree) -> None:
+    folder = tree((1, 1, 1, "walking"))
+    both = read(folder)
+    for sensor in mmact_sensors.SENSORS:
+        shutil.rmtree(folder / f"{sensor}_clip")
+    alone = read(folder, ("video",))
+    assert alone.digest == both.of(("video",)).digest and alone.modalities == ("video",)
+    with pytest.raises(ValueError, match="--missing-sensors: no sensor is read"):
+        read(folder, ("video",), missing_sensors="exclude")
+    with pytest.raises(ValueError, match="holds no a sensor's folder"):
+        read(folder)

@@ -12,7 +12,7 @@ import pytest
 
 from datasets import corpora, shards, undecoded
 from datasets.corpora import mmact
-from datasets.spec import Sampling
+from datasets.modalities import imu, video
 from datasets.videos import decode, mp4, video_file
 from tests.support import films
 from tests.support.mmact_files import ROWS, SIX, STAMP, Tree, bad, csv_of, put, read, written
@@ -172,15 +172,15 @@ def test_a_link_to_nothing_and_a_folder_are_bad_files(tree: Tree, file: str, spo
 def test_a_sensor_that_goes_bad_after_the_manifest_is_named(tree: Tree) -> None:
     folder = tree((1, 1, 1, "walking"))
     found = read(folder)
-    recordings = shards.Recordings.of(found, Sampling(4, 16, 60, channels=12))
+    recordings = shards.Recordings.of(found, "imu", imu.Input(60, 12))
     file = csv_of(folder, "acc_watch")
     file.write_text(f"{STAMP},1,2\n")
     with pytest.raises(ValueError, match=rf"^{file}: is no CSV of time,x,y,z .*Row #1: Expected 4 columns, got 3"):
-        recordings.decode([0])
+        recordings.table([0])
     file.write_text(ROWS * 2)
     _, [named], _ = recordings.tried([0, 1])
     assert named.file == "acc_phone_clip/subject1/scene1/session1/walking.csv"
-    assert named.reason == "with its other sensors, a signal of 120 samples doesn't fit into 60"
+    assert named.reason == "with its other sensors, is 120x12 and doesn't fit into 60x12: it changed while in use"
     file.unlink()
     _, [named], _ = recordings.tried([0, 1])
     assert (named.file, named.reason) == (str(file.relative_to(folder)), "can't be read (No such file or directory)")
@@ -198,7 +198,7 @@ def test_a_folder_that_is_no_mmact_is_refused(tree: Tree, gone: str, words: str)
 
 def test_mmacts_options_are_for_mmact(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="MMAct alone"):
-        corpora.read("utd-mhad", tmp_path, tmp_path, desk_classes=True)
+        corpora.read("utd-mhad", tmp_path, tmp_path, ("imu",), desk_classes=True)
 
 
 # Video
@@ -207,8 +207,8 @@ def test_mmacts_options_are_for_mmact(tmp_path: Path) -> None:
 def test_the_header_says_how_many_frames_decoding_gives(tree: Tree) -> None:
     file = tree((1, 1, 1, "walking")) / "trimmed/subject1/cam1/scene1/session1/walking.mp4"
     assert mp4.read_header(file)[0] == decode.count_frames(file) == 6
-    video, count = decode.decode_video(file, 4, 6, 16)
-    assert count == 4 and (np.diff(video.mean(axis=(1, 2, 3))) > 20).all()
+    frames, count = decode.decode_video(file, 4, 6, 16)
+    assert count == 4 and (np.diff(frames.mean(axis=(1, 2, 3))) > 20).all()
     with pytest.raises(ValueError, match=r"walking\.mp4: 3 of 4 sampled frames decoded, 6 of 7 in all"):
         decode.decode_video(file, 4, 7, 16)
 
@@ -237,14 +237,14 @@ def test_a_packet_that_only_decoding_finds_is_noted_with_the_shards(
     films.spoil(film, range(20, 21))
     (folder / name).write_bytes(film.read_bytes())
     found = read(folder)
-    assert found.notes == () and found.clips["frames"].to_pylist() == [36, 6, 6, 6]
-    sampling = Sampling(4, 16, 60, channels=12)
-    made = shards.write(tmp_path / "storage", found, sampling)
+    assert found.notes == () and found.clips["video_count"].to_pylist() == [36, 6, 6, 6]
+    how = tmp_path / "storage", found, "video", video.Input(4, 16, 4, 16)
+    made = shards.write(*how)
     words = f"1 video: packets that can't be decoded are left out, the other frames are read: {name} (1 of 36)"
     assert made.notes == (words,)
-    assert shards.write(tmp_path / "storage", found, sampling).notes == (words,), "where they were there already"
+    assert shards.write(*how).notes == (words,), "where they were there already"
     (made.folder / "index.json").unlink()
-    assert shards.write(tmp_path / "storage", found, sampling).notes == (words,), "of a start that was cut off"
+    assert shards.write(*how).notes == (words,), "of a start that was cut off"
 
 
 def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> None:
@@ -255,7 +255,7 @@ def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> 
     for name in names:
         (folder / name).write_bytes(film[:at] + b"\xff" * 600 + film[at + 600 :])
     found = read(folder)
-    table, wrong, _ = shards.Recordings.of(found, Sampling(4, 16, 60, channels=12)).tried(range(4))
+    table, wrong, _ = shards.Recordings.of(found, "video", video.Input(4, 16, 4, 16)).tried(range(4))
     assert table is None and [b.file for b in wrong] == names and all(b.reason for b in wrong)
     undecoded.remember(folder.parent / "scans", found.root, wrong[:1])
     undecoded.remember(folder.parent / "scans", found.root, wrong[1:])

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from datasets.signals import mmact_sensors
-from models.imu import ImuEncoder
-from models.spec import ImuModel
+from models import encoders
 from tests.support.mmact_files import ROWS
 
 
@@ -87,7 +86,7 @@ def test_a_sensor_with_a_clock_of_its_own_starts_where_the_longest_does(tmp_path
 
 def test_what_a_sensor_lacks_is_the_mean_to_the_network() -> None:
     torch.manual_seed(0)
-    encoder = ImuEncoder(ImuModel(channels=12)).eval()
+    encoder = encoders.build("cnn", encoders.settings_of("cnn", {"channels": 12})).eval()
     encoder.mean.copy_(torch.arange(12.0))
     signal = torch.randn(1, 80, 12)
     lacking, mean = signal.clone(), signal.clone()

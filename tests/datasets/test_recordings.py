@@ -29,7 +29,7 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def manifest(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return corpora.read("utd-mhad", folder, tmp_path_factory.mktemp("scans"))
+    return corpora.read("utd-mhad", folder, tmp_path_factory.mktemp("scans"), ("imu", "video"))
 
 
 def test_861_trials_and_the_three_that_are_missing(manifest: Manifest):
@@ -38,7 +38,7 @@ def test_861_trials_and_the_three_that_are_missing(manifest: Manifest):
     assert everything - clips == {"a8_s1_t4", "a23_s6_t4", "a27_s8_t4"}
     assert len(clips) == manifest.clips.num_rows == 861
     assert Counter(manifest.clips["subject"].to_pylist()) == {s: 107 if s in (1, 6, 8) else 108 for s in range(1, 9)}
-    assert manifest.video == "depth"
+    assert manifest.shows == {"video": "depth"}
     assert not manifest.bad
 
 
@@ -50,7 +50,7 @@ def test_odd_even_is_431_and_430_with_every_class_on_both_sides(manifest: Manife
 
 
 def test_signals(manifest: Manifest, folder: Path):
-    samples = manifest.clips["samples"].to_numpy()
+    samples = manifest.clips["imu_count"].to_numpy()
     assert (samples.min(), np.median(samples), samples.max()) == (107, 177, 326)
     first = inertial.read_mat(folder / "Inertial/a1_s1_t1_inertial.mat")
     assert first.shape == (160, 6)
@@ -59,7 +59,7 @@ def test_signals(manifest: Manifest, folder: Path):
 
 def test_videos(manifest: Manifest, folder: Path):
     row = manifest.clips["clip"].to_pylist().index("a1_s1_t1")
-    total = manifest.clips["frames"][row].as_py()
+    total = manifest.clips["video_count"][row].as_py()
     frames, count = decode.decode_video(folder / "RGB/a1_s1_t1_color.avi", 16, total, 64)
     assert count == 16
     assert frames.shape == (16, 64, 64, 3)
@@ -79,7 +79,7 @@ FRAMES = {
 def check_frames(sampling: tuple[int, int, str], manifest: Manifest, every: int, digest: str) -> None:
     frames, size, crop = sampling
     together = hashlib.sha256()
-    totals = dict(zip(manifest.clips["video"].to_pylist(), manifest.clips["frames"].to_pylist(), strict=True))
+    totals = dict(zip(manifest.clips["video"].to_pylist(), manifest.clips["video_count"].to_pylist(), strict=True))
     for name in sorted(totals)[::every]:
         shown, _ = decode.decode_video(manifest.root / name, frames, totals[name], size, crop)
         together.update(hashlib.sha256(shown.tobytes()).hexdigest()[:16].encode())

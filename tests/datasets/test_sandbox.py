@@ -15,7 +15,7 @@ import pytest
 from scipy.io import savemat
 
 from datasets.corpora import SUMMARY, about
-from datasets.corpora.pairs import Pair, checked
+from datasets.corpora.recordings import Recorded, checked
 from datasets.files import sandbox
 from datasets.files.bad_file import BadFile
 from datasets.signals import inertial
@@ -127,8 +127,8 @@ def test_a_signal_takes_no_more_memory_than_its_process_may(tmp_path: Path, monk
     reader = sandbox.Reader()
     try:
         with pytest.raises(ValueError, match=r"takes more than 160 MB of memory|MemoryError"):
-            reader.examine(SUMMARY, file, "utd-mhad")
-        assert reader.examine(SUMMARY, signal_file(tmp_path / "b.mat"), "utd-mhad").count == 20, (
+            reader.examine(SUMMARY, file, "imu", "utd-mhad")
+        assert reader.examine(SUMMARY, signal_file(tmp_path / "b.mat"), "imu", "utd-mhad").count == 20, (
             "the same process goes on"
         )
     finally:
@@ -139,20 +139,20 @@ def test_what_hangs_or_crashes_ends_alone(tmp_path: Path) -> None:
     file = signal_file(tmp_path / "a.mat")
     reader = sandbox.Reader()
     try:
-        assert reader.examine(SUMMARY, file, "utd-mhad").count == 20
+        assert reader.examine(SUMMARY, file, "imu", "utd-mhad").count == 20
         assert reader.process
         reader.process.send_signal(signal.SIGSTOP)
         with pytest.raises(ValueError, match=r"takes more than 0\.3 s to read"):
-            reader.examine(SUMMARY, file, "utd-mhad", seconds=0.3)
-        assert reader.examine(SUMMARY, file, "utd-mhad").count == 20
+            reader.examine(SUMMARY, file, "imu", "utd-mhad", seconds=0.3)
+        assert reader.examine(SUMMARY, file, "imu", "utd-mhad").count == 20
         crashing = reader.process
         crashing.send_signal(signal.SIGSTOP)
         killer = threading.Thread(target=lambda: (time.sleep(0.2), crashing.send_signal(signal.SIGKILL)))
         killer.start()
         with pytest.raises(ValueError, match=r"ended the process that read it \(SIGKILL\)"):
-            reader.examine(SUMMARY, file, "utd-mhad")
+            reader.examine(SUMMARY, file, "imu", "utd-mhad")
         killer.join()
-        assert reader.examine(SUMMARY, file, "utd-mhad").count == 20
+        assert reader.examine(SUMMARY, file, "imu", "utd-mhad").count == 20
     finally:
         reader.close()
 
@@ -161,17 +161,17 @@ def test_what_hangs_or_crashes_ends_alone(tmp_path: Path) -> None:
 def test_what_corpus_json_holds_is_bounded(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "corpus.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"corpus\.json: is not of the form"):
-        about.read(tmp_path, "MMAct")
+        about.read(tmp_path, "MMAct", {"video": "RGB"})
 
 
 def test_the_scan_names_what_it_could_not_read(tmp_path: Path) -> None:
     video, mat = film(tmp_path / "a1_s1_t1_color.avi"), tmp_path / "a1_s1_t1_inertial.mat"
     mat.write_bytes(HEADER + matrix(10**8, b""))
-    pair = Pair("a1_s1_t1", 1, 1, 0, video, mat)
-    clips, bad, _ = checked(tmp_path, "utd-mhad", [pair])
+    pair = Recorded("a1_s1_t1", 1, 1, 0, {"imu": mat, "video": video})
+    clips, bad, _ = checked(tmp_path, "utd-mhad", [pair], ("imu", "video"))
     assert not len(clips) and bad == [BadFile(mat.name, "d_iner is 100000000x6: more than 64 MB")]
     buffer = io.BytesIO()
     savemat(buffer, {"d_iner": np.zeros((7, 6))})
     mat.write_bytes(buffer.getvalue())
-    [row] = checked(tmp_path, "utd-mhad", [pair])[0].to_pylist()
-    assert (row["frames"], row["samples"]) == (6, 7)
+    [row] = checked(tmp_path, "utd-mhad", [pair], ("imu", "video"))[0].to_pylist()
+    assert (row["video_count"], row["imu_count"]) == (6, 7)

@@ -8,114 +8,174 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from datasets import corpora, shards
+from datasets import corpora, modalities, shards, undecoded
+from datasets.corpora import SUMMARY
+from datasets.decoding import SHARD_BYTES
 from datasets.files import crashes
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
+from datasets.modalities import imu, video
 from datasets.shards import Shards
-from datasets.spec import Sampling
-from datasets.videos.video_file import SUMMARY
-from orchestrator.driver.prepare import write_shards
-from orchestrator.plan.study import Study
-from orchestrator.storage.store import Store
+from tests.support.mmact_files import Tree, csv_of, read
 from tests.support.small_disk import needs_mount, run_on
+
+FILMS = video.Input(8, 32, 8, 32)
+BOTH = ("imu", "video")
+Written = dict[str, Shards]
 
 
 def times(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
 
 
-def test_the_index_is_a_frozen_surface(written: Shards, manifest: Manifest) -> None:
-    index = json.loads((written.folder / "index.json").read_text())
-    assert set(index) == {"version", "manifest", "sampling", "files", "notes"} and index["notes"] == []
-    assert (index["version"], index["manifest"]) == (shards.VERSION, manifest.digest)
-    assert index["sampling"] == {"frames": 8, "size": 32, "samples": manifest.max_samples, "crop": "frame"}
+@pytest.mark.parametrize("name", BOTH)
+def test_the_index_is_a_frozen_surface(name: str, written: Written, manifest: Manifest) -> None:
+    folder = written[name].folder
+    index = json.loads((folder / "index.json").read_text())
+    assert set(index) == {"version", "manifest", "modality", "input", "files", "notes"} and index["notes"] == []
+    assert (index["version"], index["manifest"]) == (shards.VERSION, manifest.of((name,)).digest)
+    signals = {"samples": manifest.longest("imu"), "channels": 6, "rate": None}
+    assert index["input"] == {"imu": signals, "video": {"frames": 8, "size": 32, "crop": "frame"}}[name]
+    assert (folder.parent.name, index["modality"]) == (name, name)
     assert [set(file) for file in index["files"]] == [{"file", "clips", "bytes"}] * 6
     for file in index["files"]:
-        assert (written.folder / file["file"]).stat().st_size == file["bytes"]
-        assert pq.read_metadata(written.folder / file["file"]).num_rows == file["clips"] == 2
+        assert (folder / file["file"]).stat().st_size == file["bytes"]
+        assert pq.read_metadata(folder / file["file"]).num_rows == file["clips"] == 2
 
 
-def test_the_index_is_written_last_and_nothing_else_is_left(written: Shards) -> None:
-    found = times(written.folder)
-    assert set(found) == {"index.json", *written.files}
+@pytest.mark.parametrize("name", BOTH)
+def test_the_index_is_written_last_and_nothing_else_is_left(name: str, written: Written) -> None:
+    found = times(written[name].folder)
+    assert set(found) == {"index.json", *written[name].files}
     assert found["index.json"] == max(found.values())
 
 
-def test_each_clip_is_in_one_shard_in_manifest_order(written: Shards, manifest: Manifest) -> None:
-    table = pa.concat_tables(pq.read_table(written.folder / file) for file in written.files)
-    assert table.column("row").to_pylist() == list(range(manifest.clips.num_rows))
-    assert table.column("label").to_pylist() == manifest.clips.column("label").to_pylist()
-    assert table.column("imu_length").to_pylist() == manifest.clips.column("samples").to_pylist()
-    assert pc.unique(table.column("video_length")).to_pylist() == [8]  # pyright: ignore[reportAttributeAccessIssue]
-    assert table.schema.field("video").type == pa.list_(pa.uint8(), 8 * 32 * 32 * 3)
-    assert table.schema.field("imu").type == pa.list_(pa.float32(), manifest.max_samples * 6)
+def test_each_clip_is_in_one_shard_in_manifest_order(written: Written, manifest: Manifest) -> None:
+    tables = {
+        name: pa.concat_tables(pq.read_table(of.folder / file) for file in of.files) for name, of in written.items()
+    }
+    for name, table in tables.items():
+        assert table.column_names == ["row", name, f"{name}_length"]
+        assert table.column("row").to_pylist() == list(range(manifest.clips.num_rows))
+    assert tables["imu"].column("imu_length").to_pylist() == manifest.clips.column("imu_count").to_pylist()
+    assert set(tables["video"].column("video_length").to_pylist()) == {8}
+    assert tables["video"].schema.field("video").type == pa.list_(pa.uint8(), 8 * 32 * 32 * 3)
+    assert tables["imu"].schema.field("imu").type == pa.list_(pa.float32(), manifest.longest("imu") * 6)
 
 
-def test_asking_again_writes_nothing(written: Shards, manifest: Manifest) -> None:
-    before = times(written.folder)
-    assert shards.write(written.folder.parents[1], manifest, written.sampling) == written
-    assert times(written.folder) == before
-    assert Shards.read(written.folder) == written
+@pytest.mark.parametrize("name", BOTH)
+def test_asking_again_writes_nothing(name: str, written: Written, inputs: dict[str, Any], manifest: Manifest) -> None:
+    folder = written[name].folder
+    before = times(folder)
+    assert shards.write(folder.parents[2], manifest, name, inputs[name]) == written[name]
+    assert times(folder) == before
+    assert Shards.read(folder) == written[name]
 
 
-@pytest.mark.parametrize("changed", [{"frames": 9}, {"size": 33}, {"samples": 400}])
-def test_another_sampling_has_a_folder_of_its_own(changed: dict[str, int], written: Shards, manifest: Manifest) -> None:
-    storage = written.folder.parents[1]
-    assert shards.folder_of(storage, manifest, written.sampling) == written.folder
-    assert shards.folder_of(storage, manifest, replace(written.sampling, **changed)) != written.folder
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("imu", {"samples": 400}),
+        ("imu", {"rate": 50}),
+        ("video", {"stored_frames": 9}),
+        ("video", {"stored_size": 33}),
+        ("video", {"crop": "motion"}),
+    ],
+)
+def test_what_is_stored_otherwise_has_a_folder_of_its_own(
+    name: str, changed: dict, written: Written, inputs: dict[str, Any], manifest: Manifest
+) -> None:
+    storage = written[name].folder.parents[2]
+    assert shards.folder_of(storage, manifest, name, inputs[name]) == written[name].folder
+    assert shards.folder_of(storage, manifest, name, replace(inputs[name], **changed)) != written[name].folder
+    seen = {"resampled": 128} if name == "imu" else {"channels": "motion"}
+    assert shards.folder_of(storage, manifest, name, replace(inputs[name], **seen)) == written[name].folder
 
 
-def test_a_changed_corpus_has_a_folder_of_its_own_and_a_moved_one_not(written: Shards, manifest: Manifest) -> None:
-    storage = written.folder.parents[1]
-    content = ["changed", *manifest.clips.column("content").to_pylist()[1:]]
-    at = manifest.clips.schema.get_field_index("content")
-    changed = replace(manifest, clips=manifest.clips.set_column(at, "content", pa.array(content)))
+def test_a_changed_corpus_has_a_folder_of_its_own_and_a_moved_one_not(written: Written, manifest: Manifest) -> None:
+    """Shards are those of a modality: what changes in another one's recordings moves none of them."""
+    folder = written["video"].folder
     fewer = replace(manifest, clips=manifest.clips.slice(1))
-    for other in (changed, fewer, replace(manifest, video="depth")):
-        assert shards.folder_of(storage, other, written.sampling) != written.folder
-    assert shards.folder_of(storage, replace(manifest, root=Path("/moved")), written.sampling) == written.folder
+    for other in (changed(manifest, "video"), fewer, replace(manifest, shows={"video": "depth"})):
+        assert shards.folder_of(folder.parents[2], other, "video", FILMS) != folder
+    for same in (replace(manifest, root=Path("/moved")), changed(manifest, "imu"), manifest.of(("video",))):
+        assert shards.folder_of(folder.parents[2], same, "video", FILMS) == folder
 
 
-def test_an_interrupted_write_goes_on_where_it_stopped(written: Shards, manifest: Manifest, tmp_path: Path) -> None:
-    folder = tmp_path / "shards" / written.folder.name
-    shutil.copytree(written.folder, folder)
-    lost = folder / written.files[2]
+def changed(manifest: Manifest, modality: str) -> Manifest:
+    content = ["changed", *manifest.clips.column(f"{modality}_content").to_pylist()[1:]]
+    return with_column(manifest, f"{modality}_content", pa.array(content))
+
+
+def with_column(manifest: Manifest, name: str, values: pa.Array) -> Manifest:
+    at = manifest.clips.schema.get_field_index(name)
+    return replace(manifest, clips=manifest.clips.set_column(at, name, values))
+
+
+def test_an_interrupted_write_goes_on_where_it_stopped(written: Written, manifest: Manifest, tmp_path: Path) -> None:
+    whole = written["video"]
+    folder = tmp_path / "shards" / "video" / whole.folder.name
+    shutil.copytree(whole.folder, folder)
+    lost = folder / whole.files[2]
     for file in (folder / "index.json", lost):
         file.unlink()
     lost.with_suffix(".1.part").write_bytes(b"half a shard")
     before = times(folder)
     told: list[tuple[int, int]] = []
-    again = shards.write(tmp_path, manifest, written.sampling, lambda done, total: told.append((done, total)))
-    assert again == replace(written, folder=folder)
+    again = shards.write(tmp_path, manifest, "video", FILMS, lambda done, total: told.append((done, total)))
+    assert again == replace(whole, folder=folder)
     assert {name: time for name, time in times(folder).items() if name in before} == before
-    assert pq.read_table(lost).equals(pq.read_table(written.folder / lost.name))
-    assert (folder / "index.json").read_text() == (written.folder / "index.json").read_text()
+    assert pq.read_table(lost).equals(pq.read_table(whole.folder / lost.name))
+    assert (folder / "index.json").read_text() == (whole.folder / "index.json").read_text()
     assert told == [(clips, 12) for clips in range(2, 13, 2)]
 
 
-def test_a_clip_that_cannot_be_decoded_leaves_no_index(written: Shards, manifest: Manifest, tmp_path: Path) -> None:
+def test_a_clip_that_cannot_be_decoded_leaves_no_index(
+    ray_local: None, recordings: Path, manifest: Manifest, tmp_path: Path
+) -> None:
     """Every one of a shard is named, and a start with --skip-bad goes on without them."""
-    frames = manifest.clips.column("frames").to_pylist()
-    at = manifest.clips.schema.get_field_index("frames")
+    frames = manifest.clips.column("video_count").to_pylist()
     longer = pa.array([frames[0] + 40, frames[1] + 40, *frames[2:]], pa.int32())
-    study = Study(replace(manifest, clips=manifest.clips.set_column(at, "frames", longer)), "demo", "paper")
     with pytest.raises(BadRecordings, match=r"go on without them with --skip-bad\. The other shards stay") as raised:
-        write_shards(study, Store(tmp_path))
+        shards.write(tmp_path, with_column(manifest, "video_count", longer), "video", FILMS)
     files = manifest.clips.column("video").to_pylist()[:2]
     assert [b.file for b in raised.value.bad] == files
     assert all("of 8 sampled frames decoded" in b.reason for b in raised.value.bad)
     assert not list(tmp_path.rglob("index.json")) and len(list(tmp_path.rglob("part-*.parquet"))) == 5
-    again = corpora.read("synthetic", manifest.root, tmp_path / "scans", skip_bad=True)
+    undecoded.remember(tmp_path / "scans", manifest.root, raised.value.bad)
+
+    def read(names: Sequence[str], *, skip_bad: bool = False) -> Manifest:
+        return corpora.read("synthetic", manifest.root, tmp_path / "scans", names, skip_bad=skip_bad)
+
+    again = read(BOTH, skip_bad=True)
     assert again.clips.equals(manifest.clips.slice(2)) and again.bad == raised.value.bad
-    assert corpora.read("synthetic", manifest.root, tmp_path / "scans").digest == manifest.digest
+    assert read(BOTH).digest == manifest.digest
+    signals = read(("imu",), skip_bad=True)
+    assert signals.digest == manifest.of(("imu",)).digest and signals.bad == (), "their videos are no matter"
+
+
+def test_a_clip_without_a_recording_is_padding(
+    ray_local: None, inputs: dict[str, Any], manifest: Manifest, tmp_path: Path
+) -> None:
+    for name, given in inputs.items():
+        files, counts = (manifest.clips[column].to_pylist() for column in (name, f"{name}_count"))
+        lacking = with_column(manifest, name, pa.array([*files[:5], None, None, *files[7:]]))
+        lacking = with_column(lacking, f"{name}_count", pa.array([*counts[:5], 0, 0, *counts[7:]], pa.int32()))
+        lacking.write(tmp_path / "manifest.parquet")
+        assert Manifest.read(tmp_path / "manifest.parquet").clips.equals(lacking.clips)
+        made = shards.write(tmp_path, lacking, name, given).table(range(4, 8))
+        assert made.equals(shards.Recordings.of(lacking, name, given).table(range(4, 8)))
+        assert [length > 0 for length in made[f"{name}_length"].to_pylist()] == [True, False, False, True]
+        values = np.array(made[name].to_pylist())
+        assert values.shape == (4, np.prod(modalities.of(name).shape(given)))
+        assert [clip.any() for clip in values] == [True, False, False, True]
 
 
 def test_a_recording_that_takes_its_process_along_is_named(
@@ -129,36 +189,47 @@ def test_a_recording_that_takes_its_process_along_is_named(
 
     @dataclass(frozen=True)
     class Crashing(shards.Recordings):
-        def tried(self, rows: Sequence[int], columns: Sequence[str] = shards.COLUMNS) -> tuple:
+        def tried(self, rows: Sequence[int]) -> tuple:
             seen = self.root.parent / "seen" / str(rows[0])
             if 5 in rows or (rows[0] == 0 and not seen.exists()):
                 seen.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().tried(rows, columns)
-
-        @staticmethod
-        def of(manifest: Manifest, sampling: Sampling) -> "Crashing":
-            return Crashing(manifest.clips, manifest.layout, manifest.root, sampling)
+            return super().tried(rows)
 
     monkeypatch.setattr(shards, "Recordings", Crashing)
-    moved, sampling = replace(manifest, root=tmp_path / "recordings"), Sampling(8, 32, manifest.max_samples)
+    moved = replace(manifest, root=tmp_path / "recordings")
     with pytest.raises(BadRecordings, match=rf"{videos[5]}: is no video that can be decoded") as told:
-        shards.write(tmp_path, moved, sampling)
+        shards.write(tmp_path, moved, "video", FILMS)
     assert [bad.file for bad in told.value.bad] == [videos[5]]
-    left = times(shards.folder_of(tmp_path, manifest, sampling))
+    left = times(shards.folder_of(tmp_path, manifest, "video", FILMS))
     assert sorted(left) == [f"part-{i:05d}.parquet" for i in (0, 1, 3, 4, 5)]
 
 
-def test_a_task_that_dies_again_and_again_is_given_up(recordings: Path, manifest: Manifest, tmp_path: Path) -> None:
-    videos = manifest.clips["video"].to_pylist()[:2]
+@pytest.mark.parametrize("name", BOTH)
+def test_a_task_that_dies_again_and_again_is_given_up(
+    name: str, recordings: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    files, how = manifest.clips[name].to_pylist()[:2], (SUMMARY, name, "utd-mhad")
     note = tmp_path / "part-00000.begun"
     note.write_bytes(b"..")
     with crashes.counted(note) as died:
-        assert not crashes.culprits(recordings, videos, SUMMARY, died)
+        assert not crashes.culprits(recordings, files, died, *how)
         assert died == 2 and note.read_bytes() == b"..."
     assert not note.exists()
-    [bad] = crashes.culprits(recordings, videos, SUMMARY, crashes.MOST)
-    assert bad.file == videos[0] and "the process that decodes it and what follows was killed" in bad.reason
+    [bad] = crashes.culprits(recordings, files, crashes.MOST, *how)
+    assert bad.file == files[0] and "the process that decodes it and what follows was killed" in bad.reason
+
+
+def test_each_sensors_file_is_read_apart_where_a_task_has_died(tree: Tree) -> None:
+    folder = tree((1, 1, 1, "walking"))
+    csv_of(folder, "acc_phone").unlink()
+    recordings = shards.Recordings.of(read(folder), "imu", imu.Input(60, 12))
+    files = recordings.files([0, 1])
+    assert [Path(file).parts[0] for file in files] == ["acc_watch_clip", "gyro_clip", "orientation_clip"]
+    assert not crashes.culprits(recordings.root, files, 1, SUMMARY, "imu", "mmact")
+    csv_of(folder, "gyro").write_text("hello\n")
+    [bad] = crashes.culprits(recordings.root, files, 1, SUMMARY, "imu", "mmact")
+    assert bad.file == files[1] and bad.reason.startswith("is no CSV of time,x,y,z")
 
 
 ON_A_FULL_DISK = """
@@ -167,18 +238,18 @@ from pathlib import Path
 from datasets.files import crashes
 from datasets import shards
 from datasets.manifest import Manifest
-from datasets.spec import Sampling
+from datasets.modalities import video
 from orchestrator.driver.terminal import refuse_bad_input
 storage, manifest = Path(sys.argv[1]), Manifest.read(Path(sys.argv[2]))
-sampling = Sampling(frames=8, size=64, samples=manifest.max_samples)
+films = video.Input(8, 64, 8, 64)
 ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 ballast = storage / "ballast"
 ballast.write_bytes(bytes((1 << 20) - 2 * 4096))
-print(refuse_bad_input(lambda: shards.write(storage, manifest, sampling)))
-folder = shards.folder_of(storage, manifest, sampling)
+print(refuse_bad_input(lambda: shards.write(storage, manifest, "video", films)))
+folder = shards.folder_of(storage, manifest, "video", films)
 print([file.name for file in folder.glob("*.json")])
 ballast.unlink()
-print(sum(refuse_bad_input(lambda: shards.write(storage, manifest, sampling)).clips))
+print(sum(refuse_bad_input(lambda: shards.write(storage, manifest, "video", films)).clips))
 print(sorted(file.suffix for file in folder.iterdir()) == [".json"] + [".parquet"] * 6)
 """
 
@@ -207,17 +278,17 @@ def test_a_full_disk_is_one_sentence_and_with_room_it_goes_on(
     ],
 )
 def test_only_shards_that_hold_a_row_are_read(rows: list[int], expected: list[tuple[str, list[int]]]) -> None:
-    found = Shards(Path("/s"), Sampling(frames=8, size=32, samples=60), ("a", "b", "c", "d"), (3, 2, 2, 1))
-    assert found.holding(np.array(rows, int)) == [(f"/s/{name}", held) for name, held in expected]
+    found = Shards(Path("/s"), "video", {}, ("a", "b", "c", "d"), (3, 2, 2, 1))
+    assert found.holding(rows) == expected
 
 
 @pytest.mark.parametrize(("clips", "size", "per_shard"), [(5, 32, 1), (12, 32, 2), (861, 32, 108), (861, 224, 55)])
 def test_a_shard_is_at_most_64_mb_and_there_are_about_eight(
     clips: int, size: int, per_shard: int, manifest: Manifest
 ) -> None:
-    sampling = Sampling(frames=8, size=size, samples=326)
+    films = video.Input(8, size, 8, size)
     many = replace(manifest, clips=pa.concat_tables([manifest.clips] * (clips // 12 + 1)).slice(0, clips))
-    starts = shards.Recordings.of(many, sampling).bounds()
+    starts = shards.Recordings.of(many, "video", films).bounds()
     assert (starts[0], starts[-1]) == (0, clips) and set(np.diff(starts)[:-1]) == {per_shard}
     assert np.diff(starts)[-1] <= per_shard
-    assert per_shard * (sampling.video_bytes + sampling.imu_bytes) <= shards.SHARD_BYTES
+    assert per_shard * modalities.of("video").bytes(films) <= SHARD_BYTES

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from datasets import splits
-from datasets.manifest import SCHEMA, Manifest
+from datasets.manifest import Manifest, schema
 
 ROWS = np.arange(100, 190)
 LABELS = np.repeat([0, 1, 2, 7], [10, 20, 57, 3])  # of ROWS: unequal classes, and not all of those between
@@ -18,12 +18,13 @@ LABELS = np.repeat([0, 1, 2, 7], [10, 20, 57, 3])  # of ROWS: unequal classes, a
 def made_up(subjects: Sequence[int], trials: int = 2) -> Manifest:
     """Five classes; a clip's files are named after it, sizes are any."""
     rows = [
-        {"clip": f"a{k + 1}_s{s}_t{t}", "subject": s, "trial": t, "label": k, "video": "", "imu": ""}
-        | {"frames": 30, "samples": 100, "content": f"{k}-{s}-{t}"}
+        {"clip": f"a{k + 1}_s{s}_t{t}", "subject": s, "trial": t, "label": k}
+        | {"imu": "", "imu_count": 100, "imu_content": f"{k}-{s}-{t}"}
         for k, s, t in product(range(5), subjects, range(1, trials + 1))
     ]
     classes = tuple("abcde")
-    return Manifest("made up", "RGB", "utd-mhad", classes, pa.Table.from_pylist(rows, SCHEMA), Path("/recordings"))
+    clips = pa.Table.from_pylist(rows, schema(("imu",)))
+    return Manifest("made up", {}, "utd-mhad", classes, clips, Path("/recordings"))
 
 
 @pytest.mark.parametrize("subjects", [range(1, 9), (8, 3, 2, 1), range(1, 11)])

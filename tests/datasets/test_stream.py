@@ -1,16 +1,22 @@
 """Streams: who gets which clips, and batches whose content and order only their arguments decide. With a real Ray."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from datasets import stream
+from datasets import decoding, modalities, shards, splits, stream
 from datasets.manifest import Manifest
-from datasets.shards import Shards
+from datasets.shards import Recordings, Shards
 from datasets.signals import inertial
 from datasets.stream import Batch
 from datasets.videos import decode
 
+Source = Shards | Recordings
+BOTH = ("imu", "video")
 ROWS = np.array([9, 1, 2, 4, 5, 6, 7, 11])  # of 12, out of order; shards hold two each
 
 
@@ -66,8 +72,16 @@ def test_dealing_depends_on_the_seed_alone() -> None:
     assert dealt[0] != dealt[1]
 
 
-def read(shards: Shards, size: int, order: int | None = None, modality: str = "imu") -> list[Batch]:
-    return list(stream.batches(stream.dataset(shards, ROWS, modality), size, shards.sampling, order))
+@pytest.fixture(scope="module")
+def read(inputs: dict[str, Any], written: dict[str, Shards], manifest: Manifest) -> Callable[..., list[Batch]]:
+    """Batches of these modalities, from shards unless other sources are given."""
+    shapes = {name: modalities.of(name).shape(given) for name, given in inputs.items()}
+
+    def batches(size: int, order: int | None = None, names: Sequence[str] = ("imu",), **other: Source) -> list[Batch]:
+        sources = {name: other.get(name, written[name]) for name in names}
+        return list(stream.batches(stream.dataset(sources, ROWS, splits.labels(manifest)), size, shapes, order))
+
+    return batches
 
 
 def rows_of(batches: list[Batch]) -> list[list[int]]:
@@ -79,8 +93,8 @@ def joined(batches: list[Batch]) -> Batch:
 
 
 @pytest.fixture(scope="module")
-def fusion(written: Shards) -> list[Batch]:
-    return read(written, 3, modality="fusion")
+def fusion(read: Callable[..., list[Batch]]) -> list[Batch]:
+    return read(3, names=BOTH)
 
 
 def test_the_asked_rows_come_once_in_manifest_order(fusion: list[Batch], manifest: Manifest) -> None:
@@ -92,15 +106,15 @@ def test_the_asked_rows_come_once_in_manifest_order(fusion: list[Batch], manifes
 def test_a_batch_has_its_shapes_and_types(fusion: list[Batch], manifest: Manifest) -> None:
     kinds = {name: (tuple(values.shape[1:]), values.dtype) for name, values in fusion[0].items()}
     lengths = dict.fromkeys(("row", "label", "imu_length", "video_length"), ((), torch.int64))
-    imu, video = ((manifest.max_samples, 6), torch.float32), ((8, 32, 32, 3), torch.uint8)
+    imu, video = ((manifest.longest("imu"), 6), torch.float32), ((8, 32, 32, 3), torch.uint8)
     assert kinds == {**lengths, "imu": imu, "video": video}
 
 
 @pytest.mark.parametrize(("modality", "other"), [("imu", "video"), ("video", "imu")])
 def test_one_modality_is_read_without_the_other(
-    modality: str, other: str, written: Shards, fusion: list[Batch]
+    modality: str, other: str, read: Callable[..., list[Batch]], fusion: list[Batch]
 ) -> None:
-    [alone] = read(written, 100, modality=modality)
+    [alone] = read(100, names=(modality,))
     both = joined(fusion)
     assert set(alone) == {name for name in both if not name.startswith(other)}
     assert all(torch.equal(values, both[name]) for name, values in alone.items())
@@ -110,15 +124,15 @@ def test_the_content_is_that_of_the_recordings(fusion: list[Batch], manifest: Ma
     found = joined(fusion)
     for at, row in enumerate(found["row"].tolist()):
         clip = manifest.clips.slice(row, 1).to_pylist()[0]
-        video, frames = decode.decode_video(manifest.root / clip["video"], 8, clip["frames"], 32)
-        imu, samples = inertial.pad_signal(inertial.read_mat(manifest.root / clip["imu"]), manifest.max_samples)
+        video, frames = decode.decode_video(manifest.root / clip["video"], 8, clip["video_count"], 32)
+        imu, samples = inertial.pad_signal(inertial.read_mat(manifest.root / clip["imu"]), manifest.longest("imu"))
         np.testing.assert_array_equal(found["video"][at].numpy(), video)
         np.testing.assert_array_equal(found["imu"][at].numpy(), imu)
         assert (found["video_length"][at], found["imu_length"][at]) == (frames, samples)
 
 
-def test_an_order_shuffles_and_its_seed_decides(written: Shards) -> None:
-    first, again, other = (rows_of(read(written, 3, order)) for order in (5, 5, 6))
+def test_an_order_shuffles_and_its_seed_decides(read: Callable[..., list[Batch]]) -> None:
+    first, again, other = (rows_of(read(3, order)) for order in (5, 5, 6))
     assert first == again != other
     for batches in (first, other):
         assert [len(batch) for batch in batches] == [3, 3, 2]
@@ -128,12 +142,39 @@ def test_an_order_shuffles_and_its_seed_decides(written: Shards) -> None:
 
 @pytest.mark.parametrize(("size", "order"), [(3, None), (3, 5), (2, 6), (8, 2**31 - 1), (100, 0)])
 def test_memory_gives_the_same_batches_in_the_same_order(
-    size: int, order: int | None, written: Shards, fusion: list[Batch]
+    size: int, order: int | None, read: Callable[..., list[Batch]], fusion: list[Batch]
 ) -> None:
     kept = joined(fusion)
-    streamed = read(written, size, order, modality="fusion")
+    streamed = read(size, order, BOTH)
     remembered = list(stream.from_memory(kept, size, order))
     assert len(streamed) == len(remembered)
     for found, expected in zip(remembered, streamed, strict=True):
         assert set(found) == set(expected)
         assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("order", [None, 5])
+def test_recordings_give_the_batches_of_shards_of_whatever_sizes(
+    order: int | None,
+    read: Callable[..., list[Batch]],
+    written: dict[str, Shards],
+    inputs: dict[str, Any],
+    manifest: Manifest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each modality's shards hold as many clips as fit: here one video, and two signals or all of a longer list."""
+    monkeypatch.setattr(decoding, "SHARD_BYTES", 8 * 32 * 32 * 3)
+    single = shards.write(tmp_path, manifest, "video", inputs["video"])
+    assert (single.clips, written["imu"].clips) == ((1,) * 12, (2,) * 6)
+    fresh: dict[str, Recordings] = {name: Recordings.of(manifest, name, given) for name, given in inputs.items()}
+    assert [len(of.bounds()) for of in fresh.values()] == [7, 13]
+    expected = read(3, order, BOTH, video=single)
+    for other in ({"video": single, "imu": fresh["imu"]}, {"video": fresh["video"]}, fresh):
+        found = read(3, order, BOTH, **other)
+        assert len(found) == len(expected)
+        for a, b in zip(found, expected, strict=True):
+            assert set(a) == set(b) and all(torch.equal(a[name], b[name]) for name in b)
+    assert [part.tolist() for part in shards.parts({"imu": written["imu"], "video": single}, np.sort(ROWS))] == [
+        [row] for row in np.sort(ROWS)
+    ]

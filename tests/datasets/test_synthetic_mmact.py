@@ -9,19 +9,22 @@ import pytest
 
 import experiments.prepare
 from datasets import corpora, shards
-from datasets.corpora import synthetic_mmact
+from datasets.corpora import mmact, synthetic_mmact
 from datasets.estimate import estimate
 from datasets.manifest import Manifest
+from datasets.modalities import imu, video
+from datasets.modalities.imu import Imu
 from datasets.signals import mmact_sensors
-from datasets.spec import Sampling
 from datasets.videos import decode
 from orchestrator.plan import paper
 from orchestrator.plan.options import Options
 
+BOTH = ("imu", "video")
+
 
 def test_the_synthetic_corpus_is_read_as_mmact(desk: Path, tmp_path: Path) -> None:
-    manifest = corpora.read("synthetic-mmact", desk, tmp_path)
-    assert manifest.video == "drawn figure" and paper.corpus_of(manifest.corpus) is None
+    manifest = corpora.read("synthetic-mmact", desk, tmp_path, BOTH)
+    assert manifest.shows == {"video": "drawn figure"} and paper.corpus_of(manifest.corpus) is None
     assert manifest.clips.num_rows == 16 and manifest.clips["missing"].to_pylist() == [""] * 16
     names = {manifest.classes[label] for label in manifest.clips["label"].to_pylist()}
     assert names == set(synthetic_mmact.AT_DESK)
@@ -32,17 +35,17 @@ def test_the_synthetic_corpus_is_read_as_mmact(desk: Path, tmp_path: Path) -> No
 
 
 def test_cameras_see_the_same_movement_from_their_own_side(desk: Path, tmp_path: Path) -> None:
-    clips = corpora.read("synthetic-mmact", desk, tmp_path).clips.to_pylist()
-    films = [decode.decode_video(desk / clip["video"], 4, clip["frames"], 48)[0].astype(int) for clip in clips[:4]]
-    assert len({clip["frames"] for clip in clips[:4]}) == 1
+    clips = corpora.read("synthetic-mmact", desk, tmp_path, BOTH).clips.to_pylist()
+    films = [decode.decode_video(desk / clip["video"], 4, clip["video_count"], 48)[0].astype(int) for clip in clips[:4]]
+    assert len({clip["video_count"] for clip in clips[:4]}) == 1
     for a in range(4):
         for b in range(a):
             assert np.abs(films[a] - films[b]).mean() > 1
 
 
 def test_the_phone_is_in_the_pocket_and_the_watch_on_the_wrist(desk: Path, tmp_path: Path) -> None:
-    clips = corpora.read("synthetic-mmact", desk, tmp_path).clips.to_pylist()
-    signal = corpora.signal("mmact", desk, clips[0]["imu"])  # drinking
+    clips = corpora.read("synthetic-mmact", desk, tmp_path, BOTH).clips.to_pylist()
+    signal = Imu().read(desk, clips[0]["imu"], mmact.SOURCES["imu"])  # drinking
     assert "drinking" in clips[0]["clip"]
     for part in (signal[:, :3], signal[:, 3:6]):
         assert np.median(np.linalg.norm(part, axis=1)) == pytest.approx(9.8, abs=0.4)
@@ -54,7 +57,7 @@ def test_the_phone_is_in_the_pocket_and_the_watch_on_the_wrist(desk: Path, tmp_p
 def test_what_is_planted_is_read_back(tmp_path: Path) -> None:
     """Of ten instances: an empty gyroscope, no watch, a camera less and three, a second keyframe, names, padding."""
     folder = synthetic_mmact.write(tmp_path / "corpus", subjects=(8, 14), scenes=(1,), sessions=(2,))
-    manifest = corpora.read("synthetic-mmact", folder, tmp_path)
+    manifest = corpora.read("synthetic-mmact", folder, tmp_path, BOTH)
     assert manifest.bad == () and manifest.notes == (
         "2 of 10 instances lack a sensor's samples, which are padded (acc_watch 1, gyro 1)",
         "of 10 instances a camera lacks its clip (cam2 1, cam3 2, cam4 1)",
@@ -89,11 +92,14 @@ def test_quirks_are_planted_where_the_release_has_them(tmp_path: Path) -> None:
 
 
 def test_an_estimate_has_a_bound_that_needs_no_measuring(desk: Path, tmp_path: Path) -> None:
-    manifest = corpora.read("synthetic-mmact", desk, tmp_path)
-    sampling = Sampling(4, 24, manifest.max_samples, channels=12)
-    found = estimate(manifest, sampling)
-    assert (found.measured, found.clips) == (8, 16) and found.frames == sum(manifest.clips["frames"].to_pylist())
-    assert found.raw_bytes == 16 * (4 * 24 * 24 * 3 + manifest.max_samples * 12 * 4) and found.core_seconds > 0
+    manifest = corpora.read("synthetic-mmact", desk, tmp_path, BOTH)
+    longest = manifest.longest("imu")
+    both = {"imu": imu.Input(longest, 12), "video": video.Input(4, 24, 4, 24)}
+    found = estimate(manifest, both)
+    assert (found.measured, found.clips) == (8, 16)
+    assert found.lengths == {name: sum(manifest.clips[f"{name}_count"].to_pylist()) for name in BOTH}
+    assert found.raw_bytes == 16 * (4 * 24 * 24 * 3 + longest * 12 * 4) and found.core_seconds > 0
+    assert estimate(manifest, {"imu": both["imu"]}).raw_bytes == 16 * longest * 12 * 4
     assert 0 < found.shard_bytes < found.raw_bytes + 20_000
     assert f"GB on disk (at most {found.raw_bytes / 1e9:.3g} GB, uncompressed) and" in found.describe()
 
@@ -110,26 +116,20 @@ def test_a_dry_run_of_prepare_says_what_shards_take(
 
 
 def test_recordings_give_what_shards_hold(desk: Path, tmp_path: Path) -> None:
-    manifest = corpora.read("synthetic-mmact", desk, tmp_path)
-    for sampling in (
-        Sampling(4, 24, manifest.max_samples, channels=12),
-        Sampling(4, 24, manifest.samples_at(50), channels=12, rate=50),
-    ):
-        recordings = shards.Recordings.of(manifest, sampling)
-        whole = recordings.decode(range(16))
-        shards.write_table(whole, tmp_path / "part-00000.parquet")
-        held = shards.Shards(tmp_path, sampling, ("part-00000.parquet",), (16,))
-        rows, columns = np.array([1, 5, 6]), ("row", "label", "imu", "imu_length")
-        [task] = held.tasks(rows, columns)
-        stored = held.fetch(pa.Table.from_pylist([task]))
-        tables = [recordings.fetch(pa.Table.from_pylist([task])) for task in recordings.tasks(rows, columns)]
-        fresh = pa.concat_tables(tables)
-        assert _bits(stored) == _bits(fresh)
-        assert stored["imu_length"].to_pylist() == [len(_signal(manifest, row, sampling)) for row in rows.tolist()]
+    manifest = corpora.read("synthetic-mmact", desk, tmp_path, BOTH)
+    for rate in (None, 50):
+        given = imu.Input(manifest.longest("imu", rate), 12, rate)
+        recordings = shards.Recordings.of(manifest, "imu", given)
+        shards.write_table(recordings.table(range(16)), tmp_path / "part-00000.parquet")
+        held = shards.Shards(tmp_path, "imu", Imu().stored(given), ("part-00000.parquet",), (16,))
+        rows = [1, 5, 6]
+        stored = held.table(rows)
+        assert _bits(stored) == _bits(recordings.table(rows))
+        assert stored["imu_length"].to_pylist() == [len(_signal(manifest, row, rate)) for row in rows]
 
 
-def _signal(manifest: Manifest, row: int, sampling: Sampling) -> np.ndarray:
-    return corpora.signal("mmact", manifest.root, manifest.clips["imu"][row].as_py(), sampling.rate)
+def _signal(manifest: Manifest, row: int, rate: int | None) -> np.ndarray:
+    return Imu().read(manifest.root, manifest.clips["imu"][row].as_py(), mmact.SOURCES["imu"], rate)
 
 
 def _bits(table: pa.Table) -> list[bytes]:

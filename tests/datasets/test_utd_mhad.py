@@ -2,17 +2,19 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.io import loadmat, savemat
 from scipy.sparse import csc_matrix
 
 from datasets import corpora
 from datasets.corpora.utd_mhad import CLASSES
+from datasets.files import sandbox
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
 
@@ -36,8 +38,11 @@ def copy(source: Path, target: Path, clip: str, name: str) -> None:
         shutil.copy(source / sub / f"{clip}_{suffix}", target / sub / f"{name}_{suffix}")
 
 
-def read(folder: Path, *, skip_bad: bool = False) -> Manifest:
-    return corpora.read("utd-mhad", folder, folder.parent / "cache", skip_bad=skip_bad)
+BOTH = ("imu", "video")
+
+
+def read(folder: Path, modalities: Sequence[str] = BOTH, *, skip_bad: bool = False) -> Manifest:
+    return corpora.read("utd-mhad", folder, folder.parent / "cache", modalities, skip_bad=skip_bad)
 
 
 def clips(manifest: Manifest) -> list[str]:
@@ -67,7 +72,7 @@ SPOILED: dict[str, tuple[str, Spoil, str]] = {
     "a cut-off video": (VIDEO, cut, "cut off: its header says"),
     "a video of no bytes": (VIDEO, filled(b""), "is empty: copy or download it again"),
     "text called .avi": (VIDEO, filled(b"not a film, only words\n" * 99), "no video that can be decoded"),
-    "no inertial file": (VIDEO, lambda file: (file.parents[1] / MAT).unlink(), "no inertial recording beside it"),
+    "no inertial file": (VIDEO, lambda file: (file.parents[1] / MAT).unlink(), "no IMU recording beside it"),
     "no video": (MAT, lambda file: (file.parents[1] / VIDEO).unlink(), "no video recording beside it"),
     "text called .mat": (MAT, filled(b"ax,ay,az\n" * 99), "is a text file, not MATLAB's own"),
     "a .mat of no bytes": (MAT, filled(b""), "is empty: copy or download it again"),
@@ -169,18 +174,18 @@ def test_trials_are_read_in_the_order_of_their_numbers(folder: Path) -> None:
 def test_the_files_and_sizes_of_a_clip(folder: Path) -> None:
     manifest = read(folder)
     for row in manifest.clips.to_pylist():
-        assert len(loadmat(str(folder / row["imu"]))["d_iner"]) == row["samples"]
-        assert row["frames"] == pytest.approx(row["samples"] * 15 / 50, abs=1)
-    assert manifest.max_samples == max(manifest.clips.column("samples").to_pylist())
+        assert len(loadmat(str(folder / row["imu"]))["d_iner"]) == row["imu_count"]
+        assert row["video_count"] == pytest.approx(row["imu_count"] * 15 / 50, abs=1)
+    assert manifest.longest("imu") == max(manifest.clips.column("imu_count").to_pylist())
     assert manifest.bad == () and manifest.root == folder
 
 
 def test_corpus_json_says_what_the_video_shows_and_without_it_is_rgb(folder: Path) -> None:
     drawn = read(folder)
-    assert (drawn.corpus, drawn.video) == ("synthetic (UTD-MHAD layout)", "drawn figure")
+    assert (drawn.corpus, drawn.shows) == ("synthetic (UTD-MHAD layout)", {"video": "drawn figure"})
     (folder / "corpus.json").unlink()
     filmed = read(folder)
-    assert (filmed.corpus, filmed.video) == ("UTD-MHAD", "RGB")
+    assert (filmed.corpus, filmed.shows) == ("UTD-MHAD", {"video": "RGB"})
     assert filmed.digest != drawn.digest
 
 
@@ -201,3 +206,53 @@ def test_a_folder_is_remembered_until_a_file_changes(folder: Path) -> None:
     assert read(folder).corpus == "remembered"
     os.utime(folder / MAT, ns=(0, 0))
     assert read(folder).corpus == first.corpus
+
+
+def test_signals_alone_need_no_video_and_open_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = read(folder)
+    for file in (folder / "RGB").iterdir():
+        file.write_bytes(b"no video")
+    (folder / "RGB" / ".a9_s1_t1_color.avi.icloud").write_bytes(b"")
+    opened: list[Path] = []
+    monkeypatch.setattr(sandbox, "examine", lambda reader, file, *given: opened.append(file) or examine(file, *given))
+    alone = read(folder, ("imu",))
+    assert sorted(file.parent.name for file in opened) == ["Inertial"] * 3
+    assert alone.modalities == ("imu",) and alone.shows == {} and alone.bad == ()
+    assert alone.digest == both.of(("imu",)).digest != both.digest
+    shutil.rmtree(folder / "RGB")
+    assert read(folder, ("imu",)).digest == alone.digest
+    with pytest.raises(ValueError, match="has no folder RGB/"):
+        read(folder)
+
+
+def examine(file: Path, modality: str, layout: str) -> sandbox.Found:
+    return corpora.summary(file, modality, layout)
+
+
+def test_what_the_corpus_never_recorded_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="no such modality"):
+        read(folder, ("smell",))
+
+
+def test_a_modalitys_digest_is_of_its_own_content(folder: Path, recordings: Path) -> None:
+    before = read(folder)
+    copy(recordings, folder / "other", "a2_s1_t2", "a1_s1_t1")
+    shutil.move(folder / "other" / VIDEO, folder / VIDEO)
+    shutil.rmtree(folder / "other")
+    after = read(folder)
+    assert after.digest != before.digest and after.of(("video",)).digest != before.of(("video",)).digest
+    assert after.of(("imu",)).digest == before.of(("imu",)).digest
+    files = after.clips.num_rows
+    more = replace(
+        after,
+        shows={**after.shows, "depth": "millimetres"},
+        clips=after.clips.append_column("depth", pa.array(["d"] * files))
+        .append_column("depth_count", pa.array([1] * files, pa.int32()))
+        .append_column("depth_content", pa.array(["0"] * files)),
+    )
+    assert more.modalities == ("depth", "imu", "video") and more.digest != after.digest
+    for names in (("imu",), ("video",), ("video", "imu")):
+        assert more.of(names).digest == after.of(names).digest
+    assert more.of(("imu",)).clips.equals(after.of(("imu",)).clips)
+    with pytest.raises(ValueError, match="has no recordings of depth"):
+        after.of(("depth",))

@@ -5,25 +5,18 @@ import shlex
 
 import tyro
 
-from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.cluster import placement
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.recipe import RECIPES
-from orchestrator.plan.scale import SCALES
-from orchestrator.plan.spec import MODALITIES, DataSpec, RunSpec
+from orchestrator.plan.recipes import SCALES
+from orchestrator.plan.spec import RunSpec
+from tests.support import specs
 from tests.support.deployment import PAGE, documents, ray_clusters
+from tests.support.specs import STAGES, gpus_of
 
 
 def paper_runs() -> dict[str, RunSpec]:
-    models, scale = {"imu": ImuModel(), "video": VideoModel(), "fusion": FusionModel()}, SCALES["paper"]
-    return {
-        kind: RunSpec(
-            models[kind], DataSpec("5f0c"), RECIPES["paper"].optimization[kind], 0,
-            workers=scale.workers[kind], threads=scale.threads[kind],
-        )
-        for kind in MODALITIES
-    }  # fmt: skip
+    return {stage: specs.run(*read, threads=SCALES["paper"].threads_of(read)) for stage, read in STAGES.items()}
 
 
 def a40_nodes() -> list[dict[str, float]]:
@@ -36,16 +29,16 @@ def a40_nodes() -> list[dict[str, float]]:
 def test_the_pages_table_is_what_the_code_takes() -> None:
     rows = re.findall(r"^\| (imu|video|fusion) \| ([\d.]+) \| (\d+) \| (\d+) \|$", PAGE, flags=re.M)
     assert len(rows) == 3
-    gpus = SCALES["paper"].gpus
-    for kind, *printed in rows:
-        run = paper_runs()[kind]
+    gpus = gpus_of("paper")
+    for stage, *printed in rows:
+        run = paper_runs()[stage]
         need = placement.need(run, gpus)
         at_once = placement.at_once(run, gpus, a40_nodes(), None)
         assert [float(number) for number in printed] == [need.gpus, need.cpus, at_once]
 
 
 def test_the_manifests_nodes_hold_what_the_job_asks_for() -> None:
-    runs, gpus = paper_runs(), SCALES["paper"].gpus
+    runs, gpus = paper_runs(), gpus_of("paper")
     placement.check_placeable(Plan("paper", (), {run.key: run for run in runs.values()}), gpus, a40_nodes())
     [job] = documents("kubernetes/rayjob.yaml")
     options = tyro.cli(Options, args=shlex.split(job["spec"]["entrypoint"])[2:])

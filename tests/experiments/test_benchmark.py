@@ -59,10 +59,13 @@ def test_stage2_compares_steps_that_give_the_same_logits(monkeypatch: pytest.Mon
     monkeypatch.setattr(stage2, "ROUNDS", 1)
     row = stage2.compare(frames=8, size=32, clips=4)
     assert row.ours > 0 and row.against and row.against > 0
-    trunk = stage2.Fusion.trunk
-    monkeypatch.setattr(
-        stage2.Fusion, "trunk", lambda self, batch: {"trunk": trunk(self, batch)["trunk"] + torch.randn(())}
-    )
+    trunk = stage2.Network.trunk
+
+    def moved(self: stage2.Network, batch: dict, modality: str) -> dict:
+        found = trunk(self, batch, modality)
+        return found | {f"{modality}_trunk": found[f"{modality}_trunk"] + torch.randn(())}
+
+    monkeypatch.setattr(stage2.Network, "trunk", moved)
     with pytest.raises(RuntimeError, match="logits"):
         stage2.compare(frames=8, size=32, clips=4)
 
@@ -70,15 +73,15 @@ def test_stage2_compares_steps_that_give_the_same_logits(monkeypatch: pytest.Mon
 def test_scripts_train_44_stages_where_the_grid_has_24_runs() -> None:
     study = Study(utd_mhad(), "laptop", "paper", "odd-even")
     plan = make_plan("full_grid", full_grid.cells, study, Options())
-    kinds = Counter(plan.runs[key].kind for key in grid.trained_by_scripts(plan))
-    assert len(plan.runs) == 24 and sum(kinds.values()) == plan.stages_without_sharing() == 44
-    assert kinds == {"imu": 17, "video": 17, "fusion": 10}
+    stages = Counter(plan.runs[key].stage for key in grid.trained_by_scripts(plan))
+    assert len(plan.runs) == 24 and sum(stages.values()) == plan.stages_without_sharing() == 44
+    assert stages == {"imu": 17, "video": 17, "fusion": 10}
 
 
 def test_an_epoch_of_the_feed_benchmark_trains(manifest: Manifest) -> None:
     study = Study(manifest, "demo", "paper", "odd-even")
     spec = study.runs[study.cell("modalities", "imu", 0).key]
-    model = feed.build(spec.model, 3)  # pyright: ignore
+    model = feed.build(spec.network, 3, seed=0)
     before = [p.clone() for p in model.parameters()]
     batch = {"imu": torch.randn(4, 180, 6), "imu_length": torch.full((4,), 180), "label": torch.tensor([0, 1, 2, 0])}
     assert feed.epoch(model, spec, [batch]) > 0

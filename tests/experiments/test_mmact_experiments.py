@@ -18,7 +18,6 @@ from orchestrator.driver import prepare
 from orchestrator.driver.launch import launch
 from orchestrator.driver.recipe_search import SearchOptions, search, with_protocol
 from orchestrator.plan.options import Options
-from orchestrator.plan.spec import MODALITIES
 from tests.support.mmact_files import ROWS, SIX, csv_of, put, write_instances, written
 
 CLASSES = ("walking", "running", "kicking", "fall", "jumping", "closing", "opening")
@@ -58,7 +57,7 @@ def test_its_plan(experiment: Any, recipe: str, asked: dict[str, Any], capsys: p
     assert f"plan: {EXPERIMENTS[experiment] or ''}" in said and "would run" in said
 
 
-@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("modality", recipe_search.SPACES)
 def test_a_search_is_judged_on_the_corpuss_own_training_subjects(
     modality: Any, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

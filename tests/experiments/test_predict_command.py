@@ -1,6 +1,7 @@
 """experiments/predict.py: what it prints and writes, and bad input."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,21 @@ def refused(capsys: pytest.CaptureFixture[str], **given: object) -> str:
         ("imu", {"video": "{film}", "imu": "{csv}"}, "the run is a imu run: it reads imu alone"),
         ("fusion", {"video": "nowhere.avi"}, "nowhere.avi: no such file"),
         ("fusion", {"video": "{csv}"}, "signal.csv: "),
-        ("imu", {"imu": "{film}"}, "_color.avi: is neither of .csv, .mat"),
+        ("imu", {"imu": "{film}"}, "_color.avi: is no file of imu, which ends in .csv or .mat"),
         ("imu", {"imu": "five.csv"}, "five.csv: has the columns ax, ay, az, gx, gy; it needs ax, ay, az, gx, gy, gz"),
         ("imu", {"imu": "short.csv"}, "short.csv: 45 samples are too few: the network looks at 46 at a time"),
         ("imu", {"imu": "hole.csv"}, "hole.csv: has 1 values that are missing"),
         ("imu", {"imu": "words.csv"}, "words.csv: is no CSV of numbers that can be read (in column gz: line 2"),
         ("imu", {"imu": "empty.csv"}, "empty.csv: is empty"),
         ("imu", {"imu": "header.csv"}, "header.csv: has no sample"),
-        ("video", {"video": "sound.wav"}, "sound.wav: is no video that can be decoded"),
+        ("video", {"video": "sound.avi"}, "sound.avi: is no video that can be decoded"),
+        ("video", {"video": "sound.wav"}, "sound.wav: is no file of video, which ends in .avi or "),
+        ("imu", {"files": {"imu": "five.csv"}}, "five.csv: has the columns ax, ay, az, gx, gy; it needs "),
+        (
+            "imu",
+            {"files": {"skeleton": "five.csv"}},
+            "skeleton was given, and the run is a imu run: it reads imu alone",
+        ),
         ("imu", {"folder": "{here}"}, "give --video or --imu or both, or else --folder"),
         ("imu", {"folder": "nowhere", "out": "out.parquet"}, "--folder nowhere: no such folder"),
     ],
@@ -57,9 +65,11 @@ def test_bad_input_is_one_line(
     Path("words.csv").write_text(f"{six}\n" + "1,2,3,4,5,six\n" * 60)
     Path("header.csv").write_text(f"{six}\n")
     Path("empty.csv").touch()
-    _write_sound(Path("sound.wav"))
+    for name in ("sound.wav", "sound.avi"):
+        _write_sound(Path(name))
     names = {"film": files["video"], "csv": csv, "here": tmp_path}
-    paths = {flag: Path(name.format(**names)) for flag, name in given.items()}
+    paths = {flag: Path(name.format(**names)) for flag, name in given.items() if flag != "files"}
+    paths |= {"files": {modality: Path(name) for modality, name in given["files"].items()}} if "files" in given else {}
     store, specs = made
     assert words in refused(capsys, run=specs[f"{run} paper"].key, storage=store.root, **paths)
 
@@ -84,12 +94,33 @@ def test_runs_that_can_predict_nothing_are_named(
     assert "is pending, not done" in refused(capsys, run=spec.key, storage=tmp_path, imu=csv)
     store.run(spec.key).finish(1.0)
     assert "missing, and it names the run's classes" in refused(capsys, run=spec.key, storage=tmp_path, imu=csv)
-    manifest.write(store.manifest(manifest.digest))
+    signals = manifest.of(("imu",))
+    signals.write(store.manifest(signals.digest))
     assert "model.pt: missing" in refused(capsys, run=spec.key, storage=tmp_path, imu=csv)
-    shutil.copytree(made[0].run(specs["fusion paper"].key).path, store.run(specs["fusion paper"].key).path)
-    shutil.rmtree(store.run(spec.key).path)
-    words = refused(capsys, run=specs["fusion paper"].key, storage=tmp_path, imu=csv)
-    assert f"the imu run that {specs['fusion paper'].key} starts from is missing" in words
+    manifest.write(store.manifest(manifest.digest))
+    fusion = specs["fusion paper"]
+    taught = replace(fusion, parents=fusion.parents | {"teacher": "0123456789abcdef"})
+    store.run(taught.key).begin(taught)
+    store.run(taught.key).finish(1.0)
+    words = refused(capsys, run=taught.key, storage=tmp_path, imu=csv)
+    assert f"the teacher run that {taught.key} starts from is missing" in words
+    pretrained = replace(fusion, network=replace(fusion.network, objective="contrastive"), parents={})
+    store.run(pretrained.key).begin(pretrained)
+    store.run(pretrained.key).finish(1.0)
+    words = refused(capsys, run=pretrained.key, storage=tmp_path, imu=csv)
+    assert "has no classifier; give a run that starts from it" in words
+
+
+def test_a_fusion_predicts_without_the_runs_it_started_from(
+    made: tuple, manifest: Manifest, csv: Path, tmp_path: Path
+) -> None:
+    """Its weights have the encoders that they handed over."""
+    store, key = Store(tmp_path), made[1]["fusion paper"].key
+    shutil.copytree(made[0].run(key).path, store.run(key).path)
+    manifest.write(store.manifest(manifest.digest))
+    assert [folder.key for folder in store.runs()] == [key]
+    alone, beside = (predict_files(Predictor.of(each, key), {"imu": csv}) for each in (store, made[0]))
+    np.testing.assert_array_equal(alone, beside)
 
 
 def test_the_command_prints_every_class_best_first(
@@ -100,7 +131,7 @@ def test_the_command_prints_every_class_best_first(
     assert command(Asked(spec.key, store.root, files["video"], files["imu"])) == 0
     predictor = Predictor.of(store, spec.key)
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.split()[0] in predictor.classes]
-    values = predict_files(predictor, files["video"], files["imu"])
+    values = predict_files(predictor, files)
     assert [name for name, _ in rows] == [predictor.classes[i] for i in values.argsort()[::-1]]
     assert [float(value) for _, value in rows] == [pytest.approx(v, abs=6e-5) for v in sorted(values)[::-1]]
 
@@ -126,7 +157,7 @@ def test_a_folder_with_a_bad_file_is_written_without_it(
     assert table.schema.metadata[b"classes"].decode().split("\n")[0] == "swipe_left"
     shutil.copy(csv, tmp_path / "clips/both.mat")
     with pytest.raises(ValueError, match="has the same name; which belongs to both"):
-        clips("utd-mhad", tmp_path / "clips")
+        clips(Predictor.of(store, key), tmp_path / "clips")
 
 
 @pytest.mark.long
@@ -139,12 +170,13 @@ def test_a_runs_own_test_clips_get_the_probabilities_it_recorded(
         predictor = Predictor.of(store, folder.key)
         recorded = {row["clip"]: row for row in pq.read_table(folder.path / "predictions.parquet").to_pylist()}
         for clip in list(recorded)[:6]:
-            video, imu = (
-                grid_recordings / f"RGB/{clip}_color.avi" if folder.spec.kind != "imu" else None,
-                grid_recordings / f"Inertial/{clip}_inertial.mat" if folder.spec.kind != "video" else None,
-            )
-            found = predict_files(predictor, video, imu)
+            both = {
+                "video": grid_recordings / f"RGB/{clip}_color.avi",
+                "imu": grid_recordings / f"Inertial/{clip}_inertial.mat",
+            }
+            files = {modality: both[modality] for modality in folder.spec.modalities}
+            found = predict_files(predictor, files)
             np.testing.assert_allclose(found, recorded[clip]["probabilities"], atol=1e-5)
-            if folder.spec.kind == "fusion":
-                assert predict_files(predictor, None, imu).argmax() == recorded[clip]["without_video"]
-                assert predict_files(predictor, video, None).argmax() == recorded[clip]["without_imu"]
+            if folder.spec.stage == "fusion":
+                for lacking, left in (("video", "imu"), ("imu", "video")):
+                    assert predict_files(predictor, {left: both[left]}).argmax() == recorded[clip][f"without_{lacking}"]

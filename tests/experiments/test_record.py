@@ -19,6 +19,7 @@ def results(seeds: int, top1: float, **about: str) -> dict:
     about |= {"plan": "modality_comparison", "corpus": "UTD-MHAD (depth video)"}
     cells = [
         {"experiment": "modalities", "model": "imu", "variant": "", "ratio": 1.0, "hidden": {}, "protocol": "odd-even"}
+        | {"method": "two-stage", "modalities": ["imu"]}
         | {"seed": seed, "key": f"key{seed}", "status": "done", "top1": top1, "k": 9, "n": 12, "f1": None}
         for seed in range(seeds)
     ]
@@ -66,22 +67,44 @@ def test_each_result_says_what_its_recipe_was_then(recorded) -> None:
     assert not set(record.MEANT) & json.loads(out.read_text()).keys()
 
 
-def test_what_is_known_of_a_choice_by_now_is_said_of_the_result(recorded) -> None:
+def test_a_result_stays_as_it_was_first_written(recorded) -> None:
     recorded(results(1, 0.5, protocol_text="last epoch; NOT CLEAN"))
-    [row] = rows_of(recorded(results(1, 0.5, protocol_text="last epoch; chosen by 1, none tested")))
-    assert row["protocol_text"] == "last epoch; chosen by 1, none tested" and row["top1"] == 0.5
+    [row] = rows_of(recorded(results(1, 0.75, protocol_text="last epoch; chosen by 1, none tested")))
+    assert row["protocol_text"] == "last epoch; NOT CLEAN" and row["top1"] == 0.5
+
+
+def test_what_a_record_says_of_its_keys_goes_on_with_new_rows(recorded) -> None:
+    """Of rows that code before made, a word stands in the head; new rows tell themselves apart by their method."""
+    out = recorded(results(1, 0.5))
+    assert "keys" not in json.loads(out.read_text())
+    old = [{name: row[name] for name in row if name not in ("method", "modalities")} for row in rows_of(out)]
+    about = {name: value for name, value in json.loads(out.read_text()).items() if name != "results"}
+    out.write_text(record._text(about | {"keys": "of rows without a method: older"}, old))
+    found = json.loads(recorded(results(2, 0.75)).read_text())
+    assert found["keys"] == "of rows without a method: older"
+    assert [(row["seed"], row.get("method")) for row in found["results"]] == [(0, None), (1, "two-stage")]
+
+
+def test_a_run_without_a_score_is_no_result(recorded) -> None:
+    """Of a stage without a classifier; what is left of a fusion of three without some of them is kept by name."""
+    content = results(1, 0.5)
+    content["cells"].append(content["cells"][0] | {"key": "pretraining", "top1": None, "k": None, "n": None})
+    left = {"top1_without_imu_video": 0.25, "k_without_imu_video": 3, "n_without_imu_video": 12, "k_without_imu": None}
+    content["cells"].append(content["cells"][0] | {"key": "fused", "modalities": ["imu", "skeleton", "video"]} | left)
+    [_, fused] = rows_of(recorded(content))
+    assert (fused["key"], fused["k_without_imu_video"], fused["modalities"][1]) == ("fused", 3, "skeleton")
+    assert "k_without_imu" not in fused
 
 
 def test_clips_named_wrong_are_kept_and_what_was_set_is_said(recorded, tmp_path: Path) -> None:
-    """In the file of the recipe that was changed; a result of before gets its clips where its run is there by now."""
-    recorded(results(1, 0.5))
+    """In the file of the recipe that was changed."""
     folder = RunFolder(tmp_path / "runs" / "key0")
     folder.path.mkdir(parents=True)
     clips = {"clip": ["a1", "a2", "a3"], "label": [0, 1, 2], "predicted": [0, 0, 0]}
     folder.write_predictions(pa.table(clips))
     rows = rows_of(recorded(results(2, 0.75, recipe="x, imu.model.width 48")))
     assert [(row["seed"], row["top1"], row.get("wrong"), row.get("set")) for row in rows] == [
-        (0, 0.5, ["a2", "a3"], None),
+        (0, 0.75, ["a2", "a3"], "imu.model.width 48"),
         (1, 0.75, None, "imu.model.width 48"),
     ]
 
@@ -96,9 +119,10 @@ def test_a_record_that_does_not_say_it_is_refused(recorded) -> None:
 @pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.stem)
 def test_committed_results_say_what_they_are(file: Path) -> None:
     head, rows = json.loads(file.read_text()), rows_of(file)
-    assert [*head] == [*record.ABOUT, "results"] and file.read_text() == record._text(  # as it would be written
-        {part: head[part] for part in record.ABOUT}, rows
+    assert [*head] == [*record.ABOUT, "keys", "results"] and file.read_text() == record._text(  # as it would be written
+        {part: head[part] for part in (*record.ABOUT, "keys")}, rows
     )
+    assert head["keys"] == "of rows without a method: as made until 2026-11-25"
     assert len({(row["experiment"], row["key"]) for row in rows}) == len(rows)
     for row in rows:
         assert len(row.get("wrong", [None] * (row["n"] - row["k"]))) == row["n"] - row["k"]

@@ -7,7 +7,7 @@ import pytest
 
 from experiments import status
 from orchestrator.storage.store import Store
-from tests.support.made_up import make
+from tests.support.made_up import make, pretrain
 
 
 def test_scores_stand_below_their_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,3 +22,16 @@ def test_scores_stand_below_their_protocol(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     assert "2, 4 test; last epoch; NOT CLEAN: why; 8 frames of 32x32; recipe paper" in said
     assert said.index("NOT CLEAN") < said.index("top-1 75.00 (9/12)")
+
+
+def test_a_stage_without_a_classifier_is_done_without_a_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, store = make(tmp_path / "runs"), Store(tmp_path)
+    key = pretrain(results, tmp_path / "runs")
+    results["runs"] = {key: results["runs"][key]}
+    store.run(key).finish(1.0)
+    store.report("full_grid").mkdir(parents=True)
+    (store.report("full_grid") / "results.json").write_text(json.dumps(results))
+    assert status.status(status.Which(tmp_path)) == 0
+    assert "done    no classifier, so no score" in capsys.readouterr().out

@@ -22,15 +22,15 @@ from orchestrator.report import results
 from orchestrator.storage.store import Store
 
 SCRIPT = Path(full_grid.__file__)
-FLAGS = """-h --help --corpus --recordings --scale --recipe --set --protocol --desk-classes --no-desk-classes
-    --missing-sensors --seeds --only --storage --tracking-uri --address --weights --workers --gpus --concurrency --read
-    --room --skip-bad --no-skip-bad --dry-run --no-dry-run --simulate"""
-TOP = """plan corpus video scale scale_text recipe protocol protocol_text seeds command created classes bad_clips
-    notes sharing cells runs"""
+FLAGS = """-h --help --corpus --recordings --scale --recipe --set --modalities --protocol --desk-classes
+    --no-desk-classes --missing-sensors --seeds --only --storage --tracking-uri --address --weights --workers --gpus
+    --concurrency --read --room --skip-bad --no-skip-bad --dry-run --no-dry-run --simulate"""
+TOP = """plan corpus modalities video scale scale_text recipe protocol protocol_text seeds command created classes
+    bad_clips notes sharing cells runs"""
 CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n views top1_seen k_seen n_seen
     top1_hidden k_hidden n_hidden top1_without_imu k_without_imu n_without_imu top1_without_video k_without_video
-    n_without_video variant paper"""
-RUN = "kind name parents seconds times status reason retried"
+    n_without_video method modalities variant paper"""
+RUN = "kind modalities scored name parents seconds times status reason retried"
 
 
 @pytest.fixture(autouse=True)
@@ -152,11 +152,13 @@ def test_dry_run_prints_the_plan_and_starts_nothing(
 
 
 def test_results_json(six: Path, tmp_path: Path) -> None:
-    manifest = replace(corpora.read("utd-mhad", six, tmp_path / "scans"), corpus="UTD-MHAD", video="RGB")
+    manifest = replace(
+        corpora.read("utd-mhad", six, tmp_path / "scans", ("imu", "video")), corpus="UTD-MHAD", shows={"video": "RGB"}
+    )
     study, store = Study(manifest, "demo", "paper"), Store(tmp_path)
     plan = Plan.of("full_grid", full_grid.cells(study, 0), study.runs)
     of = {cell.model: cell.key for cell in plan.cells if cell.experiment == "modalities"}
-    hidden = next(cell.key for cell in plan.cells if cell.hidden_imu and cell.model == "imu")
+    hidden = next(cell.key for cell in plan.cells if cell.hidden.get("imu") and cell.model == "imu")
     metrics = {"top1": 4 / 6, "top5": 1.0, "f1": 0.5, "k": 4, "n": 6}
     parts = {"top1_seen": 0.8, "k_seen": 4, "n_seen": 5, "top1_hidden": 0.0, "k_hidden": 0, "n_hidden": 1}
     for key, found in ((of["imu"], metrics), (hidden, metrics | parts)):
@@ -190,7 +192,7 @@ def test_results_json(six: Path, tmp_path: Path) -> None:
 
 
 def test_numbers_of_another_video_stand_beside_none_of_the_papers(six: Path, tmp_path: Path) -> None:
-    study = Study(corpora.read("utd-mhad", six, tmp_path / "scans"), "demo", "paper")
+    study = Study(corpora.read("utd-mhad", six, tmp_path / "scans", ("imu", "video")), "demo", "paper")
     plan = Plan.of("full_grid", full_grid.cells(study, 0), study.runs)
     content = results.collect(plan, study, Store(tmp_path), {}, {})
     assert content["video"] == "drawn figure" and {cell["paper"] for cell in content["cells"]} == {None}
@@ -208,7 +210,7 @@ def test_numbers_of_another_video_stand_beside_none_of_the_papers(six: Path, tmp
 def test_a_recipe_chosen_by_the_tested_is_said_to_be(
     recipe: str, protocol: str, said: str, six: Path, tmp_path: Path
 ) -> None:
-    study = Study(corpora.read("utd-mhad", six, tmp_path / "scans"), "demo", recipe, protocol)
+    study = Study(corpora.read("utd-mhad", six, tmp_path / "scans", ("imu", "video")), "demo", recipe, protocol)
     plan = Plan.of("full_grid", [c for fold in study.folds() for c in full_grid.cells(fold, 0)], study.runs)
     text = results.collect(plan, study, Store(tmp_path), {}, {})["protocol_text"]
     assert text.endswith(said) and f"({protocol})" in text

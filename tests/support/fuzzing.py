@@ -30,8 +30,21 @@ SLOWEST: dict[str, float] = {}
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 flat = scalars | st.lists(scalars, max_size=4) | st.dictionaries(st.text(max_size=8), scalars, max_size=4)
 values = flat | st.lists(flat, max_size=4) | st.dictionaries(st.text(max_size=8), flat, max_size=4)
-FIELDS = ["name", "video", "files", "file", "clips", "sampling", "spec", "kind", "model", "data", "epoch", "start"]
-FIELDS += ["plan", "corpus", "scale", "created", "runs", "classes", "running", "skipped", "seconds_left", "host"]
+FIELDS = ["name", "video", "files", "file", "clips", "input", "modality", "kind", "model", "data", "epoch", "start"]
+FIELDS += [
+    "spec",
+    "stage",
+    "network",
+    "encoders",
+    "inputs",
+    "modalities",
+    "cells",
+    "plan",
+    "corpus",
+    "scale",
+    "created",
+]
+FIELDS += ["runs", "classes", "running", "skipped", "seconds_left", "host"]
 ANY_JSON = values | st.dictionaries(st.sampled_from(FIELDS), values, max_size=8)
 
 

@@ -4,6 +4,8 @@ import io
 import json
 import re
 import shutil
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from orchestrator.report import html, scores
+from orchestrator.report import html, labels
 
 CLASSES = ["wave", "clap", "squat"]
 LABELS = [0, 1, 2] * 4
 PLOTS = {"figure2", "figure3", "curves", "confusion_imu", "confusion_video", "confusion_fusion"}
+PAPERS = ("imu", "video")
+LABELLED = {"imu": "IMU", "video": "Video"}  # others are labelled by their names
 
 
-def make(runs: Path, video: str = "depth", corpus: str = "UTD-MHAD (depth video)", seeds: int = 1) -> dict[str, Any]:
+def named(modalities: Sequence[str], video: str | None) -> dict[str, str]:
+    """As results.json labels them: a video by what it shows."""
+    found = {m: LABELLED.get(m, m.capitalize()) for m in modalities}
+    return found | ({"video": labels.named("video", video)} if "video" in found else {})
+
+
+def make(
+    runs: Path, video: str | None = "depth", corpus: str = "UTD-MHAD (depth video)", seeds: int = 1,
+    modalities: Sequence[str] = PAPERS,
+) -> dict[str, Any]:  # fmt: skip
     """A whole grid; the run of seed s gets 9 + s of 12 clips right, one less with a quarter of the data."""
     results: dict[str, Any] = {
         "plan": "full_grid",
         "corpus": corpus,
+        "modalities": named(modalities, video),
         "video": video,
         "scale": "demo",
         "scale_text": "8 frames of 32x32",
@@ -38,13 +52,16 @@ def make(runs: Path, video: str = "depth", corpus: str = "UTD-MHAD (depth video)
         "cells": [],
         "runs": {},
     }
-    nothing: dict[str, list[int]] = {"imu": [], "video": []}
+    nothing: dict[str, list[int]] = {modality: [] for modality in modalities}
+    models = [*modalities, *["fusion"] * (len(modalities) > 1)]
     for seed in range(seeds):
-        for model in ("imu", "video", "fusion"):
+        for model in models:
             add_cell(results, runs, "modalities", model, 1.0, nothing, seed, 9 + seed)
             add_cell(results, runs, "ratio", model, 1.0, nothing, seed, 9 + seed)
             add_cell(results, runs, "ratio", model, 0.25, nothing, seed, 8 + seed)
-        for model, star in scores.BARS:
+        for model, star in [(m, m) for m in modalities] + [
+            (m, s) for m in models[len(modalities) :] for s in modalities
+        ]:
             for hidden in ([2], [0, 2]):
                 add_cell(results, runs, "zero_shot", model, 1.0, {**nothing, star: hidden}, seed, 7 + seed)
     return results
@@ -53,14 +70,16 @@ def make(runs: Path, video: str = "depth", corpus: str = "UTD-MHAD (depth video)
 def add_cell(
     results: dict, runs: Path, experiment: str, model: str, ratio: float, hidden: dict, seed: int, right: int
 ) -> None:
-    key = f"{model}-{ratio}-{len(hidden['imu'])}-{len(hidden['video'])}-{seed}".replace(".", "")
+    key = "-".join([model, str(ratio), *(str(len(classes)) for classes in hidden.values()), str(seed)]).replace(".", "")
     cell = {"experiment": experiment, "model": model, "ratio": ratio, "hidden": hidden, "seed": seed, "key": key}
+    read = [model] if model in hidden else list(hidden)
+    cell |= {"method": "two-stage", "variant": "", "modalities": read, "protocol": results["protocol"]}
     cell |= {"status": "done", "reason": None, "top1": right / 12, "top5": 1.0, "f1": 0.5, "k": right, "n": 12}
     if experiment == "zero_shot":
         cell |= {"top1_seen": right / 8, "k_seen": right, "n_seen": 8, "top1_hidden": 0.0, "k_hidden": 0, "n_hidden": 4}
     results["cells"].append({**cell, "paper": None})
-    named = {"kind": model, "parents": {}, "seconds": 12.0, "status": "done", "name": f"{model} {ratio} {seed}"}
-    results["runs"][key] = named
+    run = {"kind": model, "modalities": read, "scored": True, "parents": {}, "seconds": 12.0, "status": "done"}
+    results["runs"][key] = run | {"name": f"{model} {ratio} {seed}"}
     folder = runs / key
     if folder.exists():
         return
@@ -80,7 +99,7 @@ def fail(results: dict, index: int, status: str, reason: str) -> str:
     """Take the scores of one cell away and return its run's key."""
     cell = results["cells"][index]
     results["cells"][index] = {
-        **{name: cell[name] for name in ("experiment", "model", "ratio", "hidden", "seed", "key")},
+        **{name: cell[name] for name in ("experiment", "model", "modalities", "ratio", "hidden", "seed", "key")},
         **{"status": status, "reason": reason, "paper": None},
     }
     return cell["key"]
@@ -93,7 +112,30 @@ def ablate(results: dict, runs: Path) -> None:
     }
     for variant, right in (("one-stage", 6), ("", 9)):
         add_cell(results, runs, "stages", "fusion", 1.0, {"imu": [], "video": []}, 7 + right, right)
-        results["cells"][-1] |= {"variant": variant, "seed": 0} | lost
+        results["cells"][-1] |= {"variant": variant, "method": variant or "two-stage", "seed": 0} | lost
+
+
+def pretrain(results: dict, runs: Path) -> str:
+    """A run without a classifier that all fusions start from: a curve, no predictions, and no cell; its key."""
+    read, key = list(results["modalities"]), "pretraining-0"
+    run = {"kind": "pretraining", "modalities": read, "scored": False, "parents": {}, "seconds": 12.0, "status": "done"}
+    results["runs"][key] = run | {"name": f"pretraining {'+'.join(read)} seed=0"}
+    for name, other in results["runs"].items():
+        if name.startswith("fusion"):
+            other["parents"] = {"pretraining": key}
+    (runs / key).mkdir(parents=True)
+    (runs / key / "history.jsonl").write_text('{"epoch": 1, "loss": 1.5, "seconds": 1.0}\n')
+    return key
+
+
+def lack(results: dict) -> None:
+    """Give each fusion of Table 2 what is left of it without some of its modalities: the more they are, the less."""
+    for cell in results["cells"]:
+        if (cell["experiment"], cell["model"]) == ("modalities", "fusion"):
+            for count in range(1, len(cell["modalities"])):
+                for of in combinations(cell["modalities"], count):
+                    k = cell["k"] - 2 * count
+                    cell |= {f"{name}_without_{'_'.join(of)}": v for name, v in (("top1", k / 12), ("k", k), ("n", 12))}
 
 
 def in_folds(results: dict, runs: Path) -> dict:

@@ -33,11 +33,11 @@ def seen(storage: Path) -> None:
 
 
 def statuses(storage: Path, plan: str = "full_grid") -> dict[str, tuple[str, str | None]]:
-    """By kind, of a storage with one run of each: MLflow's status, and the reason it was given."""
+    """By stage, of a storage with one run of each: MLflow's status, and the reason it was given."""
     client = MlflowClient(f"sqlite:///{storage / 'mlflow.db'}")
     experiment = client.get_experiment_by_name(plan)
     assert experiment
     nested = [run for run in client.search_runs([experiment.experiment_id]) if "key" in run.data.tags]
-    found = {run.data.tags["kind"]: (run.info.status, run.data.tags.get("reason")) for run in nested}
+    found = {run.data.tags["stage"]: (run.info.status, run.data.tags.get("reason")) for run in nested}
     assert len(found) == len(nested)
     return found

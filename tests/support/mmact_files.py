@@ -59,8 +59,9 @@ def put(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def read(folder: Path, **options: object) -> Manifest:
-    return corpora.read("mmact", folder, folder.parent / "scans", **options)  # pyright: ignore[reportArgumentType]
+def read(folder: Path, modalities: Sequence[str] = ("imu", "video"), **options: object) -> Manifest:
+    cache = folder.parent / "scans"
+    return corpora.read("mmact", folder, cache, modalities, **options)  # pyright: ignore[reportArgumentType]
 
 
 def names_of(manifest: Manifest) -> list[str]:

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from models.build import build
-from models.imu import ImuClassifier
-from models.spec import ImuModel, VideoModel
-from models.video import VideoClassifier
+from models.network import Network
+from tests.support import specs
 
 CLASSES = 5
+IMU, VIDEO, FUSION = specs.network("imu"), specs.network("video"), specs.network("imu", "video")
 
 
 def clips(count: int = 2, frames: int = 8, size: int = 32) -> dict[str, Tensor]:
@@ -22,17 +22,15 @@ def clips(count: int = 2, frames: int = 8, size: int = 32) -> dict[str, Tensor]:
     }
 
 
-def trained() -> tuple[ImuClassifier, VideoClassifier]:
-    """In evaluation, with statistics of BatchNorm that let a clip through."""
-    torch.manual_seed(0)
-    imu, video = build(ImuModel(), CLASSES), build(VideoModel(), CLASSES)
-    assert isinstance(imu, ImuClassifier) and isinstance(video, VideoClassifier)
+def trained() -> dict[str, Network]:
+    """By modality, in evaluation, with statistics of BatchNorm that let a clip through."""
+    imu, video = build(IMU, CLASSES, seed=0), build(VIDEO, CLASSES, seed=0)
     norms = [module for module in video.modules() if isinstance(module, nn.BatchNorm3d)]
     # The statistics of one batch: with fresh ones every clip's signal dies out on the way to the embedding.
     for norm in norms:
         norm.momentum = 1.0
     with torch.no_grad():
-        video.train()(clips(8))
+        video.train().logits(clips(8))
     for norm in norms:
-        norm.momentum = VideoModel().batchnorm_momentum
-    return imu.eval(), video.eval()
+        norm.momentum = 0.1
+    return {"imu": imu.eval(), "video": video.eval()}  # pyright: ignore

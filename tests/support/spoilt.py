@@ -7,15 +7,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 from orchestrator.storage import metrics
 from orchestrator.storage.store import Store
+from tests.support import specs
+from tests.support.specs import HOW as HOW
 
-HOW = Optimization(1e-3, 0, 8, epochs=3)
-IMU, VIDEO = RunSpec(ImuModel(), DataSpec("5f0c"), HOW, 0), RunSpec(VideoModel(), DataSpec("5f0c"), HOW, 0)
-FUSION = RunSpec(FusionModel(), DataSpec("5f0c"), HOW, 0, parents=(("imu", IMU.key), ("video", VIDEO.key)))
+IMU, VIDEO = specs.run("imu"), specs.run("video")
+FUSION = specs.run("imu", "video", parents={"imu": IMU.key, "video": VIDEO.key})
 PLAN = Plan("three", (), {spec.key: spec for spec in (IMU, VIDEO, FUSION)})
 Damage = Callable[[Path], object]
 

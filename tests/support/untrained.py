@@ -1,51 +1,65 @@
-"""A storage with a done run of each kind, and of each with the tuned recipe's resampling and crops; untrained."""
+"""A storage with a done run of each stage, and of each with the tuned recipe's resampling and crops; untrained."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from datasets import corpora
+from datasets import corpora, modalities
 from datasets.manifest import Manifest
-from models.build import build, build_fusion
-from models.spec import FusionModel
-from orchestrator.plan.recipe import recipe_of
+from models.build import build
+from models.network import Network
+from models.spec import NetworkSpec
+from orchestrator.plan.recipes import recipe_of
 from orchestrator.plan.spec import DataSpec, RunSpec
-from orchestrator.serving.predictor import clip_signal, clip_video
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import see
 
-KINDS = ("imu", "video", "fusion")
+KINDS = {"imu": ("imu",), "video": ("video",), "fusion": ("imu", "video")}
 CLIP = "a2_s2_t1"
 
 
 def six_done(root: Path, manifest: Manifest) -> tuple[Store, dict[str, RunSpec]]:
-    """The runs by kind and recipe, as in "fusion tuned"."""
+    """The runs by stage and recipe, as in "fusion tuned"."""
     store, specs = Store(root), {}
-    manifest.write(store.manifest(manifest.digest))
+    for read in KINDS.values():
+        part = manifest.of(read)
+        part.write(store.manifest(part.digest))
     for recipe in ("paper", "tuned"):
         for kind in KINDS:
             specs[f"{kind} {recipe}"] = _finish(store, manifest, recipe, kind, specs)
     return store, specs
 
 
+def inputs_of(manifest: Manifest, recipe: str) -> dict[str, Any]:
+    """Videos of 8 frames of 32x32, of 9 of 36x36 in the tuned recipe's shards."""
+    found = {}
+    for name in manifest.modalities:
+        settings = recipe_of(recipe, manifest.layout).settings(name)
+        if name == "video":
+            spare = {"spare_frames": 1.125, "spare_size": 1.125} if recipe == "tuned" else {}
+            settings = replace(settings, frames=8, size=32, **spare)
+        source = corpora.of(manifest.layout).source(name)
+        longest = lambda rate, name=name: manifest.longest(name, rate)  # noqa: E731
+        found[name] = modalities.of(name).input(settings, source, longest)
+    return found
+
+
 def _finish(store: Store, manifest: Manifest, recipe: str, kind: str, specs: dict[str, RunSpec]) -> RunSpec:
-    how, classes = recipe_of(recipe, manifest.layout), len(manifest.classes)
-    stored = (
-        {"stored_frames": 9, "stored_size": 36, "crop": "motion", "channels": "motion"} if recipe == "tuned" else {}
+    how, read, inputs = recipe_of(recipe, manifest.layout), KINDS[kind], inputs_of(manifest, recipe)
+    encoders = {name: how.encoder(name) for name in read}
+    for name, encoder in encoders.items():
+        if "channels" in encoder.settings:
+            channels = modalities.of(name).channels(inputs[name])
+            encoders[name] = replace(encoder, settings={**encoder.settings, "channels": channels})
+    parents = {m: specs[f"{m} {recipe}"].key for m in read} if len(read) > 1 else {}
+    data = DataSpec(manifest.of(read).digest, {name: inputs[name] for name in read})
+    spec = RunSpec(
+        kind, NetworkSpec(encoders, how.stage(kind).head), data, how.stage(kind).optimization, 0, parents=parents
     )
-    samples = manifest.samples_at(how.rate) if how.rate else manifest.max_samples
-    imu = {"samples": samples, "resampled": how.resampled, "rate": how.rate} if kind != "video" else {}
-    video = {"frames": 8, "size": 32} | stored if kind != "imu" else {}
-    parents = tuple((m, specs[f"{m} {recipe}"].key) for m in ("imu", "video")) if kind == "fusion" else ()
-    data = DataSpec(manifest.digest, **imu, **video)
-    spec = RunSpec(how.models[kind], data, how.optimization[kind], 0, parents=parents)  # pyright: ignore
-    torch.manual_seed(0)
-    if isinstance(spec.model, FusionModel):
-        stage1 = [build(how.models[m], classes) for m in ("imu", "video")]  # pyright: ignore
-        model = build_fusion(spec.model, *stage1, classes)
-    else:
-        model = build(spec.model, classes)
+    model = build(spec.network, len(manifest.classes), seed=0)
     settle(model, spec, manifest)
     folder = store.run(spec.key)
     folder.begin(spec)
@@ -54,7 +68,7 @@ def _finish(store: Store, manifest: Manifest, recipe: str, kind: str, specs: dic
     return spec
 
 
-def settle(model: nn.Module, spec: RunSpec, manifest: Manifest) -> None:
+def settle(model: Network, spec: RunSpec, manifest: Manifest) -> None:
     """Statistics as a training leaves them: with a fresh network's every clip would look alike."""
     for name, value in model.named_buffers():
         if name.endswith("std"):
@@ -64,15 +78,12 @@ def settle(model: nn.Module, spec: RunSpec, manifest: Manifest) -> None:
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.train()
             layer.momentum = None  # of this batch alone
-    parts = []
-    for clip in manifest.clips.to_pylist():
-        part = {}
-        if spec.kind != "video":
-            signal = corpora.signal(manifest.layout, manifest.root, clip["imu"], spec.data.rate)
-            part |= clip_signal(spec.data, signal)
-        if spec.kind != "imu":
-            part |= clip_video(spec.data, manifest.root / clip["video"])
-        parts.append(part)
-    batch = see({name: torch.cat([part[name] for part in parts]) for name in parts[0]}, spec.data, None)
+    batch = {}
+    for name, given in spec.data.inputs.items():
+        how, source = modalities.of(name), corpora.of(manifest.layout).source(name)
+        rows = manifest.clips.select([name, f"{name}_count"]).to_pylist()
+        stored = [how.load(manifest.root, row[name], row[f"{name}_count"], source, given) for row in rows]
+        batch[name] = torch.stack([torch.from_numpy(values) for values, _ in stored])
+        batch[f"{name}_length"] = torch.tensor([length for _, length in stored])
     with torch.no_grad():
-        model(batch)
+        model.logits(see(batch, spec, vary=False))

@@ -5,50 +5,47 @@ from itertools import pairwise
 
 import pytest
 
-from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.cluster.placement import HEAD, check_placeable, need, trial_resources, worker_resources
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.recipe import RECIPES
-from orchestrator.plan.scale import SCALES
+from orchestrator.plan.recipes import SCALES
 from orchestrator.plan.schedule import Need
-from orchestrator.plan.spec import MODALITIES, DataSpec, Modality, RunSpec
+from orchestrator.plan.spec import RunSpec
+from tests.support import specs
+from tests.support.specs import STAGES, gpus_of
 
-MODELS = {"imu": ImuModel(), "video": VideoModel(), "fusion": FusionModel()}
-PAPER = SCALES["paper"].gpus
+PAPER = gpus_of("paper")
 CPU_NODE, GPU_NODE = {"CPU": 64.0, "memory": 1e11}, {"CPU": 32.0, "GPU": 1.0}
 
 
-def spec(scale: str, kind: Modality, workers: int | None = None, threads: int | None = None) -> RunSpec:
-    """With the scale's own workers and threads, where they aren't given."""
-    optimization = RECIPES["paper"].optimization[kind]
-    workers, threads = workers or SCALES[scale].workers[kind], threads or SCALES[scale].threads[kind]
-    return RunSpec(MODELS[kind], DataSpec("5f0c"), optimization, 0, workers=workers, threads=threads)
+def spec(scale: str, stage: str, workers: int = 1, threads: int | None = None) -> RunSpec:
+    """With the scale's own threads, where they aren't given."""
+    return specs.run(*STAGES[stage], workers=workers, threads=threads or SCALES[scale].threads_of(STAGES[stage]))
 
 
-def plan(scale: str, kinds: tuple[Modality, ...] = MODALITIES, **given: int) -> Plan:
-    runs = [spec(scale, kind, **given) for kind in kinds]
+def plan(scale: str, stages: tuple[str, ...] = tuple(STAGES), **given: int) -> Plan:
+    runs = [spec(scale, stage, **given) for stage in stages]
     return Plan("made up", (), {run.key: run for run in runs})
 
 
 @pytest.mark.parametrize(
-    ("scale", "kind", "cpus", "gpus"),
+    ("scale", "stage", "cpus", "gpus"),
     [("laptop", "imu", 1, 0), ("laptop", "fusion", 1, 0), ("paper", "imu", 1, 0.25), ("paper", "video", 4, 1)],
 )
 def test_a_run_takes_a_cpu_per_thread_beside_a_gpu_and_half_as_many_without(
-    scale: str, kind: Modality, cpus: int, gpus: float
+    scale: str, stage: str, cpus: int, gpus: float
 ) -> None:
-    run = spec(scale, kind)
-    assert run.threads == {"imu": 1, "video": 4, "fusion": 2}[kind]
-    assert need(run, SCALES[scale].gpus) == Need(cpus, gpus)
-    assert ("GPU" in worker_resources(run, SCALES[scale].gpus)) == bool(gpus)
+    run = spec(scale, stage)
+    assert run.threads == {"imu": 1, "video": 4, "fusion": 2}[stage]
+    assert need(run, gpus_of(scale)) == Need(cpus, gpus)
+    assert ("GPU" in worker_resources(run, gpus_of(scale))) == bool(gpus)
     # Half a CPU goes to Ray Data's tasks once, however many workers there are.
-    per_worker = [need(replace(run, workers=n), SCALES[scale].gpus) for n in (1, 2, 3)]
+    per_worker = [need(replace(run, workers=n), gpus_of(scale)) for n in (1, 2, 3)]
     assert [(b.cpus - a.cpus, b.gpus - a.gpus) for a, b in pairwise(per_worker)] == [(cpus - 0.5, gpus)] * 2
 
 
 @pytest.mark.parametrize("scale", ["demo", "laptop"])
 def test_two_cpus_are_enough_for_a_laptop(scale: str) -> None:
-    check_placeable(plan(scale), SCALES[scale].gpus, [{"CPU": 2.0, "node:10.0.0.1": 1.0}])
+    check_placeable(plan(scale), gpus_of(scale), [{"CPU": 2.0, "node:10.0.0.1": 1.0}])
 
 
 def test_paper_scale_fits_a_gpu_node() -> None:
@@ -76,12 +73,12 @@ def test_a_refusal_names_what_hides_gpus_from_a_ray_started_here(monkeypatch: py
         assert found if words else "CUDA" not in str(refused.value)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(ValueError, match="a video run") as refused:  # no GPU is what it lacks
-        check_placeable(plan("laptop", ("video",)), SCALES["laptop"].gpus, [{"CPU": 0.5}])
+        check_placeable(plan("laptop", ("video",)), gpus_of("laptop"), [{"CPU": 0.5}])
     assert "CUDA" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("scale", "kind", "workers", "nodes"),
+    ("scale", "stage", "workers", "nodes"),
     [
         ("laptop", "video", 1, [{"CPU": 1.0}] * 8),  # a worker lies on one node
         ("laptop", "fusion", 1, [{"CPU": 1.75}]),  # the worker fits, its data tasks don't
@@ -90,16 +87,16 @@ def test_a_refusal_names_what_hides_gpus_from_a_ray_started_here(monkeypatch: py
         ("paper", "imu", 1, []),
     ],
 )
-def test_what_can_never_be_placed_is_refused(scale: str, kind: Modality, workers: int, nodes: list) -> None:
-    with pytest.raises(ValueError, match=f"a {kind} run can never .* {workers} worker"):
-        check_placeable(plan(scale, (kind,), workers=workers, threads=4), SCALES[scale].gpus, nodes)
+def test_what_can_never_be_placed_is_refused(scale: str, stage: str, workers: int, nodes: list) -> None:
+    with pytest.raises(ValueError, match=f"a {stage} run can never .* {workers} worker"):
+        check_placeable(plan(scale, (stage,), workers=workers, threads=4), gpus_of(scale), nodes)
 
 
-def test_only_kinds_in_the_plan_are_asked_for() -> None:
+def test_only_stages_in_the_plan_are_asked_for() -> None:
     imu, video = plan("laptop", ("imu",), threads=1), plan("laptop", ("video",), threads=4)
-    check_placeable(imu, SCALES["laptop"].gpus, [{"CPU": 1.0}])
+    check_placeable(imu, gpus_of("laptop"), [{"CPU": 1.0}])
     with pytest.raises(ValueError, match="a video run"):
-        check_placeable(Plan("both", (), {**imu.runs, **video.runs}), SCALES["laptop"].gpus, [{"CPU": 1.0}])
+        check_placeable(Plan("both", (), {**imu.runs, **video.runs}), gpus_of("laptop"), [{"CPU": 1.0}])
 
 
 def test_a_worker_takes_the_share_of_a_gpu_it_is_given() -> None:

@@ -18,14 +18,12 @@ from ray._private.ray_constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
 from ray.cluster_utils import Cluster
 from ray.experimental.internal_kv import _internal_kv_get
 
-from models.spec import ImuModel
 from orchestrator.cluster.nodes import alive
 from orchestrator.cluster.placement import capacity, check_placeable, giving_back, make_room
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.recipe import RECIPES
-from orchestrator.plan.scale import SCALES
-from orchestrator.plan.spec import DataSpec, RunSpec
 from tests.support.processes import nodes_of_workers, wait_for, wait_for_nodes
+from tests.support.specs import gpus_of
+from tests.support.specs import run as run_of
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.long
@@ -39,9 +37,9 @@ def run(command: list[str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str
 ASK = """
 import os, sys, ray
 from orchestrator.cluster import connect
-cluster.connect(sys.argv[1] or None)
-told = ray.get(ray.remote(lambda: {name: os.environ.get(name) for name in cluster.WORKER_ENV}).remote())
-print(told == cluster.WORKER_ENV, told)
+connect.connect(sys.argv[1] or None)
+told = ray.get(ray.remote(lambda: {name: os.environ.get(name) for name in connect.WORKER_ENV}).remote())
+print(told == connect.WORKER_ENV, told)
 """
 
 
@@ -197,8 +195,8 @@ def asked() -> list[dict[str, float]]:
 
 
 def test_a_cluster_that_has_scaled_to_zero_makes_room_until_it_is_given_back(scaled: str):
-    run = RunSpec(ImuModel(), DataSpec("5f0c"), RECIPES["paper"].optimization["imu"], 0)
-    plan, gpus = Plan("made up", (), {run.key: run}), SCALES["demo"].gpus
+    run = run_of("imu")
+    plan, gpus = Plan("made up", (), {run.key: run}), gpus_of("demo")
     ray.init(address=scaled, log_to_driver=False)
     try:
         with pytest.raises(ValueError, match="imu run can never be placed"):

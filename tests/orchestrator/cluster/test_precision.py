@@ -6,17 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from models.spec import FusionModel, ImuModel, VideoModel
+from models.spec import EncoderSpec
 from orchestrator.cluster import precision
-from orchestrator.plan.recipe import RECIPES
-from orchestrator.plan.scale import SCALES
-from orchestrator.plan.spec import DataSpec, Modality, RunSpec
+from tests.support import specs
+from tests.support.specs import STAGES, gpus_of
 
-HALF = VideoModel(precision="bf16")
-
-
-def todo(kind: Modality, model: ImuModel | VideoModel | FusionModel) -> list[RunSpec]:
-    return [RunSpec(model, DataSpec("5f0c"), RECIPES["paper"].optimization[kind], 0)]
+HALF = EncoderSpec("s3d", {"precision": "bf16"})
 
 
 def flags() -> str:
@@ -27,19 +22,17 @@ def test_what_the_kernel_says_of_this_processor() -> None:
     assert precision.emulates_bf16() == ("avx512bw" not in flags())
 
 
-@pytest.mark.parametrize("model", [HALF, FusionModel(imu=ImuModel(), video=HALF)])
-def test_runs_in_bf16_on_a_cpu_without_it(model: VideoModel | FusionModel, ray_local: None) -> None:
-    kind: Modality = "video" if isinstance(model, VideoModel) else "fusion"
-    with_gpus = dict(SCALES["laptop"].gpus) | {kind: 1.0}
-    precision.check(todo(kind, model), with_gpus)
+@pytest.mark.parametrize("stage", ["video", "fusion"])
+def test_runs_in_bf16_on_a_cpu_without_it(stage: str, ray_local: None) -> None:
+    network, gpus = specs.network(*STAGES[stage]), gpus_of("laptop")
+    half = specs.run(*STAGES[stage], network=replace(network, encoders={**network.encoders, "video": HALF}))
+    precision.check([half], gpus | {stage: 1.0})
     if "avx512bw" in flags():
-        precision.check(todo(kind, model), SCALES["laptop"].gpus)
+        precision.check([half], gpus)
     else:
-        with pytest.raises(ValueError, match=f"{kind} runs of this recipe.*--set video.model.precision fp32"):
-            precision.check(todo(kind, model), SCALES["laptop"].gpus)
+        with pytest.raises(ValueError, match=f"{stage} runs of this recipe.*--set video.model.precision fp32"):
+            precision.check([half], gpus)
 
 
 def test_runs_in_fp32_ask_no_node() -> None:
-    gpus = SCALES["laptop"].gpus
-    precision.check(todo("video", replace(HALF, precision="fp32")), gpus)
-    precision.check(todo("imu", ImuModel()), gpus)
+    precision.check([specs.run("video"), specs.run("imu")], gpus_of("laptop"))

@@ -74,7 +74,7 @@ def test_a_second_start_reads_what_is_done(start: Start, storage: Path):
     assert {file: file.stat().st_mtime_ns for file in (storage / "runs").glob("*/*")} == before
 
 
-@pytest.mark.long  # the usual tests have the rule in test_search.py
+@pytest.mark.long  # the usual tests have the rule in test_searcher.py
 def test_a_run_that_fails_skips_what_stands_on_it_and_no_more(start: Start, storage: Path):
     """Video at a rate at which its loss explodes: its fusion is skipped, what else there is stands, and it is said."""
     ended = start(storage, "--only", "modalities", "--set", "video.optimization.lr", "1e30")

@@ -125,9 +125,9 @@ def test_the_images_code_runs_unless_a_job_brings_its_own(
         folder.mkdir()
     for package in ("datasets", "models", "orchestrator", "experiments"):
         shutil.copytree(ROOT / package, app / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for module in ("launch", "train"):
+    for module in ("driver/launch", "worker/train"):
         file = app / f"orchestrator/{module}.py"
-        file.write_text(f"{file.read_text()}\n__import__('pathlib').Path('{marks}/{module}').touch()\n")
+        file.write_text(f"{file.read_text()}\n__import__('pathlib').Path('{marks}/{file.stem}').touch()\n")
     with started(python, free_ports(4), home, PYTHONPATH=str(app)) as found:
         flags = grid_command(tmp_path / "baked", "--only", "modalities", "imu")[2:]
         ended = found.job("submit", "--", "python", str(app / "experiments/full_grid.py"), *flags, cwd=tmp_path)

@@ -8,22 +8,24 @@ from rich.console import Console
 
 from datasets.manifest import Manifest
 from experiments import modality_comparison
-from models.build import build, build_fusion
-from models.spec import FusionModel, ImuModel, VideoModel
+from models.build import build
+from models.spec import NetworkSpec
 from orchestrator.cluster import placement
 from orchestrator.driver import preflight
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.recipe import RECIPES
+from orchestrator.plan.recipes import RECIPES
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
 from orchestrator.tracking.address import Address
+from tests.support import specs
+from tests.support.specs import STAGES
 
 MLFLOW = Address("http://mlflow:5000", "MLFLOW_TRACKING_URI").described
 CPU_NODE, GPU_NODE = {"CPU": 2.0}, {"CPU": 32.0, "GPU": 1.0}
 
 
-def plan_of(manifest: Manifest, scale: str, gpus: dict | None = None, **workers: int) -> tuple[Plan, Study]:
-    study = Study(manifest, scale, "paper", workers=workers, given_gpus=gpus or {})  # pyright: ignore
+def plan_of(manifest: Manifest, scale: str, gpus: dict[str, float] | None = None, **workers: int) -> tuple[Plan, Study]:
+    study = Study(manifest, scale, "paper", workers=workers, given_gpus=gpus or {})
     return Plan.of("modality_comparison", modality_comparison.cells(study, 0), study.runs), study
 
 
@@ -42,14 +44,14 @@ def test_it_says_what_there_is_and_what_is_taken(manifest: Manifest, tmp_path: P
     assert "1 node(s) with 2 CPUs and 0 GPUs" in text
     assert str(tmp_path) in text and "MLflow at http://mlflow:5000 (from MLFLOW_TRACKING_URI)" in text
     assert "shards 2 MB before compression" in text and " free" in text and "NOT BE ENOUGH" not in text
-    folder = store.run(next(key for key, spec in plan.runs.items() if spec.kind == "imu"))
+    folder = store.run(next(key for key, spec in plan.runs.items() if spec.stage == "imu"))
     folder.begin(plan.runs[folder.key])
     folder.finish(1.0)
     assert "0 to do of 1" in shown(plan, study, store, [CPU_NODE])
 
 
 @pytest.mark.parametrize(
-    ("kind", "nodes", "concurrency", "count"),
+    ("stage", "nodes", "concurrency", "count"),
     [
         ("video", [GPU_NODE] * 4, None, 4),
         ("imu", [GPU_NODE] * 4, None, 16),  # a quarter of a GPU each
@@ -57,9 +59,9 @@ def test_it_says_what_there_is_and_what_is_taken(manifest: Manifest, tmp_path: P
         ("video", [GPU_NODE, CPU_NODE], None, 1),
     ],
 )
-def test_how_many_run_at_once(manifest: Manifest, kind: str, nodes: list, concurrency: int | None, count: int):
+def test_how_many_run_at_once(manifest: Manifest, stage: str, nodes: list, concurrency: int | None, count: int):
     plan, study = plan_of(manifest, "paper")
-    spec = next(spec for spec in plan.runs.values() if spec.kind == kind)
+    spec = next(spec for spec in plan.runs.values() if spec.stage == stage)
     assert placement.at_once(spec, study.gpus, nodes, concurrency) == count
 
 
@@ -114,14 +116,16 @@ def test_gpus_given_change_where_runs_lie_and_no_key(manifest: Manifest):
     assert given.runs.keys() == plan.runs.keys() and study.gpus["video"] == 1
     assert shared.gpus == {"imu": 0.25, "video": 0.5, "fusion": 1}
     counts = [
-        placement.at_once(spec, shared.gpus, [GPU_NODE] * 4, None) for spec in given.runs.values() if spec.kind != "imu"
+        placement.at_once(spec, shared.gpus, [GPU_NODE] * 4, None)
+        for spec in given.runs.values()
+        if spec.stage != "imu"
     ]
     assert counts == [8, 4]
 
 
 def test_runs_of_several_workers_share_the_nodes(manifest: Manifest):
     plan, study = plan_of(manifest, "paper", video=3)
-    spec = next(spec for spec in plan.runs.values() if spec.kind == "video")
+    spec = next(spec for spec in plan.runs.values() if spec.stage == "video")
     assert placement.at_once(spec, study.gpus, [GPU_NODE] * 7, None) == 2
 
 
@@ -131,18 +135,17 @@ def test_a_disk_that_cannot_hold_the_weights_is_refused(
     plan, study = plan_of(manifest, "laptop")
     free = 10 << 20
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
-    with pytest.raises(ValueError, match=r"--storage .*: 10 MB are free and the weights of 3 runs take 193 MB"):
+    with pytest.raises(ValueError, match=r"--storage .*: 10 MB are free and the weights of 3 runs take 189 MB"):
         shown(plan, study, Store(tmp_path / "new" / "one"), [CPU_NODE])
-    free = 185 << 20
+    free = 181 << 20
     assert "THAT MAY NOT BE ENOUGH" in shown(plan, study, Store(tmp_path), [CPU_NODE])
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_weights_take_no_more_than_is_reckoned_with(recipe: str):
-    models = RECIPES[recipe].models
-    assert isinstance(models["imu"], ImuModel) and isinstance(models["video"], VideoModel)
-    assert isinstance(models["fusion"], FusionModel)
-    imu, video = build(models["imu"], 37), build(models["video"], 37)
-    for kind, model in {"imu": imu, "video": video, "fusion": build_fusion(models["fusion"], imu, video, 37)}.items():
-        size = sum(value.nbytes for value in model.state_dict().values())
-        assert 0.3 * preflight.RUN_BYTES[kind] < size < preflight.RUN_BYTES[kind]  # pyright: ignore
+    how = RECIPES[recipe]
+    for stage, read in STAGES.items():
+        network = NetworkSpec({m: how.encoder(m) for m in read}, how.stage(stage).head)
+        spec = specs.run(*read, network=network)
+        size = sum(value.nbytes for value in build(network, 37, seed=0).state_dict().values())
+        assert 0.3 * preflight.run_bytes(spec) < size < preflight.run_bytes(spec)

@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from models.spec import ImuModel
 from orchestrator.driver.progress import Progress
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.schedule import Need, Schedule
-from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
+from orchestrator.plan.spec import Optimization
 from orchestrator.storage.store import Store
+from tests.support import specs
 
-SPECS = [
-    RunSpec(ImuModel(), DataSpec("5f0c", samples=100), Optimization(1e-3, 0, 8, epochs=8), seed) for seed in (0, 1)
-]
+SPECS = [specs.run("imu", seed=seed, how=Optimization(1e-3, 0, 8, epochs=8)) for seed in (0, 1)]
 FIRST, SECOND = (spec.key for spec in SPECS)
 
 
@@ -28,7 +26,7 @@ def watch(console: Console, storage: Path) -> None:
     store.run(FIRST).begin(SPECS[0])
     for epoch in (1, 2, 3):
         store.run(FIRST).append_history({"epoch": epoch, "loss": 1.25, "train_top1": 0.5, "seconds": 0.1})
-    with Progress(console, plan, schedule, store, "demo", 12):
+    with Progress(console, plan, schedule, store, 12):
         assert schedule.next() == FIRST
         time.sleep(1.6)
         schedule.ended(FIRST, done=True)
@@ -71,7 +69,7 @@ def test_epochs_of_an_earlier_start_are_no_work_of_this_one(tmp_path: Path):
     store.run(FIRST).begin(SPECS[0])
     for epoch in range(1, 7):
         store.run(FIRST).append_history({"epoch": epoch, "loss": 1.25, "train_top1": 0.5, "seconds": 0.1})
-    progress = Progress(Console(file=io.StringIO()), plan, schedule, store, "demo", clips=1000)
+    progress = Progress(Console(file=io.StringIO()), plan, schedule, store, clips=1000)
     assert schedule.next() == FIRST
     assert progress.seconds_left() is None
     store.run(FIRST).append_history({"epoch": 7, "loss": 1.25, "train_top1": 0.5, "seconds": 0.1})

@@ -5,27 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from models.spec import FusionModel, ImuModel, VideoModel
+from datasets.modalities import imu
 from orchestrator.driver.searcher import PlanSearcher
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.schedule import Need, Schedule, by_urgency
-from orchestrator.plan.spec import DataSpec, Modality, Optimization, RunSpec
+from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.store import Store
 from orchestrator.trial.failures import RETRIES
+from tests.support import specs
+from tests.support.specs import INPUTS, STAGES
 
 CPUS, GPUS = 4.0, 1.0
-MODELS = {"imu": ImuModel(), "video": VideoModel(), "fusion": FusionModel()}
 NEEDS = {"imu": Need(1.0, 0.25), "video": Need(2.0, 0.0), "fusion": Need(3.5, 1.0)}
 
 
-def spec(kind: Modality, number: int, seed: int = 0, parents: dict[Modality, str] | None = None) -> RunSpec:
-    return RunSpec(
-        model=MODELS[kind],
-        data=DataSpec("made up", samples=50 + number),
-        optimization=Optimization(lr=1, weight_decay=0, batch=2, epochs=1 + number % 7),
-        seed=seed,
-        parents=tuple((parents or {}).items()),
-    )
+def spec(stage: str, number: int, seed: int = 0, parents: dict[str, str] | None = None) -> RunSpec:
+    how = Optimization(lr=1, weight_decay=0, batch=2, epochs=1 + number % 7)
+    inputs = {**INPUTS, "imu": imu.Input(50 + number, 6)}
+    return specs.run(*STAGES[stage], how=how, seed=seed, parents=parents or {}, inputs=inputs)
 
 
 def random_plan(rng: random.Random) -> Plan:
@@ -51,7 +48,7 @@ def random_needs(rng: random.Random, plan: Plan) -> dict[str, Need]:
 
 
 def schedule_of(plan: Plan, concurrency: int | None = None, done: set[str] | None = None) -> Schedule:
-    needs = {key: NEEDS[run.kind] for key, run in plan.runs.items()}
+    needs = {key: NEEDS[run.stage] for key, run in plan.runs.items()}
     return Schedule(plan, needs, CPUS, GPUS, concurrency, done=set(done or ()))
 
 
@@ -118,7 +115,7 @@ def test_what_waits_for_room_is_not_overtaken() -> None:
     plan, keys = chain()
     schedule = schedule_of(plan, done={keys[name] for name in ("first", "second", "video")})
     schedule.cpus, schedule.gpus = 4.5, 1.25
-    assert plan.runs[str(schedule.next())].kind == "fusion"
+    assert plan.runs[str(schedule.next())].stage == "fusion"
     assert schedule.order[1:] == [keys["alone"]] and schedule.needs[keys["alone"]].fits(4.5 - 3.5, 1.25 - 1.0)
     assert schedule.next() is None, "it would fit, but keep the second fusion waiting"
 

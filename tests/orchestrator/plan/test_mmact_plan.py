@@ -7,18 +7,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from datasets import splits
+from datasets import modalities, splits
 from datasets.corpora import mmact
 from datasets.manifest import Manifest
-from datasets.spec import Sampling
 from experiments import full_grid
 from experiments.mmact_tree import performed
-from models.spec import ImuModel
 from orchestrator.plan import paper
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.recipe import recipe_of
+from orchestrator.plan.recipes import recipe_of
 from orchestrator.plan.study import Study
 from orchestrator.worker.reader import rows_of
+
+SCHEMA = mmact.schema(("imu", "video"))
+FILLER = {"video": "v", "imu": "i", "video_count": 9, "imu_count": 60, "video_content": "v", "imu_content": "i"}
+FILLER |= {"seconds": 1.0, "missing": ""}
 
 
 def made_up(subjects: range = range(1, 21)) -> Manifest:
@@ -34,12 +36,9 @@ def made_up(subjects: range = range(1, 21)) -> Manifest:
     columns = dict(
         zip(("subject", "scene", "trial", "label", "camera", "instance"), zip(*rows, strict=True), strict=True)
     )
-    filler = {"clip": [str(row) for row in rows], "video": "v", "imu": "i", "frames": 9, "samples": 60, "content": "c"}
-    filler |= {"seconds": 1.0, "missing": ""}
-    for name, value in filler.items():
-        columns[name] = value if isinstance(value, list) else [value] * len(rows)  # pyright: ignore
-    table = pa.table({name: columns[name] for name in mmact.MMACT_SCHEMA.names}, mmact.MMACT_SCHEMA)
-    return Manifest("MMAct", "RGB", "mmact", mmact.CLASSES, table, Path("/recordings"))
+    columns |= {"clip": [str(row) for row in rows]} | {name: [value] * len(rows) for name, value in FILLER.items()}
+    table = pa.table({name: columns[name] for name in SCHEMA.names}, SCHEMA)
+    return Manifest("MMAct", {"video": "RGB"}, "mmact", mmact.CLASSES, table, Path("/recordings"))
 
 
 @pytest.mark.parametrize(
@@ -105,11 +104,9 @@ def true_size() -> Manifest:
     """The release's number of instances, each with one clip."""
     rows = [(*numbers, mmact.CLASSES.index(name)) for *numbers, name in performed()]
     count, (subjects, scenes, sessions, labels) = len(rows), zip(*rows, strict=True)
-    filler = {"clip": "c", "video": "v", "imu": "i", "frames": 9, "samples": 60, "content": "c", "camera": 1}
-    filler |= {"seconds": 1.0, "missing": ""}
-    columns = {name: [value] * count for name, value in filler.items()}
+    columns = {name: [value] * count for name, value in (FILLER | {"clip": "c", "camera": 1}).items()}
     columns |= {"subject": subjects, "scene": scenes, "trial": sessions, "label": labels, "instance": range(count)}
-    table = pa.table({name: list(columns[name]) for name in mmact.MMACT_SCHEMA.names}, mmact.MMACT_SCHEMA)
+    table = pa.table({name: list(columns[name]) for name in SCHEMA.names}, SCHEMA)
     return replace(made_up(), clips=table)
 
 
@@ -140,11 +137,12 @@ def grid(recipe: str = "paper", manifest: Manifest | None = None) -> tuple[Plan,
 
 def test_the_grid_is_table_1s_with_twelve_channels() -> None:
     plan, study = grid()
-    assert (len(plan.cells), len(plan.runs), study.sampling.channels) == (27, 24, 12)
+    assert (len(plan.cells), len(plan.runs), study.inputs["imu"].channels) == (27, 24, 12)
     for spec in plan.runs.values():
         how = spec.optimization
-        assert {"lr": how.lr, "weight_decay": how.weight_decay, "batch": how.batch} == paper.TABLE1["MMAct"][spec.kind]
-        assert isinstance(spec.model, ImuModel) == (spec.kind == "imu") and getattr(spec.model, "channels", 12) == 12
+        assert {"lr": how.lr, "weight_decay": how.weight_decay, "batch": how.batch} == paper.TABLE1["MMAct"][spec.stage]
+        if "imu" in spec.modalities:
+            assert spec.network.encoders["imu"].settings["channels"] == spec.data.inputs["imu"].channels == 12
     manifest = study.manifest
     for spec in plan.runs.values():
         train, test = (set(splits.instances(manifest)[rows]) for rows in rows_of(spec, manifest))
@@ -153,13 +151,9 @@ def test_the_grid_is_table_1s_with_twelve_channels() -> None:
 
 def test_a_recipe_that_resamples_by_stamp_says_so_in_key_and_shards() -> None:
     plan, study = grid("tuned")
-    assert study.sampling.rate == recipe_of("tuned", "mmact").rate == 50 and study.sampling.samples == 51
-    assert {spec.data.rate for spec in plan.runs.values() if spec.kind != "video"} == {50}
-    assert {spec.data.rate for spec in plan.runs.values() if spec.kind == "video"} == {None}
-    assert recipe_of("tuned", "utd-mhad").rate is None
-
-
-def test_a_sampling_of_before_has_the_words_it_had() -> None:
-    assert Sampling(8, 32, 326).to_json() == {"frames": 8, "size": 32, "samples": 326, "crop": "frame"}
-    mmacts = Sampling(8, 32, 326, channels=12, rate=50)
-    assert Sampling(**mmacts.to_json()) == mmacts and mmacts.imu_bytes == 326 * 12 * 4
+    signals = study.inputs["imu"]
+    assert signals.rate == recipe_of("tuned", "mmact").settings("imu").rate == 50 and signals.samples == 51
+    assert modalities.of("imu").stored(signals) == {"samples": 51, "channels": 12, "rate": 50}
+    read = [spec for spec in plan.runs.values() if "imu" in spec.modalities]
+    assert len(read) == 17 and {spec.data.inputs["imu"].rate for spec in read} == {50}
+    assert recipe_of("tuned", "utd-mhad").settings("imu").rate is None

@@ -3,21 +3,20 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from datasets.manifest import SCHEMA, Manifest
+from datasets.manifest import Manifest, schema
 from experiments import full_grid, fusion_comparison, modality_comparison, stage_ablation, training_ratio, zero_shot
-from models.spec import FusionModel, ImuModel
 from orchestrator.driver.prepare import make_plan
-from orchestrator.plan import overrides, scale
+from orchestrator.plan import overrides, recipes
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.recipe import RECIPES
+from orchestrator.plan.recipes import RECIPES
 from orchestrator.plan.spec import RunSpec
-from orchestrator.plan.study import Study
+from orchestrator.plan.study import Outline, Study
 from orchestrator.report import results
 
 
@@ -31,11 +30,12 @@ def manifest(classes: int = 27, subjects: int = 8) -> Manifest:
     ]
     rows = [
         {"clip": f"a{k + 1}_s{s}_t{t}", "subject": s, "trial": t, "label": k, "video": "v", "imu": "i"}
-        | {"frames": 40, "samples": 150 + k, "content": f"{k}-{s}-{t}"}
+        | {"video_count": 40, "imu_count": 150 + k, "video_content": f"v{k}-{s}-{t}", "imu_content": f"i{k}-{s}-{t}"}
         for k, s, t in trials
     ]
     names = tuple(f"class {k}" for k in range(classes))
-    return Manifest("made up", "RGB", "utd-mhad", names, pa.Table.from_pylist(rows, schema=SCHEMA), Path("/nowhere"))
+    clips = pa.Table.from_pylist(rows, schema=schema(("imu", "video")))
+    return Manifest("made up", {"video": "RGB"}, "utd-mhad", names, clips, Path("/nowhere"))
 
 
 def grid(
@@ -46,8 +46,7 @@ def grid(
 
 
 def kinds(plan: Plan) -> dict[str, int]:
-    found = [spec.kind for spec in plan.runs.values()]
-    return {kind: found.count(kind) for kind in found}
+    return {stage: len(specs) for stage, specs in plan.stages.items()}
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +76,8 @@ def test_parents_come_before_children(plan: Plan) -> None:
     order = list(plan.runs)
     for key, spec in plan.runs.items():
         assert all(order.index(parent) < order.index(key) for parent in plan.parents(key))
-        assert [(m, plan.runs[p].kind) for m, p in spec.parents] == (
-            [("imu", "imu"), ("video", "video")] if spec.kind == "fusion" else []
+        assert {m: plan.runs[p].stage for m, p in spec.parents.items()} == (
+            {"imu": "imu", "video": "video"} if spec.stage == "fusion" else {}
         )
         assert all(key in plan.children()[parent] for parent in plan.parents(key))
     assert sum(len(children) for children in plan.children().values()) == 20
@@ -99,16 +98,20 @@ def test_a_ratio_is_the_parents_too(plan: Plan) -> None:
 
 def test_a_starred_modality_meets_the_whole_other(plan: Plan) -> None:
     whole = {cell.model: cell.key for cell in plan.cells if cell.experiment == "modalities"}
-    starred = {(c.model, c.hidden_imu, c.hidden_video): c.key for c in plan.cells if c.experiment == "zero_shot"}
+    cells = [cell for cell in plan.cells if cell.experiment == "zero_shot"]
+    assert all(len(cell.hidden) == 1 for cell in cells)
+    starred = {(cell.model, *next(iter(cell.hidden.items()))): cell.key for cell in cells}
     assert len(starred) == 12
-    draws = {hidden for _, *both in starred for hidden in both if hidden}
+    draws = {hidden for _, _, hidden in starred}
     assert sorted(len(hidden) for hidden in draws) == [1, 3, 5]
     for hidden in draws:
-        imu, video = starred["imu", hidden, ()], starred["video", (), hidden]
-        assert plan.parents(starred["fusion", hidden, ()]) == (imu, whole["video"])
-        assert plan.parents(starred["fusion", (), hidden]) == (whole["imu"], video)
-        assert plan.runs[imu].data.hidden_imu == plan.runs[starred["fusion", hidden, ()]].data.hidden_imu == hidden
-        assert plan.runs[imu].data.hidden_video == plan.runs[video].data.hidden_imu == ()
+        imu, video = starred["imu", "imu", hidden], starred["video", "video", hidden]
+        assert plan.parents(starred["fusion", "imu", hidden]) == (imu, whole["video"])
+        assert plan.parents(starred["fusion", "video", hidden]) == (whole["imu"], video)
+        for key in (imu, starred["fusion", "imu", hidden]):
+            assert plan.runs[key].data.hidden == {"imu": hidden}
+        for key in (video, starred["fusion", "video", hidden]):
+            assert plan.runs[key].data.hidden == {"video": hidden}
 
 
 def test_hidden_classes_are_nested_and_differ_by_seed() -> None:
@@ -150,17 +153,18 @@ def test_only_refuses_unknown_words(only: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("experiment", "cells"), [(modality_comparison, 3), (training_ratio, 12), (zero_shot, 12)])
 def test_smaller_experiments_are_parts_of_the_grid(plan: Plan, experiment, cells: int) -> None:
     part = grid(experiment=experiment)
-    assert len(part.cells) == cells and set(part.cells) < set(plan.cells)
+    assert len(part.cells) == cells < len(plan.cells) and all(cell in plan.cells for cell in part.cells)
     assert all(plan.runs[key] == spec for key, spec in part.runs.items())
 
 
 def test_what_is_not_read_decides_nothing(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
-    monkeypatch.setitem(scale.SCALES, "larger", replace(scale.SCALES["demo"], frames=9, size=48))
+    frames = {"video": {"frames": 9, "size": 48}}
+    monkeypatch.setitem(recipes.SCALES, "larger", replace(recipes.SCALES["demo"], inputs=frames))
     larger = grid(scale="larger")
     assert kinds(larger) == kinds(plan)
 
     def keys(plan: Plan, kind: str) -> set[str]:
-        return {key for key, spec in plan.runs.items() if spec.kind == kind}
+        return {key for key, spec in plan.runs.items() if spec.stage == kind}
 
     assert keys(larger, "imu") == keys(plan, "imu")
     assert not keys(larger, "video") & keys(plan, "video") and not keys(larger, "fusion") & keys(plan, "fusion")
@@ -172,36 +176,49 @@ def test_weights_of_ones_own_go_to_the_video_runs() -> None:
         return {cell.model: study.runs[cell.key] for cell in modality_comparison.cells(study, 0)}
 
     ours, theirs = cells("sha256:00"), cells(None)
-    assert (getattr(ours["video"].model, "weights", ""), ours["imu"].key) == ("sha256:00", theirs["imu"].key)
+    assert (ours["video"].network.encoders["video"].weights, ours["imu"].key) == ("sha256:00", theirs["imu"].key)
+    assert theirs["video"].network.encoders["video"].weights == "kinetics400"
     assert ours["video"].key != theirs["video"].key and ours["fusion"].key != theirs["fusion"].key
 
 
 def test_the_stage_ablation_shares_stage_1(plan: Plan) -> None:
     ablation = grid(experiment=stage_ablation)
-    by = {cell.variant: ablation.runs[cell.key] for cell in ablation.cells}
-    assert list(by) == ["one-stage", "frozen", "", "all"] and kinds(ablation) == {"imu": 1, "video": 1, "fusion": 4}
+    by = {cell.method: ablation.runs[cell.key] for cell in ablation.cells}
+    assert list(by) == ["one-stage", "frozen", "two-stage", "all"]
+    assert kinds(ablation) == {"imu": 1, "video": 1, "fusion": 4}
     [paper] = [cell.key for cell in plan.cells if cell.experiment == "modalities" and cell.model == "fusion"]
-    assert by[""].key == paper and len({spec.key for spec in by.values()}) == 4
-    assert by["frozen"].parents == by["all"].parents == by[""].parents and by["one-stage"].parents == ()
-    stage1 = {m: ablation.runs[key] for m, key in by[""].parents}
+    assert by["two-stage"].key == paper and len({spec.key for spec in by.values()}) == 4
+    assert by["frozen"].parents == by["all"].parents == by["two-stage"].parents and by["one-stage"].parents == {}
+    heads = {method: spec.network.head.finetuned for method, spec in by.items()}
+    assert heads == {
+        "one-stage": {}, "all": {}, "frozen": {"imu": (), "video": ()}, "two-stage": {"video": ("Mixed_4c", "Mixed_5c")}
+    }  # fmt: skip
+    stage1 = {m: ablation.runs[key] for m, key in by["two-stage"].parents.items()}
     one = by["one-stage"]
-    assert isinstance(one.model, FusionModel)
-    assert (one.model.imu, one.model.video) == (stage1["imu"].model, stage1["video"].model)
-    assert one.optimization.epochs == stage1["video"].optimization.epochs + by[""].optimization.epochs
-    assert one.optimization.lr == stage1["video"].optimization.lr
+    assert one.network.encoders == {m: spec.network.encoders[m] for m, spec in stage1.items()}
+    assert one.optimization.epochs == stage1["video"].optimization.epochs + by["two-stage"].optimization.epochs
+    assert replace(one.optimization, epochs=1) == replace(stage1["video"].optimization, epochs=1)
+
+
+@pytest.mark.parametrize("method", ["two-stage", "one-stage", "frozen", "all"])
+def test_of_one_modality_a_method_of_stages_is_stage_1(method: str, plan: Plan) -> None:
+    study = Study(manifest(), "demo", "paper")
+    cell = study.cell("stages", "imu", 0, method=method)
+    assert cell.key in plan.runs and plan.runs[cell.key].name == "imu seed=0" and cell.modalities == ("imu",)
 
 
 def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
     comparison = grid(experiment=fusion_comparison)
-    by = {cell.variant: comparison.runs[cell.key] for cell in comparison.cells if cell.model == "fusion"}
+    by = {cell.method: comparison.runs[cell.key] for cell in comparison.cells if cell.model == "fusion"}
     assert kinds(comparison) == {"imu": 1, "video": 1, "fusion": 4}
-    assert len({spec.parents for spec in by.values()}) == 1
-    assert by["attention"].model == by["attention-dropout"].model != by["concatenation"].model == by["dropout"].model
-    assert by["dropout"].augmentation.missing == by["attention-dropout"].augmentation.missing > 0
-    assert by["concatenation"].augmentation.missing == by["attention"].augmentation.missing == 0
-    assert by[""] == by["concatenation"]  # of recipe paper; tuned has modality dropout
+    assert len({tuple(spec.parents.items()) for spec in by.values()}) == 1
+    networks = {method: spec.network for method, spec in by.items()}
+    assert networks["attention"] == networks["attention-dropout"] != networks["concatenation"] == networks["dropout"]
+    assert by["dropout"].missing == by["attention-dropout"].missing > 0
+    assert by["concatenation"].missing == by["attention"].missing == 0
+    assert by["two-stage"] == by["concatenation"]  # of recipe paper; tuned has modality dropout
     names = {spec.name for spec in by.values()}
-    assert len(names) == 4 and "fusion attention modality-dropout seed=0" in names
+    assert len(names) == 4 and "fusion imu+video attention modality-dropout seed=0" in names
 
 
 @pytest.mark.parametrize(
@@ -211,8 +228,8 @@ def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
         ("paper", {"imu.augmentation.warp": 0.3}, "imu.augmentation.warp 0.3 changes nothing where signals aren't"),
         ("paper", {"fusion.augmentation.crop": 0.1}, "fusion.augmentation.crop 0.1 changes nothing where signals"),
         ("tuned", {"spare_frames": 1, "spare_size": 1}, "video.augmentation.video 0.3 changes nothing where shards"),
-        ("tuned", {"imu.augmentation.missing": 0.3}, "imu.augmentation.missing 0.3 changes nothing of imu runs"),
-        ("tuned", {"video.augmentation.noise": 0.3}, "video.augmentation.noise 0.3 changes nothing of video runs"),
+        ("tuned", {"imu.augmentation.missing": 0.3}, "imu.augmentation.missing 0.3: it has one modality"),
+        ("tuned", {"imu.missing": 0.3}, "imu.augmentation.missing 0.3: it has one modality"),
         ("tuned", {"spare_frames": 1}, None),
         ("paper", {"video.augmentation.video": 0.3, "spare_size": 1.125}, None),
         ("paper", {"imu.augmentation.warp": 0.3, "resampled": 96, "fusion.augmentation.missing": 0.2}, None),
@@ -238,17 +255,16 @@ def test_what_is_set_by_hand_is_said_beside_every_score() -> None:
     assert results.selection(Study(manifest(), "laptop", "paper")) == "last epoch, no selection"
 
 
-def test_keys_move_for_what_a_change_of_the_code_touched_alone() -> None:
-    def codes(recipe: str, experiment: ModuleType) -> dict[str, set[int]]:
-        found: dict[str, set[int]] = {}
-        for cell in (plan := grid(recipe=recipe, experiment=experiment)).cells:
-            found.setdefault(cell.variant or cell.experiment, set()).add(plan.runs[cell.key].code)
-        return found
-
-    assert codes("paper", full_grid) == {"modalities": {1}, "ratio": {1}, "zero_shot": {1}}
-    of_fusions = {"concatenation": {1}, "attention": {2}, "dropout": {1}, "attention-dropout": {2}, "modalities": {1}}
-    assert codes("tuned", fusion_comparison).items() >= of_fusions.items()
-    assert codes("tuned", full_grid)["zero_shot"] == {1, 2}, "modality dropout took what hidden classes had left"
+WRONG: list[dict[str, Any]] = [
+    {"video.augmentation.noise": 0.3},
+    {"video.model.filters": [1, 2, 3]},
+    {"imu.model.encoder": "s4d"},
+    {"imu.model.filters": [1, 2]},
+    {"fusion.model.encoder": "cnn"},
+    {"fusion.model.join": "sum"},
+    {"imu.times": 2},
+    {"": 1},
+]
 
 
 def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
@@ -256,17 +272,72 @@ def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
     changed = overrides.apply(
         tuned, {"imu.optimization.lr": 0.5, "imu.model.width": 8, "imu.augmentation.noise": 0.7, "resampled": 96}
     )
-    imu = changed.models["imu"]
-    assert isinstance(imu, ImuModel) and imu.filters == (8, 16, 24) and changed.resampled == 96
-    assert (changed.optimization["imu"].lr, changed.augmentation["imu"].noise) == (0.5, 0.7)
-    assert (
-        changed.optimization["video"] == tuned.optimization["video"]
-        and changed.models["video"] == tuned.models["video"]
-    )
-    assert tuned.resampled == 128 and tuned.optimization["imu"].lr != 0.5
-    for wrong in ({"imu.model.colour": 1}, {"colour": 1}, {"imu": 1}, {"imu.optimization.lr": -1}, {"crop": "nose"}):
+    imu = changed.encoder("imu")
+    assert imu.settings["filters"] == (8, 16, 24) and imu.settings["dropout"] == 0.08
+    assert changed.settings("imu").resampled == 96 and changed.settings("video") == tuned.settings("video")
+    assert (changed.stage("imu").optimization.lr, changed.stage("imu").augmentation["imu"].noise) == (0.5, 0.7)
+    for stage in ("video", "fusion"):
+        assert changed.stage(stage) == tuned.stage(stage)
+    assert changed.encoder("video") == tuned.encoder("video")
+    assert tuned.settings("imu").resampled == 128 and tuned.stage("imu").optimization.lr != 0.5
+    for wrong in (
+        {"imu.model.colour": 1},
+        {"colour": 1},
+        {"imu": 1},
+        {"imu.optimization.lr": -1},
+        {"crop": "nose"},
+        *WRONG,
+    ):
         with pytest.raises(ValueError, match=f"--set {next(iter(wrong))} "):
             overrides.apply(tuned, wrong)
     with pytest.raises(ValueError, match=r"^--set crop nose: crop: Input should be 'frame' or 'motion'$"):
         overrides.apply(tuned, {"crop": "nose"})
     assert [overrides.parse(word) for word in ("1e-3", "motion", "[1, 2]", 0.5)] == [1e-3, "motion", [1, 2], 0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("fusion.model.join", "attention", lambda recipe: recipe.stage("fusion").head.join),
+        ("fusion.model.hidden", 64, lambda recipe: recipe.stage("fusion").head.hidden),
+        ("imu.model.hidden", None, lambda recipe: recipe.stage("imu").head.hidden),
+        ("video.model.label_smoothing", 0.2, lambda recipe: recipe.stage("video").head.label_smoothing),
+        ("video.model.precision", "fp32", lambda recipe: recipe.encoder("video").settings["precision"]),
+        ("imu.model.encoder", "cnn", lambda recipe: recipe.encoder("imu").name),
+        ("imu.model.dropout", 0.3, lambda recipe: recipe.encoder("imu").settings["dropout"]),
+        ("video.times_epochs", 2, lambda recipe: recipe.stage("video").times_epochs),
+        ("fusion.missing", 0.2, lambda recipe: recipe.stage("fusion").missing),
+        ("fusion.augmentation.missing", 0.2, lambda recipe: recipe.stage("fusion").missing),
+        ("fusion.augmentation.warp", 0.9, lambda recipe: recipe.stage("fusion").augmentation["imu"].warp),
+        ("fusion.augmentation.video", 0.2, lambda recipe: recipe.stage("fusion").augmentation["video"].video),
+        ("pretraining.optimization.lr", 0.2, lambda recipe: recipe.stage("pretraining").optimization.lr),
+        ("size", 48, lambda recipe: recipe.settings("video").size),
+        ("rate", 50, lambda recipe: recipe.settings("imu").rate),
+    ],
+)
+def test_each_name_has_its_place(name: str, value: Any, found: Any) -> None:
+    changed = overrides.apply(RECIPES["tuned"], {name: value})
+    assert found(changed) == value
+    assert name == "imu.model.encoder" or changed != RECIPES["tuned"]
+
+
+def test_dropout_without_a_share_is_the_recipes_or_the_usual() -> None:
+    """As a method asks for it, whose stages' changes are of the recipe."""
+    for recipe, share in (("tuned", 0.5), ("paper", overrides.MISSING)):
+        assert overrides.apply(RECIPES[recipe], {"fusion.missing": True}).stage("fusion").missing == share
+
+
+def test_what_a_cell_takes_is_known_before_a_corpus_is_read(plan: Plan) -> None:
+    outlined = [*full_grid.cells(Outline(("imu", "video")), 0)]  # pyright: ignore
+    assert [(c.experiment, c.model, c.modalities) for c in outlined] == [
+        (c.experiment, c.model, c.modalities) for c in plan.cells
+    ]
+
+
+def test_a_cell_of_a_modality_that_was_not_read_has_no_run() -> None:
+    study = Study(manifest().of(("imu",)), "demo", "paper", modalities=("imu", "video"))
+    keys = {cell.model: cell.key for cell in modality_comparison.cells(study, 0)}
+    assert keys.keys() == {"imu", "video", "fusion"} and not keys["video"] and not keys["fusion"]
+    [spec] = Plan.of("imu", [*modality_comparison.cells(study, 0)], study.runs, ("imu",)).runs.values()
+    whole = Study(manifest(), "demo", "paper")
+    assert spec.key == whole.cell("modalities", "imu", 0).key, "videos are none of a signal's run's business"

@@ -5,29 +5,25 @@ from pathlib import Path
 import pytest
 
 from experiments import full_grid
-from models.spec import FusionModel, ImuModel, VideoModel
 from orchestrator.plan import simulation
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.schedule import Need
-from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
+from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
 from tests.orchestrator.plan.test_plan import manifest
-
-HOW = Optimization(lr=1e-3, weight_decay=0, batch=4, epochs=2)
+from tests.support import specs
 
 
 def chain(seed: int) -> dict[str, RunSpec]:
     """An imu, a video and the fusion of both."""
-    imu = RunSpec(ImuModel(), DataSpec("m", samples=60), HOW, seed)
-    video = RunSpec(VideoModel(), DataSpec("m", frames=8, size=32), HOW, seed)
-    both = RunSpec(FusionModel(), DataSpec("m", samples=60, frames=8, size=32), HOW, seed)
-    fusion = RunSpec(both.model, both.data, HOW, seed, parents=(("imu", imu.key), ("video", video.key)))
+    imu, video = specs.run("imu", seed=seed), specs.run("video", seed=seed)
+    fusion = specs.run("imu", "video", seed=seed, parents={"imu": imu.key, "video": video.key})
     return {spec.key: spec for spec in (imu, video, fusion)}
 
 
 def seconds(plan: Plan) -> dict[str, float]:
-    return {key: {"imu": 1.0, "video": 10.0, "fusion": 5.0}[spec.kind] for key, spec in plan.runs.items()}
+    return {key: {"imu": 1.0, "video": 10.0, "fusion": 5.0}[spec.stage] for key, spec in plan.runs.items()}
 
 
 def test_makespans_of_a_plan_one_can_reckon() -> None:
@@ -44,10 +40,10 @@ def test_makespans_of_a_plan_one_can_reckon() -> None:
 def test_a_barrier_waits_for_the_slowest_of_all() -> None:
     plan = Plan("two", (), chain(0) | chain(1))
     needs = dict.fromkeys(plan.runs, Need(1.0, 1.0))
-    slow = seconds(plan) | {next(key for key, spec in plan.runs.items() if spec.kind == "video"): 30.0}
+    slow = seconds(plan) | {next(key for key, spec in plan.runs.items() if spec.stage == "video"): 30.0}
     found = simulation.replay(plan, needs, slow, 16, 8)
     assert (found.makespan, found.barrier) == (35.0, 35.0)
-    long = slow | {[key for key, spec in plan.runs.items() if spec.kind == "fusion"][1]: 20.0}
+    long = slow | {[key for key, spec in plan.runs.items() if spec.stage == "fusion"][1]: 20.0}
     found = simulation.replay(plan, needs, long, 16, 8)
     assert (found.makespan, found.barrier) == (35.0, 50.0), "the other chain's long fusion needn't wait"
 
@@ -62,13 +58,13 @@ def test_what_never_fits_is_said() -> None:
         simulation.table(plan, seconds(plan), needs, 16, 1)
 
 
-def test_durations_are_what_runs_took_and_else_their_kinds_rate(tmp_path: Path) -> None:
+def test_durations_are_what_runs_took_and_else_their_stages_rate(tmp_path: Path) -> None:
     plan, store = Plan("two", (), chain(0) | chain(1)), Store(tmp_path)
-    imu = [key for key, spec in plan.runs.items() if spec.kind == "imu"]
+    imu = [key for key, spec in plan.runs.items() if spec.stage == "imu"]
     store.run(imu[0]).begin(plan.runs[imu[0]])
     store.run(imu[0]).finish(42.0)
     found, words = simulation.durations(plan, store.seconds(plan.runs), clips=100)
-    assert found[imu[0]] == found[imu[1]] == 42.0
+    assert found[imu[0]] == 42.0 == pytest.approx(found[imu[1]])
     assert "imu runs: measured, 1 of 2 done" in words and "video runs: estimated for A40s, never measured" in words
 
 

@@ -29,7 +29,7 @@ def hollow(figure: Figure) -> dict[str, list[tuple[float, float]]]:
 
 def test_figure_2_has_the_papers_marks_at_its_values(drawn: list[Figure]) -> None:
     ours = {25.0: [80.0, 84.0], 100.0: [90.0, 92.0]}
-    figures.ratio_lines([Series("IMU only", "imu", ours), Series("IMU + RGB", "fusion", ours, printed=PRINTED)])
+    figures.ratio_lines([Series("IMU only", 0, ours), Series("IMU + RGB", 2, ours, printed=PRINTED)])
     assert hollow(drawn[0]) == {"paper: IMU + RGB": [(25.0, 88.0), (100.0, 96.05)]}
     words = [text.get_text() for text in drawn[0].legends[0].get_texts()]
     assert set(words) == {"IMU only", "IMU + RGB", "paper: IMU + RGB"}
@@ -37,16 +37,29 @@ def test_figure_2_has_the_papers_marks_at_its_values(drawn: list[Figure]) -> Non
 
 def test_figure_3_has_the_papers_marks_on_the_bars_they_belong_to(drawn: list[Figure]) -> None:
     ours = {1.0: [90.0], 5.0: [70.0]}
-    bars = [Series("IMU*", "imu", ours, printed={5.0: 66.0}), Series("RGB*", "video", ours)]
-    figures.hidden_bars(bars, [Series("IMU*", "imu", ours), Series("RGB*", "video", ours)])
+    bars = [Series("IMU*", 0, ours, printed={5.0: 66.0}), Series("RGB*", 1, ours)]
+    figures.hidden_bars(bars, [Series("IMU*", 0, ours), Series("RGB*", 1, ours)])
     [(at, value)] = hollow(drawn[0])["paper: IMU*"]
     bar = next(c for c in drawn[0].axes[0].containers if isinstance(c, BarContainer)).patches[1]
     assert value == 66.0 and abs(at - 1) < 0.5
     assert bar.get_x() <= at <= bar.get_x() + bar.get_width()
 
 
+@pytest.mark.parametrize("names", [("IMU", "Depth"), ("IMU", "Skeleton", "Depth"), ("Audio", "IMU", "Skeleton", "RGB")])
+def test_no_legend_is_wider_than_its_plot(drawn: list[Figure], names: tuple[str, ...]) -> None:
+    ours, fused = {25.0: [80.0], 100.0: [90.0]}, " + ".join(names)
+    lines = [Series(label, at, ours) for at, label in enumerate([*(f"{name} only" for name in names), fused])]
+    bars = [Series(f"{name}*", at, ours) for at, name in enumerate(names)]
+    bars += [Series(fused.replace(name, f"{name}*"), len(names), ours) for name in names]
+    figures.ratio_lines(lines)
+    figures.hidden_bars(bars, bars)
+    for figure in drawn:
+        [legend], wide = figure.legends, figure.bbox.width
+        assert legend.get_window_extent().x0 >= 0 and legend.get_window_extent().x1 <= wide
+
+
 def test_a_corpus_without_the_papers_numbers_has_no_such_mark(drawn: list[Figure]) -> None:
-    figures.ratio_lines([Series("IMU only", "imu", {25.0: [80.0], 100.0: [90.0]})])
+    figures.ratio_lines([Series("IMU only", 0, {25.0: [80.0], 100.0: [90.0]})])
     assert hollow(drawn[0]) == {}
 
 

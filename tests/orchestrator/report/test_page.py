@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from orchestrator.report import figures, html
 from tests.orchestrator.report.test_pictures import look
-from tests.support.made_up import ablate, fail, in_folds, make
+from tests.support.made_up import ablate, fail, in_folds, make, named
 
 WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 PAPER = {"width": 700, "height": 1000}  # A4 less its margins
@@ -107,7 +107,8 @@ def test_a_phone_shows_every_score_without_scrolling_sideways(browser: Browser, 
     results = make(tmp_path / "runs", seeds=3)
     ablate(results, tmp_path / "runs")
     for video in ("depth", "RGB"):
-        path = html.write({**results, "video": video}, tmp_path / "runs", tmp_path / "report")
+        shown = results | {"video": video, "modalities": named(results["modalities"], video)}
+        path = html.write(shown, tmp_path / "runs", tmp_path / "report")
         page = show(browser, path.as_uri(), PHONE)
         for heading in ("#table2", "#variants", "#figure2", "#figure3"):
             table = page.locator(f"{heading} ~ .scroll:has(table)").first

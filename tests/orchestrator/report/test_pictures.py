@@ -1,6 +1,7 @@
 """A clip's pictures and their place in the report, made up."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ def look(channels: int = 6, classes: tuple[str, ...] = ("wave", "clap", "squat")
     so_far = np.linspace([0.4, 0.3, 0.3], [0.1, 0.7, 0.2], 6)
     frames = np.full((10, 16, 16, 3), 60, np.uint8)
     signal = np.random.default_rng(0).normal(size=(90, channels)).astype(np.float32)
-    weight = np.linspace(0, 1, 90)
-    return Look("a1_s2_t1", 0, classes, frames, heat, signal, weight, so_far, {"video": 1.25, "IMU": -0.5})
+    seen = {"video": (frames, heat), "IMU": (signal, np.linspace(0, 1, 90))}
+    return Look("a1_s2_t1", 0, classes, seen, so_far, {"video": 1.25, "IMU": -0.5})
 
 
 def test_the_warm_part_of_a_frame_is_bright():
@@ -36,6 +37,30 @@ def test_the_warm_part_of_a_frame_is_bright():
 def test_each_sensor_has_its_panel(channels: int):
     width, height = Image.open(io.BytesIO(pictures.signal(look(channels, ("$x$", "$\\frac$", "c"))))).size
     assert width == 6 * 140 and (height > 6 * 140) == (channels == 12)
+
+
+def test_each_modality_is_drawn_as_what_it_is(no_plots, tmp_path: Path):
+    """Two videos below one another, a signal of many channels in a panel of its own, and a clip without a video."""
+    full = look()
+    frames, signal = full.seen["video"], full.seen["IMU"]
+    many = (np.random.default_rng(0).normal(size=(90, 60)).astype(np.float32), np.linspace(0, 1, 90))
+    one, two = (
+        Image.open(io.BytesIO(pictures.frames(replace(full, seen=seen)))).size
+        for seen in ({"Depth": frames}, {"Depth": frames, "RGB": (frames[0][:5], frames[1][:5])})
+    )
+    assert (two[0], two[1]) == (one[0], 2 * one[1] + pictures.GAP)
+    signals, more = (
+        Image.open(io.BytesIO(pictures.signal(replace(full, seen=seen)))).size
+        for seen in ({"IMU": signal}, {"IMU": signal, "Skeleton": many})
+    )
+    assert more[1] > signals[1]
+    bare = replace(full, seen={"IMU": signal, "Skeleton": many}, parts={"IMU": 1.0, "Skeleton": 0.5})
+    results = make(tmp_path / "runs", None, modalities=("imu", "skeleton"))
+    for again in ({"looks": [bare]}, {}):
+        page = html.write(results, tmp_path / "runs", tmp_path / "report", **again).read_text()
+        assert 'class="frames"' not in page and page.count('alt="The signal of a1_s2_t1') == 1
+        assert "To that logit add IMU +1.0 and Skeleton +0.5." in text_of(page)
+    assert pictures.signal(replace(full, seen={"Depth": frames})).startswith(b"\x89PNG")
 
 
 def test_the_appendix_says_what_was_named_and_what_added_to_it(no_plots, tmp_path: Path):

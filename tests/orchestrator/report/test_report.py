@@ -7,7 +7,7 @@ import numpy as np
 
 from orchestrator.report import figures, html, pictures
 from tests.orchestrator.report.test_pictures import look
-from tests.support.made_up import PLOTS, fail, make, terminal, text_of, write
+from tests.support.made_up import PLOTS, fail, make, named, terminal, text_of, write
 
 
 def test_page_and_plots_are_written_and_self_contained(depth):
@@ -67,8 +67,8 @@ def test_figure_3_has_two_panels(monkeypatch):
     titles = lambda figure, *axes: drawn.append([panel.get_title() for panel in axes]) or b""  # noqa: E731
     monkeypatch.setattr(figures, "png", titles)
     bars = [
-        figures.Series("IMU*", "imu", {1: [80.0, 82.0], 3: []}),
-        figures.Series("Depth*", "video", {1: [], 3: [9.0]}),
+        figures.Series("IMU*", 0, {1: [80.0, 82.0], 3: []}),
+        figures.Series("Depth*", 1, {1: [], 3: [9.0]}),
     ]
     figures.hidden_bars(bars, bars)
     assert drawn == [["top-1 accuracy (%)", "macro F1 (%)"]]
@@ -76,7 +76,7 @@ def test_figure_3_has_two_panels(monkeypatch):
 
 def test_hidden_classes_are_named(depth):
     text = text_of(depth[1])
-    assert "squat (wrist)" in text and "wave (wrist), squat (wrist)" in text and "all four bars" in text
+    assert "squat (wrist)" in text and "wave (wrist), squat (wrist)" in text and "all bars" in text
 
 
 def test_thigh_and_wrist(no_plots, tmp_path):
@@ -175,7 +175,7 @@ def test_terminal_tables_keep_brackets_and_the_paper_apart(tmp_path):
     text = terminal(results)
     assert "Table 2, UTD-MHAD [depth]" in text and "75.00 (9/12)" in text and "Depth* + IMU" in text
     assert text.index("75.00 (9/12)") < text.index("a distant reference") < text.index("96.05") < text.index("Figure 2")
-    beside = terminal({**results, "video": "RGB"})
+    beside = terminal(results | {"video": "RGB", "modalities": named(results["modalities"], "RGB")})
     assert "distant" not in beside and re.search(r"RGB only.*74\.76", beside)
 
 

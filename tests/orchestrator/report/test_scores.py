@@ -59,7 +59,7 @@ def test_variants_of_the_fusion_stand_against_the_papers(no_plots, tmp_path):
     lost = {"top1_without_imu": 0.25, "k_without_imu": 3, "n_without_imu": 12}
     for variant, right in (("one-stage", 6), ("", 9)):
         add_cell(results, tmp_path / "runs", "stages", "fusion", 1.0, {"imu": [], "video": []}, 7 + right, right)
-        results["cells"][-1] |= {"variant": variant, "seed": 0} | lost
+        results["cells"][-1] |= {"variant": variant, "method": variant or "two-stage", "seed": 0} | lost
     assert fused["key"] not in {cell["key"] for cell in results["cells"]}
     text = text_of(write(results, tmp_path)).replace("\u00a0", " ")
     assert "Do two stages help" in text

@@ -54,7 +54,7 @@ def scanned(video: Path, signal: np.ndarray, to: Path) -> list[str]:
         (to / name).mkdir(parents=True)
     (to / "RGB/a1_s1_t1_color.avi").write_bytes(video.read_bytes())
     savemat(to / "Inertial/a1_s1_t1_inertial.mat", {"d_iner": signal})
-    return list(corpora.read("utd-mhad", to, to.parent / "scans").notes)
+    return list(corpora.read("utd-mhad", to, to.parent / "scans", ("imu", "video")).notes)
 
 
 def test_another_unit_is_told_by_every_door(
@@ -68,7 +68,7 @@ def test_another_unit_is_told_by_every_door(
     own.parent.mkdir()
     np.savetxt(own, signal, "%.6f", ",", header=",".join(inertial.CHANNELS), comments="")
     told: list[str] = []
-    plain = predict_files(predictor, None, own, told.append)
+    plain = predict_files(predictor, {"imu": own}, told.append)
     assert [words in said for said in told] == [True]
     assert command(Asked(predictor.spec.key, made[0].root, imu=own)) == 0
     assert capsys.readouterr().out.count(words) == 1
@@ -88,7 +88,7 @@ def test_what_is_plausible_is_told_by_none(
     from orchestrator.serving.mlflow_model import example
 
     told: list[str] = []
-    predict_files(predictor, files["video"], files["imu"], told.append)
+    predict_files(predictor, files, told.append)
     assert told == [] == scanned(files["video"], inertial.read_mat(files["imu"]), tmp_path / "corpus")
     row = {
         "imu": inertial.read_mat(files["imu"]).tolist(),
@@ -110,7 +110,7 @@ def test_a_value_that_is_no_number_is_refused_by_every_door(
         scanned(files["video"], signal, tmp_path / "corpus")
     savemat(tmp_path / "own.mat", {"d_iner": signal})
     with pytest.raises(ValueError, match=rf"own\.mat: .*{words}"):
-        predict_files(predictor, None, tmp_path / "own.mat")
+        predict_files(predictor, {"imu": tmp_path / "own.mat"})
     with pytest.raises(ValueError, match=f"imu has {words}"):
         answer(served, imu=signal.tolist())
 
@@ -135,7 +135,7 @@ def test_a_turned_film_with_a_spoilt_packet_is_read_alike_by_every_door(
     films.spoil(films.set_matrix(film, 0, 1, -1, 0), range(20, 21))
     assert sandbox.examine("datasets.videos.video_file:summary", film).notes == {"lost": "1 of 36"}
     told: list[str] = []
-    plain = predict_files(predictor, film, None, told.append)
+    plain = predict_files(predictor, {"video": film}, told.append)
     [note] = scanned(film, inertial.read_mat(files["imu"]), tmp_path / "corpus")
     assert "packets that can't be decoded are left out" in note and "(1 of 36)" in note
     assert told == ["packets that can't be decoded are left out, the other frames are read (1 of 36)"]

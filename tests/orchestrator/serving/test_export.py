@@ -16,50 +16,28 @@ import mlflow
 import numpy as np
 import onnxruntime
 import pytest
-import torch
 from mlflow import MlflowClient
 
 from datasets.manifest import Manifest
 from datasets.signals import inertial
 from experiments.export import Asked
 from experiments.export import export as command
-from models.build import build, build_fusion
-from models.spec import FusionModel
 from orchestrator.driver.terminal import refuse_bad_input
-from orchestrator.plan.recipe import RECIPES
-from orchestrator.plan.spec import DataSpec, Modality, RunSpec
 from orchestrator.serving.export import copy_run, to_onnx
 from orchestrator.serving.predictor import Predictor, predict_files
 from orchestrator.storage.store import Store
 from orchestrator.tracking.tracker import Tracker
+from tests.support.untrained import KINDS, six_done
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def made(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, str]]:
-    """A storage with a done run of each kind, untrained; the keys by kind."""
-    store, keys = Store(tmp_path_factory.mktemp("storage")), {}
-    manifest.write(store.manifest(manifest.digest))
-    recipe, stage1 = RECIPES["paper"], {}
-    for kind in ("imu", "video", "fusion"):
-        data = DataSpec(manifest.digest, samples=manifest.max_samples, frames=8, size=32)
-        parents: tuple[tuple[Modality, str], ...] = (
-            (("imu", keys["imu"]), ("video", keys["video"])) if stage1.get("video") else ()
-        )
-        spec = RunSpec(recipe.models[kind], data, recipe.optimization[kind], 0, parents=parents)
-        torch.manual_seed(0)
-        if isinstance(spec.model, FusionModel):
-            model = build_fusion(spec.model, stage1["imu"], stage1["video"], len(manifest.classes))
-        else:
-            model = stage1[kind] = build(spec.model, len(manifest.classes))
-        folder = store.run(spec.key)
-        folder.begin(spec)
-        folder.save("model", {"model": model.state_dict()})
-        folder.finish(1.0)
-        keys[kind] = spec.key
-    return store, keys
+def made(made: tuple) -> tuple[Store, dict[str, str]]:
+    """The storage, and the keys of the paper's recipe by stage."""
+    store, specs = made
+    return store, {stage: specs[f"{stage} paper"].key for stage in KINDS}
 
 
 def test_onnx_gives_pytorchs_probabilities(
@@ -72,11 +50,11 @@ def test_onnx_gives_pytorchs_probabilities(
     assert [path.name for path in file.parent.iterdir()] == ["imu.onnx"]  # weights and all
     mat = recordings / "Inertial/a1_s1_t1_inertial.mat"
     predictor = Predictor.of(store, keys["imu"])
-    signal, length = inertial.pad_signal(inertial.read_mat(mat), predictor.spec.data.samples or 0)
+    signal, length = inertial.pad_signal(inertial.read_mat(mat), predictor.spec.data.inputs["imu"].samples)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     asked = {"imu": np.stack([signal] * 5), "imu_length": np.full(5, length)}
     [found] = session.run(None, asked)
-    expected = predict_files(predictor, None, mat)
+    expected = predict_files(predictor, {"imu": mat})
     assert np.asarray(found).shape == (5, 27)
     np.testing.assert_allclose(found, [expected] * 5, atol=1e-4)
 
@@ -95,8 +73,6 @@ def test_onnx_of_what_sees_video(kind: str, made: tuple, recordings: Path, tmp_p
 @pytest.mark.parametrize("name", ["video tuned", "fusion tuned"])
 def test_onnx_of_the_tuned_recipe(name: str, tmp_path: Path, manifest: Manifest) -> None:
     """With its crop, differences as channels and resampling; trained in bf16, compared in fp32."""
-    from tests.support.untrained import six_done
-
     store, specs = six_done(tmp_path / "storage", manifest)
     assert to_onnx(store, specs[name].key, tmp_path / "model.onnx") < 1e-4
 
@@ -124,8 +100,8 @@ def test_bad_input_is_one_line(made: tuple, tmp_path: Path, capsys: pytest.Captu
 def test_what_is_copied_of_a_storage_predicts(made: tuple, recordings: Path, tmp_path: Path) -> None:
     store, keys = made
     copy_run(store, keys["fusion"], Store(tmp_path))
-    film = recordings / "RGB/a1_s1_t1_color.avi"
-    found, expected = (predict_files(Predictor.of(s, keys["fusion"]), film, None) for s in (Store(tmp_path), store))
+    film = {"video": recordings / "RGB/a1_s1_t1_color.avi"}
+    found, expected = (predict_files(Predictor.of(s, keys["fusion"]), film) for s in (Store(tmp_path), store))
     np.testing.assert_array_equal(found, expected)
     # The parents' weights are in the fusion's own.
     assert sorted(file.parent.name for file in tmp_path.rglob("model.pt")) == [keys["fusion"]]
@@ -134,9 +110,10 @@ def test_what_is_copied_of_a_storage_predicts(made: tuple, recordings: Path, tmp
 def test_a_run_in_mlflow_gets_its_model(made: tuple, files: dict, tmp_path: Path) -> None:
     store, keys = made
     uri, key = f"sqlite:///{tmp_path / 'mlflow.db'}", keys["fusion"]
-    words = ("plan", "corpus", "video", "scale", "recipe", "protocol")
+    words = ("plan", "corpus", "scale", "recipe", "protocol", "protocol_text")
     predictor = Predictor.of(store, key)
     about = dict.fromkeys(words, "made up") | {"classes": list(predictor.classes), "created": "now"}
+    about |= {"modalities": {"imu": "IMU", "video": "Drawn figure"}}
     with pytest.raises(ValueError, match="has no such run"):
         command(Asked(key, storage=store.root, tracking_uri=uri))
     tracker = Tracker(uri, store, about)
@@ -147,14 +124,12 @@ def test_a_run_in_mlflow_gets_its_model(made: tuple, files: dict, tmp_path: Path
     assert run.info.status == "FINISHED" and len(run.outputs.model_outputs) == 1
     found = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
     schema = found.metadata.signature
-    assert schema.inputs.input_names() == ["video", "imu"] and schema.outputs.input_names() == list(predictor.classes)
+    assert schema.inputs.input_names() == ["imu", "video"] and schema.outputs.input_names() == list(predictor.classes)
     example = found.input_example
     assert found.predict(example).shape == (1, 27)
     signal = inertial.read_mat(files["imu"])
     row = example.assign(video=base64.b64encode(files["video"].read_bytes()).decode(), imu=[signal.tolist()])
-    np.testing.assert_allclose(
-        found.predict(row).to_numpy()[0], predict_files(predictor, files["video"], files["imu"]), atol=1e-5
-    )
+    np.testing.assert_allclose(found.predict(row).to_numpy()[0], predict_files(predictor, files), atol=1e-5)
 
 
 @pytest.mark.long
@@ -204,9 +179,9 @@ def test_a_real_server_answers_with_what_predict_says(made: tuple, recordings: P
         assert status == 200, text
         answer = json.loads(text)["predictions"]
         predictor = Predictor.of(store, keys["fusion"])
-        for row, files in zip(answer, [(film, mat), (film, None), (None, mat)], strict=True):
+        for row, files in zip(answer, [{"video": film, "imu": mat}, {"video": film}, {"imu": mat}], strict=True):
             assert tuple(row) == predictor.classes
-            np.testing.assert_allclose(list(row.values()), predict_files(predictor, *files), atol=1e-5)
+            np.testing.assert_allclose(list(row.values()), predict_files(predictor, files), atol=1e-5)
         status, text = ask(
             port, {"dataframe_records": [{"video": base64.b64encode(b"no video").decode(), "imu": None}]}
         )

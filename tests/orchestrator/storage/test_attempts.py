@@ -9,13 +9,12 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError
 from ray.train import WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError
 
-from models.spec import ImuModel
-from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 from orchestrator.storage.store import Store, TakenOver
 from orchestrator.trial import failures
+from tests.support import specs
 
 ROOT = Path(__file__).parents[3]
-SPEC = RunSpec(ImuModel(), DataSpec("5f0c", samples=100), Optimization(1e-3, 0, 8, 3), seed=0)
+SPEC = specs.run("imu")
 
 
 def test_what_ended_each_attempt_is_kept(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,17 +16,15 @@ import pytest
 from datasets import shards
 from datasets.files.atomic import read_json
 from datasets.manifest import Manifest
-from datasets.spec import Sampling
+from datasets.modalities import imu, video
 from experiments import status
-from models.spec import ImuModel
-from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 from orchestrator.report import results
 from orchestrator.storage.store import RunFolder
-from tests.support import fuzzing
+from tests.support import fuzzing, specs
 from tests.support.fuzzing import tried
 from tests.support.mutation import Edit, edits, mutated
 
-SPEC = RunSpec(ImuModel(), DataSpec("5f0c", samples=100), Optimization(1e-3, 0, 8, 3), seed=0)
+SPEC = specs.run("imu")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,21 +39,25 @@ def stored(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict
     import torch
 
     folder = tmp_path_factory.mktemp("stored")
-    sampling = Sampling(frames=2, size=8, samples=manifest.max_samples)
     manifest.write(folder / "manifest.parquet")
-    recordings = shards.Recordings.of(manifest, sampling)
-    start, stop = recordings.bounds()[:2]
-    made = shards._write_shard({"shard": 0, "start": start, "stop": stop}, recordings, folder)
+    inputs, made = {"video": video.Input(2, 8, 2, 8), "imu": imu.Input(manifest.longest("imu"), 6)}, {}
+    for name, given in inputs.items():
+        recordings = shards.Recordings.of(manifest, name, given)
+        start, stop = recordings.bounds()[:2]
+        (folder / name).mkdir()
+        made[name] = shards._write_shard({"shard": 0, "start": start, "stop": stop}, recordings, folder / name)
     run = RunFolder(folder)
     run.begin(SPEC)
     run.write_predictions(pa.table({"label": [0, 1], "predicted": [0, 0], "probabilities": [[0.9, 0.1], [0.6, 0.4]]}))
     for epoch in (1, 2, 3):
         run.append_history({"epoch": epoch, "loss": 1.0})
     run.save("model", {"model": {"weight": torch.randn(20), "steps": torch.tensor(3)}})
-    index = {"version": 1, "manifest": manifest.digest, "sampling": sampling.to_json(), "files": [made]}
+    index = {"version": 1, "manifest": manifest.digest, "modality": "imu", "files": [made["imu"]], "notes": ["slow"]}
+    index |= {"input": recordings.how.stored(given)}
     return {
         "manifest": (folder / "manifest.parquet").read_bytes(),
-        "shard": (folder / made["file"]).read_bytes(),
+        "video shard": (folder / "video" / made["video"]["file"]).read_bytes(),
+        "imu shard": (folder / "imu" / made["imu"]["file"]).read_bytes(),
         "predictions": (folder / "predictions.parquet").read_bytes(),
         "spec": (folder / "spec.json").read_bytes(),
         "history": (folder / "history.jsonl").read_bytes(),
@@ -65,9 +68,8 @@ def stored(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict
     }
 
 
-def shard_rows(file: Path) -> pa.Table:
-    task = {"file": str(file), "rows": [0, 1], "columns": ["row", "label", "video", "imu", "imu_length"]}
-    return shards.Shards.fetch(pa.Table.from_pylist([task]))
+def rows_of(modality: str, file: Path) -> pa.Table:
+    return shards.Shards(file.parent, modality, {}, (file.name,), (2,)).table([0, 1])
 
 
 ABOUT = dict.fromkeys(("plan", "video", "recipe", "protocol", "corpus", "scale", "created"), "p")
@@ -75,7 +77,8 @@ TEXTS = {"protocol_text": "p", "scale_text": "s"}
 RESULTS = (
     ABOUT
     | TEXTS
-    | {"classes": ["a"], "runs": {SPEC.key: {"name": "imu", "kind": "imu", "status": "done"}}, "cells": []}
+    | {"modalities": {"imu": "IMU"}, "classes": ["a"]}
+    | {"runs": {SPEC.key: {"name": "imu", "kind": "imu", "scored": True, "status": "done"}}, "cells": []}
 )
 PROGRESS = {"ended": False, "host": "lab", "process": 7, "running": [SPEC.key], "skipped": {}, "seconds_left": 9.5}
 
@@ -93,7 +96,8 @@ def shown(file: Path) -> bool:
 
 READS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "manifest": ("manifest.parquet", Manifest.read),
-    "shard": ("part-00000.parquet", shard_rows),
+    "video shard": ("part-00000.parquet", partial(rows_of, "video")),
+    "imu shard": ("part-00000.parquet", partial(rows_of, "imu")),
     "predictions": ("predictions.parquet", lambda file: RunFolder(file.parent).predictions()),
     "spec": ("spec.json", lambda file: RunFolder(file.parent).spec),
     "history": ("history.jsonl", lambda file: RunFolder(file.parent).history()),

@@ -14,13 +14,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from models.spec import ImuModel
-from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 from orchestrator.storage import lock
 from orchestrator.storage.store import Store, TakenOver
+from tests.support import specs
 
 ROOT = Path(__file__).parents[3]
-SPEC = RunSpec(ImuModel(), DataSpec("5f0c", samples=100), Optimization(1e-3, 0, 8, 3), seed=0)
+SPEC = specs.run("imu")
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -6,10 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.spec import ImuModel
-from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 from orchestrator.storage.metrics import score, score_run
 from orchestrator.storage.store import Store
+from tests.support import specs
 
 
 def ranked(*rankings: list[int], classes: int) -> np.ndarray:
@@ -70,8 +69,7 @@ def test_ties_rank_by_class_number(label: int, top1: int, top5: int) -> None:
 
 
 def test_of_a_run_from_its_predictions(tmp_path: Path) -> None:
-    data = DataSpec("5f0c", samples=100, hidden_imu=(0,))
-    spec = RunSpec(ImuModel(), data, Optimization(1e-3, 0, 8, 3), seed=0)
+    spec = specs.run("imu", hidden={"imu": (0,)})
     folder = Store(tmp_path).run(spec.key)
     folder.begin(spec)
     folder.write_predictions(pa.table({"label": LABELS, "probabilities": list(RANKED)}))

@@ -9,7 +9,7 @@ import torch
 
 from datasets.files.atomic import read_json
 from orchestrator.plan.plan import Plan
-from orchestrator.storage.recovery import mend
+from orchestrator.storage.recovery import recover
 from orchestrator.storage.store import Store
 from tests.support.spoilt import FUSION, HOW, IMU, PLAN, VIDEO, Damage, cut, emptied, flipped, three_done, zeroed
 
@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> Store:
 
 def found(store: Store) -> tuple[set[str], list[str]]:
     said: list[str] = []
-    return mend(PLAN, store, said.append), said
+    return recover(PLAN, store, said.append), said
 
 
 def test_a_whole_storage_is_left_alone(store: Store) -> None:
@@ -43,6 +43,16 @@ def test_only_the_run_that_was_hit_is_done_again(name: str, damage: Damage, stor
     assert found(store) == (done, []), "said once"
 
 
+def test_a_run_without_a_classifier_needs_no_predictions(store: Store) -> None:
+    spec = replace(FUSION, network=replace(FUSION.network, objective="contrastive"))
+    shutil.copytree(store.run(FUSION.key).path, store.run(spec.key).path)
+    store.run(spec.key).begin(spec)
+    for name in ("predictions.parquet", "metrics.json"):
+        (store.run(spec.key).path / name).unlink()
+    plan, said = Plan("contrastive", (), PLAN.runs | {spec.key: spec}), []
+    assert recover(plan, store, said.append) == set(plan.runs) and not said
+
+
 @pytest.mark.parametrize("damage", [cut, emptied, zeroed, Path.unlink])
 def test_metrics_are_computed_again_from_the_predictions(damage: Damage, store: Store) -> None:
     file = store.run(IMU.key).path / "metrics.json"
@@ -56,7 +66,7 @@ def test_results_of_another_recipe_or_code_are_never_taken(store: Store) -> None
     """They have keys of their own; and a folder that was given the wrong name is found out."""
     changed = [replace(IMU, code=IMU.code + 1), replace(IMU, optimization=replace(HOW, lr=2e-3))]
     other = Plan("other", (), {spec.key: spec for spec in changed})
-    assert mend(other, store, print) == set()
+    assert recover(other, store, print) == set()
     video, imu = store.run(VIDEO.key), store.run(IMU.key)
     shutil.rmtree(imu.path)
     shutil.copytree(video.path, imu.path)

@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from datasets.files.atomic import write_whole
-from models.spec import ImuModel
-from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 from orchestrator.storage.store import RunFolder, Store
+from tests.support import specs
 
-SPEC = RunSpec(ImuModel(), DataSpec("5f0c", samples=100), Optimization(1e-3, 0, 8, 3), seed=0)
+SPEC = specs.run("imu")
 
 
 @pytest.fixture

@@ -6,19 +6,21 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+from datasets import corpora
 from experiments.track import Where, track
 from orchestrator.plan.options import Options
 from orchestrator.storage.store import Store
 from orchestrator.tracking import relocation
 from orchestrator.tracking.address import Address, address, file_of, is_own, sqlite
 from orchestrator.tracking.background import Background
-from orchestrator.tracking.tracker import Tracker
+from orchestrator.tracking.tracker import Tracker, tags
 from tests.orchestrator.tracking.test_tracker import ABOUT, CLASSES, FUSION, IMU, finish, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
@@ -150,6 +152,32 @@ def test_track_logs_into_the_storage_where_nothing_else_is_named(
     assert track(Where(storage=there)) == 0
     assert f"MLflow at {sqlite(there / 'mlflow.db')} (in the storage) has it all" in capsys.readouterr().out
     lies_in(there, 1)
+
+
+def test_track_logs_what_an_earlier_start_ran_and_a_plan_without_a_video(
+    root: Path, recordings: Path, tmp_path: Path
+) -> None:
+    """Of runs that no results.json names, the folder says which start they were of, and the manifest what they read."""
+    store = Store(root)
+    manifest = corpora.read("utd-mhad", recordings, tmp_path / "scans", ("imu",))
+    manifest.write(store.manifest(manifest.digest))
+    about = ABOUT | {"plan": "plan", "modalities": {"imu": "IMU"}, "video": None}
+    was = replace(IMU, data=replace(IMU.data, recordings=manifest.digest))
+    store.run(was.key).begin(was, tags(about))
+    finish(store, was)
+    (root / "reports/plan").mkdir(parents=True)
+    now = about | {"classes": CLASSES, "created": "first", "runs": {IMU.key: {"name": IMU.name, "status": "done"}}}
+    (root / "reports/plan/results.json").write_text(json.dumps(now))
+    assert track(Where(storage=root)) == 0
+    lies_in(root, 2)
+    found = MlflowClient(sqlite(root / "mlflow.db")).search_runs(["1"], f"tags.key = '{was.key}'")
+    assert [(run.data.tags["shows"], run.info.run_name) for run in found] == [
+        ("IMU", "IMU*, 50 % of the data, 2 classes hidden, seed 3")
+    ]
+    del now["modalities"]
+    (root / "reports/plan/results.json").write_text(json.dumps(now))
+    with pytest.raises(ValueError, match=r"results\.json: is damaged, its modalities can't be read"):
+        track(Where(storage=root))
 
 
 def test_a_copy_has_artifacts_of_its_own(root: Path, tmp_path: Path) -> None:

@@ -10,21 +10,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from models.spec import FusionModel, ImuModel, VideoModel
-from orchestrator.plan.spec import DataSpec, RunSpec
 from orchestrator.storage.store import Store
 from orchestrator.tracking.tracker import Tracker
-from tests.orchestrator.tracking.test_tracker import ABOUT, CLASSES, OPTIMIZATION, finish, train
+from tests.orchestrator.tracking.test_tracker import ABOUT, CLASSES, finish, spec, train
 
 pytestmark = pytest.mark.long
-DATA = DataSpec("5f0c", samples=100)
+PARENTS = {"imu": "a1" * 8, "video": "b2" * 8}
 RUNS = {
-    "IMU only, seed 0": RunSpec(ImuModel(), DATA, OPTIMIZATION, 0),
-    "RGB only, seed 0": RunSpec(VideoModel(), DATA, OPTIMIZATION, 0),
-    "IMU + RGB, seed 0": RunSpec(FusionModel(), DATA, OPTIMIZATION, 0),
-    "IMU*, 2 classes hidden, seed 0": RunSpec(
-        ImuModel(), DataSpec("5f0c", samples=100, hidden_imu=(1, 2)), OPTIMIZATION, 0
-    ),
+    "IMU only, seed 0": spec("imu", "imu", seed=0),
+    "RGB only, seed 0": spec("video", "video", seed=0),
+    "IMU + RGB, seed 0": spec("fusion", "imu", "video", seed=0, parents=PARENTS),
+    "IMU*, 2 classes hidden, seed 0": spec("imu", "imu", seed=0, hidden={"imu": (1, 2)}),
 }
 TABLE2 = {"IMU only, seed 0", "RGB only, seed 0", "IMU + RGB, seed 0"}
 
@@ -59,18 +55,19 @@ def log_runs(address: str, folder: Path) -> None:
     store = Store(folder / "storage")
     about = ABOUT | {"plan": "full_grid", "classes": CLASSES, "created": "2026-11-22T10:00:00Z"}
     tracker = Tracker(address, store, about)
-    for spec in RUNS.values():
-        store.run(spec.key).begin(spec)
-        train(store, spec, 1, 5)
-        finish(store, spec)
-        tracker.sync(spec.key)
+    for run in RUNS.values():
+        store.run(run.key).begin(run)
+        train(store, run, 1, 5)
+        finish(store, run)
+        tracker.sync(run.key)
     (folder / "report.html").write_text("<p>the report</p>")
     tracker.end("FINISHED", [folder / "report.html"], {"runs_done": len(RUNS)})
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1700, "height": 950})
+    # Wide enough for all columns: MLflow's assistant opens beside them, and what isn't in view isn't there.
+    page = browser.new_page(viewport={"width": 2400, "height": 950})
     page.set_default_timeout(120_000)
     yield page
     page.close()

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from models.spec import FusionModel, ImuModel
-from orchestrator.plan.spec import DataSpec, Modality, Optimization, RunSpec
+from datasets.modalities import imu, video
+from models.spec import EncoderSpec, HeadSpec, NetworkSpec
+from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 from orchestrator.storage import metrics
 from orchestrator.storage.store import Store
 from orchestrator.tracking.background import Background
@@ -21,14 +23,29 @@ from orchestrator.tracking.tracker import Tracker
 # MLflow's own use of SQLAlchemy.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
-ABOUT = {"corpus": "UTD-MHAD", "video": "RGB", "scale": "demo", "recipe": "paper", "protocol": "odd-even"}
-ABOUT |= {"protocol_text": "subjects 1 train, 2 test; last epoch; NOT CLEAN: recipe paper was chosen by subject 2"}
+TAGS = {"corpus": "UTD-MHAD", "scale": "demo", "recipe": "paper", "protocol": "odd-even"}
+TAGS |= {"protocol_text": "subjects 1 train, 2 test; last epoch; NOT CLEAN: recipe paper was chosen by subject 2"}
+ABOUT = TAGS | {"video": "RGB", "modalities": {"imu": "IMU", "video": "RGB"}}
 CLASSES = ["wave", "clap", "squat"]
 STARTS = itertools.count()
 OPTIMIZATION = Optimization(1e-3, 0, 8, epochs=450)
-IMU = RunSpec(ImuModel(), DataSpec("5f0c", ratio=0.5, samples=100, hidden_imu=(1, 2)), OPTIMIZATION, seed=3)
-PARENTS: tuple[tuple[Modality, str], ...] = (("imu", IMU.key), ("video", "b2" * 8))
-FUSION = RunSpec(FusionModel(), DataSpec("5f0c", hidden_imu=(1,)), OPTIMIZATION, seed=3, parents=PARENTS)
+INPUTS = {"imu": imu.Input(100, 6), "video": video.Input(8, 32, 8, 32)}
+ENCODERS = {"imu": EncoderSpec("cnn"), "video": EncoderSpec("s3d")}
+
+
+def spec(stage: str, *read: str, seed: int = 3, objective: str = "classification", **given: Any) -> RunSpec:
+    """Of a stage on these modalities; what is given further is of its data, and its parents."""
+    parents = given.pop("parents", {})
+    data = DataSpec("5f0c", {modality: INPUTS[modality] for modality in read}, **given)
+    head = HeadSpec(1024, finetuned={"video": ("Mixed_4c", "Mixed_5c")} if parents else {})
+    network = NetworkSpec({modality: ENCODERS[modality] for modality in read}, head, objective)
+    return RunSpec(stage, network, data, OPTIMIZATION, seed, parents=parents)
+
+
+IMU = spec("imu", "imu", ratio=0.5, hidden={"imu": (1, 2)})
+PARENTS = {"imu": IMU.key, "video": "b2" * 8}
+FUSION = spec("fusion", "imu", "video", hidden={"imu": (1,)}, parents=PARENTS)
+PRETRAINED = spec("pretraining", "imu", "video", objective="contrastive")
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +112,20 @@ def test_a_run_appears_with_what_it_is(view: View, store: Store) -> None:
         store.run(spec.key).begin(spec)
         tracker.sync(spec.key)
     run = view.run(IMU.key)
-    tags = {"key": IMU.key, "kind": "imu", "stage": "1", "ratio": "0.5", "hidden": "2", "seed": "3"} | ABOUT
-    tags |= {"modality": "imu", "hidden_from": "imu", "name": IMU.name}
+    tags = {"key": IMU.key, "stage": "imu", "ratio": "0.5", "hidden": "2", "seed": "3"} | TAGS
+    tags |= {"modality": "imu", "hidden_from": "imu", "name": IMU.name, "shows": "IMU + RGB"}
     (data,) = run.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("UTD-MHAD", "5f0c")
     assert run.data.tags.items() >= tags.items()
     assert run.data.tags["mlflow.parentRunId"] == tracker.parent
     assert (run.info.status, run.info.run_name) == ("RUNNING", "IMU*, 50 % of the data, 2 classes hidden, seed 3")
-    params = {"model.hidden": "1024", "data.ratio": "0.5", "data.hidden_imu": "[1, 2]", "optimization.lr": "0.001"}
-    assert run.data.params.items() >= (params | {"seed": "3", "workers": "1"}).items()
+    params = {"network.head.hidden": "1024", "data.ratio": "0.5", "data.hidden.imu": "[1, 2]", "seed": "3"}
+    assert run.data.params.items() >= (params | {"optimization.lr": "0.001", "workers": "1"}).items()
     fusion = view.run(FUSION.key).data.tags
-    assert fusion.items() >= {"stage": "2", "parent.imu": IMU.key, "parent.video": "b2" * 8, "hidden": "1"}.items()
+    assert fusion.items() >= {"stage": "fusion", "parent.imu": IMU.key, "parent.video": "b2" * 8, "hidden": "1"}.items()
+    assert fusion["modality"] == "imu+video"
     parent = view.client.get_run(tracker.parent)
-    assert parent.data.tags.items() >= ABOUT.items() and "mlflow.parentRunId" not in parent.data.tags
+    assert parent.data.tags.items() >= TAGS.items() and "mlflow.parentRunId" not in parent.data.tags
 
 
 def test_curves_have_each_epoch_once_also_after_a_restart(view: View, store: Store) -> None:
@@ -151,6 +169,20 @@ def test_a_done_run_has_its_results_and_is_left_alone(view: View, store: Store) 
         later.sync(IMU.key)
         assert view.run(IMU.key).info.end_time == run.info.end_time
         assert view.steps(IMU.key, "test_top1") == [0]
+
+
+def test_a_stage_without_a_classifier_has_its_curve_and_no_scores(view: View, store: Store) -> None:
+    folder = store.run(PRETRAINED.key).begin(PRETRAINED)
+    for epoch in (1, 2):
+        folder.append_history({"epoch": epoch, "loss": 1 / epoch, "seconds": 0.1})
+    folder.finish(1.5)
+    for tracker in (view.tracker(), view.tracker()):
+        tracker.sync(PRETRAINED.key)
+    run = view.run(PRETRAINED.key)
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "IMU + RGB, contrastive, seed 3")
+    assert view.steps(PRETRAINED.key) == [1, 2]
+    assert run.data.metrics.keys() == {"loss", "seconds", "seconds_all"}
+    assert [file.path for file in view.client.list_artifacts(run.info.run_id)] == ["spec.json"]
 
 
 def test_artifacts_lie_in_the_storage(view: View, store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,201 @@
+"""Three modalities, the third a made-up one: hidden classes, modality dropout, and what is predicted without some.
+
+Clips are made up and kept in memory: no Ray.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from datasets import modalities, splits, stream
+from datasets.manifest import Manifest
+from datasets.modalities.imu import Imu, Input, Settings
+from datasets.modalities.modality import Source
+from datasets.stream import Batch
+from experiments import modality_comparison, zero_shot
+from models import encoders
+from models.build import build
+from models.network import Network
+from models.spec import HeadSpec, NetworkSpec
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.spec import RunSpec
+from orchestrator.plan.study import Study
+from orchestrator.storage.metrics import score_run
+from orchestrator.storage.store import Store
+from orchestrator.worker.reader import Reader, rows_of
+from orchestrator.worker.train import predict, subsets, update
+from tests.orchestrator.plan.test_plan import manifest
+from tests.support.networks import CLASSES
+
+pytestmark = pytest.mark.usefixtures("one_thread", "seeded")
+THREE = ("imu", "pulse", "video")
+
+
+class Pulse(Imu):
+    """A signal of one channel."""
+
+    name, label, endings = "pulse", "Pulse", (".pulse",)
+
+    def input(self, settings: Settings, source: Source, longest: Callable[[int | None], int]) -> Input:
+        return Input(longest(None), 1)
+
+
+BEAT = {"channels": 1, "filters": (4, 6, 8), "kernels": (24, 16, 8), "dropout": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(modalities.MODALITIES, "pulse", f"{__name__}:Pulse")
+    line = encoders.Line("models.encoders.cnn:CNN", "pulse", BEAT, encoders.ENCODERS["cnn"].blocks)
+    monkeypatch.setitem(encoders.ENCODERS, "beat", line)
+    yield
+    modalities.of.cache_clear()
+
+
+@pytest.fixture
+def clips() -> Manifest:
+    """Nine of each of two subjects, of whom the second is tested."""
+    made = manifest(classes=CLASSES, subjects=2)
+    count = made.clips.num_rows
+    new = {"pulse": ["p"] * count, "pulse_count": [100] * count, "pulse_content": [*map(str, range(count))]}
+    table = made.clips
+    for name, values in new.items():
+        table = table.append_column(name, pa.array(values, pa.int32() if name.endswith("count") else pa.string()))
+    return Manifest(made.corpus, made.shows, made.layout, made.classes, table, made.root)
+
+
+def planned(clips: Manifest, cells: Any, **how: Any) -> list[tuple[Any, RunSpec]]:
+    study = Study(clips, "demo", "paper", **how)
+    found = [*cells(study, 0)]
+    plan = Plan.of("three", found, study.runs)
+    return [(cell, plan.runs[cell.key]) for cell in found]
+
+
+def of_fusion(clips: Manifest, hidden: dict[str, tuple[int, ...]] | None = None, **changes: Any) -> RunSpec:
+    study = Study(clips, "demo", "paper", set=changes)
+    return study.runs[study.cell("modalities", THREE, 0, hidden=hidden).key]
+
+
+@pytest.fixture
+def read(clips: Manifest, monkeypatch: pytest.MonkeyPatch) -> Callable[[RunSpec], Reader]:
+    """A Reader of noise."""
+    draw = torch.Generator().manual_seed(3)
+
+    def made(spec: RunSpec) -> Reader:
+        reader = Reader(Store(Path("/nowhere")), clips, spec, torch.device("cpu"), "recordings")
+        count = clips.clips.num_rows
+        batch: Batch = {"row": torch.arange(count), "label": torch.from_numpy(splits.labels(clips).astype(np.int64))}
+        for name, given in spec.data.inputs.items():
+            batch[name] = modalities.of(name).drawn(given, count, draw)
+            batch[f"{name}_length"] = torch.full((count,), batch[name].shape[1])
+        parts = zip(("train", "test"), rows_of(spec, clips), strict=True)
+        reader.datasets = {name: {k: v[rows] for k, v in batch.items()} for name, rows in parts}  # pyright: ignore
+        return reader
+
+    monkeypatch.setattr(
+        stream, "batches", lambda clips, size, shapes, order, window: stream.from_memory(clips, size, order)
+    )
+    return made
+
+
+def network(spec: RunSpec, stage1: dict[str, Network]) -> Network:
+    """Of an untrained parent for the third modality, and of those with statistics that let a clip through."""
+    pulse = build(NetworkSpec({"pulse": spec.network.encoders["pulse"]}, HeadSpec(hidden=8)), CLASSES, 0)
+    return build(spec.network, CLASSES, 0, copy.deepcopy(stage1) | {"pulse": pulse})
+
+
+def test_each_alone_and_all_fused_and_each_starred(clips: Manifest) -> None:
+    cells = planned(clips, modality_comparison.cells)
+    assert [cell.model for cell, _ in cells] == [*THREE, "fusion"]
+    fusion = cells[-1][1]
+    assert fusion.parents == {cell.model: cell.key for cell, _ in cells[:-1]} and fusion.modalities == THREE
+    assert fusion.name == "fusion imu+pulse+video seed=0"
+    starred = planned(
+        clips.of(THREE),
+        lambda study, seed: [
+            study.cell("zero_shot", read, seed, hidden={m: (1,)}) for m in THREE for read in (m, THREE)
+        ],
+    )
+    for cell, spec in starred:
+        trained = splits.labels(clips)[rows_of(spec, clips)[0]]
+        assert (1 in trained) == (cell.model == "fusion") and spec.data.hidden == cell.hidden
+    assert len(zero_shot.HIDDEN) * 6 == len([*zero_shot.cells(Study(manifest(), "demo", "paper", modalities=THREE), 0)])
+
+
+def test_hidden_classes_lose_each_its_own_modality(clips: Manifest, read: Callable) -> None:
+    reader = read(of_fusion(clips, {"imu": (1,), "pulse": (1, 2)}))
+    [batch] = reader.batches("train", 64)
+    for name, hidden in (("imu", [1]), ("pulse", [1, 2]), ("video", [])):
+        lost = torch.isin(batch["label"], torch.tensor(hidden, dtype=torch.long))
+        assert torch.equal(batch[f"{name}_length"] == 0, lost)
+    assert all((batch[f"{name}_length"] > 0).all() for batch in reader.batches("test", 64) for name in THREE)
+
+
+def test_dropout_takes_one_of_three_as_often(clips: Manifest, read: Callable, stage1: dict[str, Network]) -> None:
+    """And nothing of a hidden class's clips; where a trunk is kept as well as where it isn't."""
+    spec = of_fusion(clips, {"pulse": (1,)}, **{"fusion.missing": 0.6})
+    reader, count = read(spec), 6000
+    reader.keep(9, network(spec, stage1))
+    assert reader.kept and reader.blank.keys() == {"video"}
+    batch = {"label": torch.arange(count) % CLASSES, "video_trunk_length": torch.ones(count, dtype=torch.long)}
+    batch |= {f"{name}_length": torch.full((count,), 60) for name in ("imu", "pulse")}
+    batch["video_trunk"] = torch.ones(1).expand(count, *reader.blank["video"]["video_trunk"].shape[1:])
+    reader.blank["video"]["video_trunk"] = torch.zeros_like(reader.blank["video"]["video_trunk"])
+    found = reader.miss(reader.hide(batch), spec.missing)
+    lost = torch.stack([found[f"{name}_length"] == 0 for name in ("imu", "pulse", "video_trunk")])
+    hidden = batch["label"] == 1
+    assert torch.equal(lost[:, hidden].sum(1), torch.tensor([0, hidden.sum(), 0])) and lost.sum(0).max() == 1
+    assert lost[:, ~hidden].double().mean(1).tolist() == pytest.approx([0.2] * 3, abs=0.03)
+    assert torch.equal(found["video_trunk"].flatten(1).sum(1) == 0, lost[2])
+
+
+@pytest.mark.parametrize("join", ["concatenation", "attention"])
+def test_without_each_that_may_be_missing_it_predicts_as_blind(
+    join: str, clips: Manifest, read: Callable, stage1: dict[str, Network], tmp_path: Path
+) -> None:
+    spec = of_fusion(clips, **{"fusion.model.join": join})
+    model, reader = network(spec, stage1).eval(), read(spec)
+    table = predict(model, reader, clips)
+    names = [name for name in table.column_names if name.startswith("without_")]
+    assert names == [f"without_{'_'.join(of)}" for count in (1, 2) for of in combinations(THREE, count)]
+    assert len(names) == 6 == len(subsets(THREE))
+    [batch] = reader.batches("test", 64)
+    logits = {}
+    for missing in subsets(THREE):
+        blind = batch | {f"{name}_length": torch.zeros_like(batch[f"{name}_length"]) for name in missing}
+        with torch.no_grad():
+            logits[missing] = model.logits(blind)
+        assert table[f"without_{'_'.join(missing)}"].to_pylist() == logits[missing].argmax(1).tolist()
+    for one, other in combinations(logits.values(), 2):
+        assert not torch.allclose(one, other, atol=1e-4)
+
+    folder = Store(tmp_path).run(spec.key)
+    folder.begin(spec)
+    folder.write_predictions(table)
+    metrics = score_run(folder)
+    assert metrics["n"] == 9 and {f"{name}_{part}" for name in ("top1", "k", "n") for part in names} <= metrics.keys()
+
+
+@pytest.mark.parametrize("join", ["concatenation", "attention"])
+def test_a_step_reaches_all_that_trains(join: str, clips: Manifest, read: Callable, stage1: dict[str, Network]) -> None:
+    changes = {"fusion.model.join": join, "fusion.missing": 0.6}
+    spec = of_fusion(clips, {"imu": (1,)}, **changes)
+    model, reader = network(spec, stage1), read(spec)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad])
+    model.train()
+    [batch] = reader.batches("train", 64, order=0, vary=True)
+    found = update(model, optimizer, batch, len(batch["label"]), workers=1)
+    assert found.keys() == {"loss", "train_top1", "broken"} and not found["broken"]
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, name
+        video = name.startswith("encoders.video.") and not name.startswith(
+            ("encoders.video.layers.9.", "encoders.video.layers.15.")
+        )
+        assert parameter.requires_grad != video, name
