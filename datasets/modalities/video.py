@@ -77,6 +77,12 @@ class Video(Modality):
     def found(self, root: Path, name: str, source: Source) -> Found:
         return video_file.summary(root / name)
 
+    def own(self, path: Path, source: Source) -> str:
+        """FFmpeg tells a file's format by its content, whatever its name ends in."""
+        if path.is_dir():
+            raise ValueError("is a folder, not a video")
+        return path.name
+
     def remarks(self, found: Mapping[str, Found], source: Source) -> list[str]:
         lines = []
         for kind, words in video_file.NOTES.items():

@@ -157,7 +157,7 @@ def test_a_folder_with_a_bad_file_is_written_without_it(
     assert table.schema.metadata[b"classes"].decode().split("\n")[0] == "swipe_left"
     shutil.copy(csv, tmp_path / "clips/both.mat")
     with pytest.raises(ValueError, match="has the same name; which belongs to both"):
-        clips(Predictor.of(store, key), tmp_path / "clips")
+        clips("utd-mhad", ("imu", "video"), tmp_path / "clips")
 
 
 @pytest.mark.long

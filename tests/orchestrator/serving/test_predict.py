@@ -62,6 +62,15 @@ def test_a_csv_in_any_order_of_columns_gives_what_the_mat_gives(made: tuple, fil
     np.testing.assert_array_equal(predict_files(predictor, files | {"imu": csv}), expected)
 
 
+def test_a_video_is_told_by_its_content(made: tuple, files: dict, tmp_path: Path) -> None:
+    store, specs = made
+    predictor = Predictor.of(store, specs["video paper"].key)
+    renamed = tmp_path / "clip.bin"
+    renamed.write_bytes(files["video"].read_bytes())
+    expected = predict_files(predictor, {"video": files["video"]})
+    np.testing.assert_array_equal(predict_files(predictor, {"video": renamed}), expected)
+
+
 @pytest.mark.parametrize("recipe", ["paper", "tuned"])
 def test_a_missing_modality_is_all_padding(
     recipe: str, made: tuple, stored: dict, files: dict, manifest: Manifest
