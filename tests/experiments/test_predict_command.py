@@ -41,7 +41,7 @@ def refused(capsys: pytest.CaptureFixture[str], **given: object) -> str:
         ("imu", {"imu": "empty.csv"}, "empty.csv: is empty"),
         ("imu", {"imu": "header.csv"}, "header.csv: has no sample"),
         ("video", {"video": "sound.avi"}, "sound.avi: is no video that can be decoded"),
-        ("video", {"video": "sound.wav"}, "sound.wav: is no file of video, which ends in .avi or "),
+        ("video", {"video": "sound.wav"}, "sound.wav: is no video that can be decoded"),
         ("imu", {"files": {"imu": "five.csv"}}, "five.csv: has the columns ax, ay, az, gx, gy; it needs "),
         (
             "imu",
