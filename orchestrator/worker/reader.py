@@ -152,7 +152,7 @@ class Reader:
         """`order` seeds a shuffle; without it they come in manifest order. `vary` as the spec augments."""
         for batch in self._stored(name, size, order):
             seen = sent(batch, self.spec, vary)
-            if vary and self.views > 1:
+            if name == "train" and self.views > 1:  # alike where nothing varies, as BatchNorm is settled
                 again = sent(batch, self.spec, vary)
                 seen |= {f"{k}:2": v for k, v in again.items() if k.removesuffix("_length") in self.shapes}
             seen = self.to_device(self.hide(seen) if name == "train" else seen)

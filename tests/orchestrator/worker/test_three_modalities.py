@@ -5,6 +5,7 @@ Clips are made up and kept in memory: no Ray.
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from orchestrator.plan.study import Study
 from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import Reader, rows_of
-from orchestrator.worker.train import predict, subsets, update
+from orchestrator.worker.train import predict, settle_batchnorm, subsets, update
 from tests.orchestrator.plan.test_plan import manifest
 from tests.support.networks import CLASSES
 
@@ -199,3 +200,16 @@ def test_a_step_reaches_all_that_trains(join: str, clips: Manifest, read: Callab
             ("encoders.video.layers.9.", "encoders.video.layers.15.")
         )
         assert parameter.requires_grad != video, name
+
+
+def test_batchnorm_is_settled_where_clips_are_compared_with_themselves(
+    clips: Manifest, read: Callable[[RunSpec], Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(clips, "demo", "paper")
+    spec = study.runs[study.cell("modalities", "video", 0).key]
+    spec = replace(spec, network=replace(spec.network, objective="simclr"))
+    model, reader = build(spec.network, CLASSES, 0), read(spec)
+    monkeypatch.setattr(reader, "epoch", lambda epoch, size, vary: reader.batches("train", size, 0, vary))
+    settle_batchnorm(model, reader, [9])
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm3d)]
+    assert norms and all(norm.num_batches_tracked == 2 for norm in norms)
