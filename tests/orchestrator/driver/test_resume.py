@@ -1,6 +1,7 @@
 """A real grid cut off in the middle: by Ctrl-C, by Ctrl-C twice, by SIGKILL; each start goes on, and nothing shows.
 
-Without the long ones a first start is killed, with them the fourth of one storage.
+All that cut it off are minutes long. The usual tests ask of one run that it ends as if it never was cut off, bit for
+bit (tests/orchestrator/worker/test_train.py).
 """
 
 import json
@@ -77,6 +78,7 @@ def test_ctrl_c_twice_leaves_at_once_and_loses_nothing_done(grid_command: Callab
     assert done(storage).items() >= before.items() and len(done(storage)) > len(before)
 
 
+@pytest.mark.long
 def test_killed_it_goes_on_and_gives_what_an_undisturbed_grid_gives(
     grid_command: Callable, start: Callable, gave: Callable, storage: Path, undisturbed: tuple[Path, str],
     tmp_path: Path, capsys: pytest.CaptureFixture[str],
@@ -104,10 +106,12 @@ def test_killed_it_goes_on_and_gives_what_an_undisturbed_grid_gives(
     assert re.search(r"^6 done; not at work: ended", after, flags=re.MULTILINE)
 
 
+@pytest.mark.long
 def test_mlflow_has_each_run_once_whatever_happened(storage: Path):
     seen(storage)
 
 
+@pytest.mark.long
 def test_a_server_that_never_saw_the_storage_is_told_all_of_it_once(storage: Path, tmp_path: Path):
     uri = f"sqlite:///{tmp_path / 'other.db'}"
     for _ in range(2):
@@ -115,6 +119,7 @@ def test_a_server_that_never_saw_the_storage_is_told_all_of_it_once(storage: Pat
         seen_in(uri, storage)
 
 
+@pytest.mark.long
 def test_runs_of_earlier_starts_are_told_too(storage: Path, tmp_path: Path):
     """As if the last start had asked for less: the results name one run."""
     file = storage / "reports/full_grid/results.json"
