@@ -68,6 +68,16 @@ class Manifest:
             h.update(json.dumps(self.clips.column(name).to_pylist()).encode())
         return h.hexdigest()[:16]
 
+    def digest_of(self, modalities: tuple[str, ...]) -> str:
+        """That of these modalities alone, computed once: a plan asks for it with every run."""
+        if modalities not in self._digests:
+            self._digests[modalities] = self.of(modalities).digest
+        return self._digests[modalities]
+
+    @cached_property
+    def _digests(self) -> dict[tuple[str, ...], str]:
+        return {}
+
     def longest(self, modality: str, rate: int | None = None) -> int:
         """Samples or frames of the longest recording; at a rate in Hz, for a corpus with time stamps, of the longest
         signal with all channels on one time axis."""

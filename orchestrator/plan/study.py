@@ -50,9 +50,8 @@ class Study:
     workers: Mapping[str, int] = field(default_factory=dict)
     given_gpus: Mapping[str, float] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
-    set: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what of the recipe is otherwise: orchestrator/plan/overrides.py
+    set: Mapping[str, Any] = field(default_factory=dict)
+    """What of the recipe is otherwise, as in `orchestrator/plan/overrides.py`."""
 
     def __post_init__(self) -> None:
         self.modalities = self.modalities or self.manifest.modalities
@@ -138,16 +137,6 @@ class Study:
         """A plan asks for a stage several times: as a cell of its own and as a parent."""
         return {}
 
-    @cached_property
-    def _digests(self) -> dict[tuple[str, ...], str]:
-        return {}
-
-    def digest(self, read: tuple[str, ...]) -> str:
-        """Of the recordings of these modalities."""
-        if read not in self._digests:
-            self._digests[read] = self.manifest.of(read).digest
-        return self._digests[read]
-
     def epochs(self, stage: str, recipe: Recipe) -> int:
         return round(self.scaled.epochs.get(stage, self.scaled.other_epochs) * recipe.stage(stage).times_epochs)
 
@@ -180,7 +169,7 @@ class Study:
             stage=stage.name,
             network=NetworkSpec({m: self._encoder(m) for m in read}, head, stage.objective),
             data=DataSpec(
-                recordings=self.digest(read),
+                recordings=self.manifest.digest_of(read),
                 inputs={m: self.inputs[m] for m in read},
                 protocol=self.protocol,
                 ratio=ratio,
