@@ -28,7 +28,7 @@ from orchestrator.plan.study import Study
 from orchestrator.report import results
 from orchestrator.serving import saliency
 from orchestrator.storage.store import Store
-from tests.support.deployment import check_ray
+from tests.docker.deployment import check_ray
 from tests.support.pages import PAGES, ROOT, commands, flags, script_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from datasets.files.sandbox import Found
-from datasets.modalities.modality import Modality, Note, Source
+from datasets.modalities.modality import FROZEN, Modality, Note, Source
 from datasets.signals import inertial, units
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-FROZEN = ConfigDict(extra="forbid")
 LEAST_SAMPLES = 46  # valid convolutions of 24, 16 and 8 (paper section 3.1): what one output of its encoder looks at
 ONE_LENGTH = "signals aren't resampled to one length: add --set resampled 128"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import ConfigDict
 
 from datasets.files.sandbox import Found
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 Note = Callable[[Mapping[str, str]], object]
+FROZEN = ConfigDict(extra="forbid")  # of a modality's Settings, Input and Augmentation
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from datasets.files.listing import some
 from datasets.files.sandbox import Found
-from datasets.modalities.modality import Modality, Note, Source
+from datasets.modalities.modality import FROZEN, Modality, Note, Source
 from datasets.videos import decode, video_file
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-FROZEN = ConfigDict(extra="forbid")
 SPARE = "shards hold no more frames or pixels than the network sees: add --set spare_frames 1.5"
 
 

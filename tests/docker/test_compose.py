@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deployment import compose
+from tests.docker.deployment import compose
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]

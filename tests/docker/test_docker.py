@@ -11,7 +11,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from tests.support.deployment import FOLDER, compose, core, documents, pods, ray_clusters
+from tests.docker.deployment import FOLDER, compose, core, documents, pods, ray_clusters
 
 # The fields of KubeRay's ray.io/v1 that these manifests may use.
 RAYJOB = """entrypoint submissionMode shutdownAfterJobFinishes ttlSecondsAfterFinished activeDeadlineSeconds

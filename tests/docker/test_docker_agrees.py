@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from orchestrator.plan.options import Options
-from tests.support.deployment import (
+from tests.docker.deployment import (
     APP,
     DOCKERFILE,
     FOLDER,

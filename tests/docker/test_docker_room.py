@@ -10,8 +10,8 @@ from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.recipes import SCALES
 from orchestrator.plan.spec import RunSpec
+from tests.docker.deployment import PAGE, documents, ray_clusters
 from tests.support import specs
-from tests.support.deployment import PAGE, documents, ray_clusters
 from tests.support.specs import STAGES, gpus_of
 
 

@@ -15,7 +15,7 @@ from orchestrator.driver.prepare import make_plan
 from orchestrator.plan.options import Options
 from orchestrator.plan.study import Study
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
+RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
 
 
 @pytest.fixture(scope="module")
