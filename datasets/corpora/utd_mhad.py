@@ -23,7 +23,12 @@ CLASSES: tuple[str, ...] = tuple(
     " jog walk sit2stand stand2sit lunge squat".split()
 )
 
-FOLDERS = {"video": ("RGB", "color.avi"), "imu": ("Inertial", "inertial.mat")}
+DOCUMENTS = ("skeleton_joint_order.txt",)  # that lie among the recordings
+FOLDERS = {
+    "video": ("RGB", "color.avi"),
+    "imu": ("Inertial", "inertial.mat"),
+    "skeleton": ("Skeleton", "skeleton.mat"),
+}
 
 
 def listing(folder: Path, modalities: Sequence[str]) -> list[tuple[str, Path]]:
@@ -44,11 +49,15 @@ def listing(folder: Path, modalities: Sequence[str]) -> list[tuple[str, Path]]:
                 f"{folder}: has no folder {sub}/ (UTD-MHAD keeps a{{A}}_s{{S}}_t{{T}}_{suffix} there){found}."
             )
         inner = [path for part in folders for path in _named(part, sub)]
-        there = [(kind, f) for part in (*folders, *inner) for f in entries(part) if f not in inner]
+        there = [(kind, f) for part in (*folders, *inner) for f in _recordings(part) if f not in inner]
         if not there:
             raise ValueError(f"{folders[0]}: is empty; {kind} recordings named a{{A}}_s{{S}}_t{{T}}_{suffix} go there.")
         files += there
     return sorted(files, key=lambda found: found[1])
+
+
+def _recordings(folder: Path) -> list[Path]:
+    return [path for path in entries(folder) if path.name.lower() not in DOCUMENTS]
 
 
 def _named(folder: Path, sub: str) -> list[Path]:

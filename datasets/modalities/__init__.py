@@ -9,6 +9,7 @@ __all__ = ["MODALITIES", "Modality", "Source", "of", "of_file"]
 
 MODALITIES = {
     "imu": "datasets.modalities.imu:Imu",
+    "skeleton": "datasets.modalities.skeleton:Skeleton",
     "video": "datasets.modalities.video:Video",
 }
 

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from datasets.files.sandbox import Found
+from datasets.skeletons.joints import Joints
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -37,8 +38,10 @@ class Source:
     be in its unit is told."""
     hz: float | None = None
     """The rate of signals, where it is one and known: a video beside one lasts as long."""
+    joints: Joints | None = None
+    """Of skeletons; None for the first Kinect's."""
     gaps: bool = False
-    """Whether all axes of a triplet may be NaN, where its sensor has no sample: that becomes padding."""
+    """Whether all axes of a triplet or of a joint may be NaN, where its sensor has no sample or it wasn't found."""
     by_header: bool = False
     """Whether a scan believes the headers of files: what is to be known of them is then noted as they are decoded."""
     read: Callable[[Path, str, int | None], np.ndarray] | None = None
@@ -163,6 +166,10 @@ class Modality(ABC):
     def channels(self, given: Any) -> int:
         """Of what the encoder gets: its last dimension."""
 
+    def decided(self, given: Any) -> dict[str, int]:
+        """What of an encoder's settings the input decides, by their names; an encoder has some of them."""
+        return {"channels": self.channels(given)}
+
     def see(self, x: Tensor, length_B: Tensor, given: Any, how: Any | None) -> tuple[Tensor, Tensor]:
         """What the network sees of stored clips (B, L, ...) and their true lengths; varied where `how` is given.
 
@@ -181,6 +188,13 @@ class Modality(ABC):
     @abstractmethod
     def drawn(self, given: Any, clips: int, draw: Generator) -> Tensor:
         """So many made-up clips as a network sees them, to compare two networks by."""
+
+    def pictured(self, seen: np.ndarray, weight: np.ndarray, source: Source) -> tuple[np.ndarray, np.ndarray]:
+        """What the report draws of a clip that a network saw, and of how much of the prediction hangs on each part.
+
+        Frames (L, H, W, C) with weights (L, H, W), or a signal (L, C) with weights (L,).
+        """
+        return seen, weight
 
     def ineffective(self, given: Any, how: Any) -> str | None:
         """Which augmentation would change no clip, and why; None where all would."""

@@ -6,7 +6,7 @@ Shapes: B clips, S samples, C channels (triplets of axes).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 KNOTS = 5  # of the speed along a clip that is time-warped
 
 
-def resample(imu_BSC: Tensor, length_B: Tensor, samples: int, how: Augmentation | None = None) -> Tensor:
+class Timing(Protocol):
+    """How the time of a clip varies: the fields that several modalities' augmentations have."""
+
+    @property
+    def warp(self) -> float: ...
+    @property
+    def crop(self) -> float: ...
+
+
+def resample(imu_BSC: Tensor, length_B: Tensor, samples: int, how: Timing | None = None) -> Tensor:
     """Each clip's true samples, linearly interpolated to `samples` of them: (B, samples, C).
 
     With `how`, of a random part of the clip, at a speed that varies along it.

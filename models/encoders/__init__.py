@@ -39,6 +39,19 @@ ENCODERS = {
         {"channels": 6, "filters": (32, 64, 96), "kernels": (24, 16, 8), "dropout": 0.1},
         {"conv1": 0, "conv2": 3, "conv3": 6},
     ),
+    # Of 3-D joints, with CMC-CMKM's widths: 432,000 parameters for UTD-MHAD's 20 joints.
+    "co-occurrence": Line(
+        "models.encoders.skeleton:CoOccurrence",
+        "skeleton",
+        {"channels": 3, "joints": 20, "dropout": 0.0},
+        {"streams": 0, "conv5": 1, "conv6": 3},
+    ),
+    "temporal": Line(
+        "models.encoders.skeleton:TemporalConvolution",
+        "skeleton",
+        {"channels": 3, "joints": 20, "filters": (128, 128, 256), "kernels": (5, 5, 5), "dropout": 0.2},
+        {"conv1": 1, "conv2": 2, "conv3": 3},
+    ),
     # `weights` is "none", "kinetics400" or "sha256:..." of a file. BatchNorm momentum 0.1, for torchvision's 0.001
     # leaves a network trained from scratch at chance in evaluation. `precision` "bf16" is autocast: weights and
     # optimizer stay fp32, and so do layers that see less than three frames.

@@ -17,17 +17,18 @@ def _frames(frames: int, size: int) -> dict[str, dict[str, Any]]:
 SCALES = {
     # To see the whole grid at work in minutes: one thread a run, so that two run side by side on two cores.
     "demo": Scale(
-        _frames(8, 32), "none", {"imu": 40, "video": 3, "fusion": 4}, 10, {"imu": 1, "video": 1}, {"imu": 0, "video": 0}
+        _frames(8, 32), "none", {"imu": 40, "skeleton": 40, "video": 3, "fusion": 4}, 10, {"imu": 1, "video": 1},
+        {"imu": 0, "video": 0},
     ),
     # Real recordings on two cores; epochs chosen for time, experiments/LOG.md says what a run takes.
     "laptop": Scale(
-        _frames(16, 64), "none", {"imu": 150, "video": 8, "fusion": 10}, 50, {"imu": 1, "video": 2},
+        _frames(16, 64), "none", {"imu": 150, "skeleton": 150, "video": 8, "fusion": 10}, 50, {"imu": 1, "video": 2},
         {"imu": 0, "video": 0},
     ),
     # The paper's, on A40s: 64 frames at UTD-MHAD's 15 Hz hold all but the longest clips. Only GPUs can show it.
     "paper": Scale(
-        _frames(64, 224), "kinetics400", {"imu": 300, "video": 50, "fusion": 50}, 100, {"imu": 1, "video": 4},
-        {"imu": 0.25, "video": 1},
+        _frames(64, 224), "kinetics400", {"imu": 300, "skeleton": 300, "video": 50, "fusion": 50}, 100,
+        {"imu": 1, "video": 4}, {"imu": 0.25, "skeleton": 0.25, "video": 1},
     ),
 }  # fmt: skip
 

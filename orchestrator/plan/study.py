@@ -141,11 +141,10 @@ class Study:
         return round(self.scaled.epochs.get(stage, self.scaled.other_epochs) * recipe.stage(stage).times_epochs)
 
     def _encoder(self, modality: str) -> EncoderSpec:
-        """As the recipe has it, with the input's channels and the weights that the scale or --weights start from."""
+        """As the recipe has it, with what the input decides and the weights that the scale or --weights start from."""
         found = self.recipe_used.encoder(modality)
-        changed = dict(found.settings)
-        if "channels" in changed:
-            changed["channels"] = modalities.of(modality).channels(self.inputs[modality])
+        decided = modalities.of(modality).decided(self.inputs[modality])
+        changed = found.settings | {name: value for name, value in decided.items() if name in found.settings}
         if "weights" in changed:
             changed["weights"] = self.weights or self.scaled.weights
         return replace(found, settings=changed)

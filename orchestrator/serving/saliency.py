@@ -58,7 +58,9 @@ def _look(batch: stream.Batch, predictor: Predictor, clip: str, names: Mapping[s
     for name, values in added.items():
         length = max(1, int(batch[f"{name}_length"]))
         weight = values.sum(-1)[:length].abs() if values.dim() == 4 else values[:length].abs().sum(-1)
-        seen[names[name]] = batch[name][0, :length].numpy(), (_blurred(weight) if values.dim() == 4 else weight).numpy()
+        weight = (_blurred(weight) if values.dim() == 4 else weight).numpy()
+        source = predictor.source(name)
+        seen[names[name]] = modalities.of(name).pictured(batch[name][0, :length].numpy(), weight, source)
     return Look(
         clip=clip,
         label=int(batch["label"]),
