@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from datasets.modalities import skeleton
 from datasets.signals import inertial, mmact_sensors, units
+from datasets.skeletons import read
 from datasets.videos import timing, video_file
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +57,8 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
         f"spreads by {units.MOVING_G:g} g or more",
         f"{1 / units.MOST_LONGER:.2g} to {units.MOST_LONGER:g} |",
         f"more than {inertial.MAX_SIGNAL_BYTES >> 20} MB",
+        f"fewer than {skeleton.LEAST} or more than {skeleton.MOST:,} samples, or more than {read.MAX_BYTES >> 20} MB",
+        f"sees {skeleton.Settings().skeleton_samples} samples",
     ):
         assert stated in table, stated
     assert timing.EVEN == 0.25 and "a quarter of the gap" in table
