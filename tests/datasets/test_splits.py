@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from datasets import splits
+from datasets.corpora import synthetic
 from datasets.manifest import Manifest, schema
+from tests.support.folders import read
 
 ROWS = np.arange(100, 190)
 LABELS = np.repeat([0, 1, 2, 7], [10, 20, 57, 3])  # of ROWS: unequal classes, and not all of those between
@@ -151,3 +153,13 @@ def test_one_class_must_stay(count: int) -> None:
 def test_without_leaves_the_hidden_classes_clips_out(hidden: tuple[int, ...]) -> None:
     kept = splits.without(ROWS, LABELS, hidden)
     assert kept.tolist() == [row for row, label in zip(ROWS, LABELS, strict=True) if label not in hidden]
+
+
+def test_clips_on_neither_side_of_a_protocol_are_counted(tmp_path: Path) -> None:
+    ten = read("utd-mhad", synthetic.write(tmp_path / "ten", subjects=10, trials=1, actions=2))
+    words = "4 of 20 clips, of subjects 9, 10, are on neither side of protocol {}: they are not used"
+    assert splits.unused(ten, "odd-even") == words.format("odd-even")
+    assert splits.unused(ten, "odd-even-validation") == words.format("odd-even-validation")
+    assert splits.unused(ten, "leave-one-subject-out") is None
+    eight = read("utd-mhad", synthetic.write(tmp_path / "eight", subjects=8, trials=1, actions=2))
+    assert splits.unused(eight, "odd-even") is None and splits.unused(eight, "trials") is None
