@@ -17,9 +17,9 @@ from experiments.benchmarks.row import Place, Row
 from orchestrator.driver.prepare import make_plan
 from orchestrator.plan.options import Options
 from orchestrator.plan.study import Study
-from tests.conftest import ROOT
-from tests.orchestrator.plan.test_plan import manifest as utd_mhad
+from tests.support.plans import manifest as utd_mhad
 
+ROOT = Path(__file__).parents[2]
 KEYS = {"name", "of", "ours", "against", "unit", "ratio", "target", "at_least", "met"}
 
 

@@ -1,41 +1,15 @@
 """The grid as a plan: each distinct run once, from a made-up manifest of 27 classes and 8 subjects."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from datasets.manifest import Manifest, schema
 from experiments import full_grid, fusion_comparison, modality_comparison, stage_ablation, training_ratio, zero_shot
-from orchestrator.driver.prepare import make_plan
-from orchestrator.plan import overrides, recipes
-from orchestrator.plan.options import Options
+from orchestrator.plan import recipes
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.recipes import RECIPES
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Outline, Study
-from orchestrator.report import results
-
-
-def manifest(classes: int = 27, subjects: int = 8) -> Manifest:
-    """Two trials of each, but one of every fifth class."""
-    trials = [
-        (label, subject, trial)
-        for label in range(classes)
-        for subject in range(1, subjects + 1)
-        for trial in range(1, 2 + (label % 5 > 0))
-    ]
-    rows = [
-        {"clip": f"a{k + 1}_s{s}_t{t}", "subject": s, "trial": t, "label": k, "video": "v", "imu": "i"}
-        | {"video_count": 40, "imu_count": 150 + k, "video_content": f"v{k}-{s}-{t}", "imu_content": f"i{k}-{s}-{t}"}
-        for k, s, t in trials
-    ]
-    names = tuple(f"class {k}" for k in range(classes))
-    clips = pa.Table.from_pylist(rows, schema=schema(("imu", "video")))
-    return Manifest("made up", {"video": "RGB"}, "utd-mhad", names, clips, Path("/nowhere"))
+from tests.support.plans import manifest
 
 
 def grid(
@@ -219,112 +193,6 @@ def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
     assert by["two-stage"] == by["concatenation"]  # of recipe paper; tuned has modality dropout
     names = {spec.name for spec in by.values()}
     assert len(names) == 4 and "fusion imu+video attention modality-dropout seed=0" in names
-
-
-@pytest.mark.parametrize(
-    ("recipe", "changed", "said"),
-    [
-        ("paper", {"video.augmentation.video": 0.3}, "video.augmentation.video 0.3 changes nothing where shards hold"),
-        ("paper", {"imu.augmentation.warp": 0.3}, "imu.augmentation.warp 0.3 changes nothing where signals aren't"),
-        ("paper", {"fusion.augmentation.crop": 0.1}, "fusion.augmentation.crop 0.1 changes nothing where signals"),
-        ("tuned", {"spare_frames": 1, "spare_size": 1}, "video.augmentation.video 0.3 changes nothing where shards"),
-        ("tuned", {"imu.augmentation.missing": 0.3}, "imu.augmentation.missing 0.3: it has one modality"),
-        ("tuned", {"imu.missing": 0.3}, "imu.augmentation.missing 0.3: it has one modality"),
-        ("tuned", {"spare_frames": 1}, None),
-        ("paper", {"video.augmentation.video": 0.3, "spare_size": 1.125}, None),
-        ("paper", {"imu.augmentation.warp": 0.3, "resampled": 96, "fusion.augmentation.missing": 0.2}, None),
-    ],
-)
-def test_an_augmentation_that_would_change_nothing_is_refused(recipe: str, changed: dict, said: str | None) -> None:
-    study = Study(manifest(), "laptop", recipe, set=changed)
-    if said is None:
-        make_plan("full_grid", full_grid.cells, study, Options())
-        return
-    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
-        make_plan("full_grid", full_grid.cells, study, Options())
-    kind = said.partition(".")[0]
-    for other in {"imu", "video"} - {kind}:  # what isn't asked for isn't refused
-        assert make_plan("full_grid", full_grid.cells, replace(study, runs={}), Options(only=(other,))).runs
-
-
-def test_what_is_set_by_hand_is_said_beside_every_score() -> None:
-    by_hand = results.selection(Study(manifest(), "laptop", "paper", set={"imu.optimization.lr": 1e-3}))
-    assert by_hand == "last epoch; changed by --set: whether by a look at test scores, only who set it knows"
-    both = results.selection(Study(manifest(), "laptop", "tuned", "even-odd", set={"imu.optimization.lr": 1e-3}))
-    assert "NOT CLEAN" in both and both.endswith("only who set it knows")
-    assert results.selection(Study(manifest(), "laptop", "paper")) == "last epoch, no selection"
-
-
-WRONG: list[dict[str, Any]] = [
-    {"video.augmentation.noise": 0.3},
-    {"video.model.filters": [1, 2, 3]},
-    {"imu.model.encoder": "s4d"},
-    {"imu.model.filters": [1, 2]},
-    {"fusion.model.encoder": "cnn"},
-    {"fusion.model.join": "sum"},
-    {"imu.times": 2},
-    {"": 1},
-]
-
-
-def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
-    tuned = RECIPES["tuned"]
-    changed = overrides.apply(
-        tuned, {"imu.optimization.lr": 0.5, "imu.model.width": 8, "imu.augmentation.noise": 0.7, "resampled": 96}
-    )
-    imu = changed.encoder("imu")
-    assert imu.settings["filters"] == (8, 16, 24) and imu.settings["dropout"] == 0.08
-    assert changed.settings("imu").resampled == 96 and changed.settings("video") == tuned.settings("video")
-    assert (changed.stage("imu").optimization.lr, changed.stage("imu").augmentation["imu"].noise) == (0.5, 0.7)
-    for stage in ("video", "fusion"):
-        assert changed.stage(stage) == tuned.stage(stage)
-    assert changed.encoder("video") == tuned.encoder("video")
-    assert tuned.settings("imu").resampled == 128 and tuned.stage("imu").optimization.lr != 0.5
-    for wrong in (
-        {"imu.model.colour": 1},
-        {"colour": 1},
-        {"imu": 1},
-        {"imu.optimization.lr": -1},
-        {"crop": "nose"},
-        *WRONG,
-    ):
-        with pytest.raises(ValueError, match=f"--set {next(iter(wrong))} "):
-            overrides.apply(tuned, wrong)
-    with pytest.raises(ValueError, match=r"^--set crop nose: crop: Input should be 'frame' or 'motion'$"):
-        overrides.apply(tuned, {"crop": "nose"})
-    assert [overrides.parse(word) for word in ("1e-3", "motion", "[1, 2]", 0.5)] == [1e-3, "motion", [1, 2], 0.5]
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "found"),
-    [
-        ("fusion.model.join", "attention", lambda recipe: recipe.stage("fusion").head.join),
-        ("fusion.model.hidden", 64, lambda recipe: recipe.stage("fusion").head.hidden),
-        ("imu.model.hidden", None, lambda recipe: recipe.stage("imu").head.hidden),
-        ("video.model.label_smoothing", 0.2, lambda recipe: recipe.stage("video").head.label_smoothing),
-        ("video.model.precision", "fp32", lambda recipe: recipe.encoder("video").settings["precision"]),
-        ("imu.model.encoder", "cnn", lambda recipe: recipe.encoder("imu").name),
-        ("imu.model.dropout", 0.3, lambda recipe: recipe.encoder("imu").settings["dropout"]),
-        ("video.times_epochs", 2, lambda recipe: recipe.stage("video").times_epochs),
-        ("fusion.missing", 0.2, lambda recipe: recipe.stage("fusion").missing),
-        ("fusion.augmentation.missing", 0.2, lambda recipe: recipe.stage("fusion").missing),
-        ("fusion.augmentation.warp", 0.9, lambda recipe: recipe.stage("fusion").augmentation["imu"].warp),
-        ("fusion.augmentation.video", 0.2, lambda recipe: recipe.stage("fusion").augmentation["video"].video),
-        ("pretraining.optimization.lr", 0.2, lambda recipe: recipe.stage("pretraining").optimization.lr),
-        ("size", 48, lambda recipe: recipe.settings("video").size),
-        ("rate", 50, lambda recipe: recipe.settings("imu").rate),
-    ],
-)
-def test_each_name_has_its_place(name: str, value: Any, found: Any) -> None:
-    changed = overrides.apply(RECIPES["tuned"], {name: value})
-    assert found(changed) == value
-    assert name == "imu.model.encoder" or changed != RECIPES["tuned"]
-
-
-def test_dropout_without_a_share_is_the_recipes_or_the_usual() -> None:
-    """As a method asks for it, whose stages' changes are of the recipe."""
-    for recipe, share in (("tuned", 0.5), ("paper", overrides.MISSING)):
-        assert overrides.apply(RECIPES[recipe], {"fusion.missing": True}).stage("fusion").missing == share
 
 
 def test_what_a_cell_takes_is_known_before_a_corpus_is_read(plan: Plan) -> None:

@@ -11,8 +11,8 @@ from orchestrator.plan.schedule import Need
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
-from tests.orchestrator.plan.test_plan import manifest
 from tests.support import specs
+from tests.support.plans import manifest
 
 
 def chain(seed: int) -> dict[str, RunSpec]:
