@@ -42,10 +42,10 @@ SCRIPTS = dict.fromkeys((f"{name}.py" for name in PLANS), "Options launch") | {
 }  # fmt: skip
 # What isn't run here, and what runs it instead.
 ELSEWHERE = {
-    "benchmark.py": "tests/experiments/test_benchmark.py", "mine": "tests/test_own.py", "gru": "tests/test_own.py",
-    "small": "tests/test_own.py", "gate": "tests/test_own.py", "sound": "tests/test_own.py",
-    "late-fusion": "tests/test_own.py",
-}  # fmt: skip
+    "benchmark.py": "tests/experiments/test_benchmark.py",
+    **dict.fromkeys(("mine", "sound"), "tests/datasets/test_readme.py"),
+    **dict.fromkeys(("gru", "small", "gate", "late-fusion"), "tests/models/test_readme.py"),
+}
 # Flags of programs that nobody needs to have installed. Theirs are long settled.
 OTHERS = {
     "kubectl create secret generic": "--from-literal", "kubectl apply": "--filename", "kubectl logs": "--follow",

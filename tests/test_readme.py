@@ -10,6 +10,7 @@ from datasets.modalities import skeleton
 from datasets.signals import inertial, mmact_sensors, units
 from datasets.skeletons import read
 from datasets.videos import timing, video_file
+from tests.support.own import FILE, PAGES, text
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -64,3 +65,12 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
     assert timing.EVEN == 0.25 and "a quarter of the gap" in table
     assert units.MOST_STUCK == 0.5 and "at most half of the clip" in table
     assert mmact_sensors.MAX_SECONDS == 3600 and "more than an hour apart" in table
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_readme_leads_there_and_every_file_named_exists(page: str) -> None:
+    assert f"`{page}`" in README
+    written = {file for file, _ in FILE.findall(text(page))}
+    named = set(re.findall(r"`((?:\w+/)+\w+\.py)(?::[\w.]+)?`", text(page))) - written
+    assert written and named and all((ROOT / file).exists() for file in named)
+    assert not any((ROOT / file).exists() for file in written)
