@@ -17,7 +17,8 @@ class Stage:
 
     A parent is an earlier stage of the method, by name; one whose role is a modality hands over its encoder of it.
     A recipe says how a stage of this name is trained. `changes` are of the recipe, by the names that --set has, less
-    the stage's own: {"model.join": "attention"}.
+    the stage's own: {"model.join": "attention"}. A function makes the value of "missing" or "times_epochs" from the
+    recipe's own.
     """
 
     name: str

@@ -36,6 +36,11 @@ def _finetuned(label: str, blocks: Any) -> Method:
     return Method(label, varied)
 
 
+def dropout(share: float) -> float:
+    """The share of training clips that lack a modality: the recipe's, or 0.3 where it has no modality dropout."""
+    return share or 0.3
+
+
 # What a table says of each. What the first fine-tunes is the recipe's, and the paper's is Mixed_4c and Mixed_5c of S3D.
 TWO_STAGE = Method(
     "two stages, as the recipe has it: Mixed_4c, Mixed_5c and the IMU encoder fine-tuned", lambda m: stages(m)
@@ -45,5 +50,5 @@ FROZEN = _finetuned("two stages, both encoders frozen after stage 1", ())
 ALL = _finetuned("two stages, everything fine-tuned", None)
 CONCATENATION = _varied("concatenation", {"model.join": "concatenation", "missing": 0.0})
 ATTENTION = _varied("self-attention over both embedding sequences", {"model.join": "attention", "missing": 0.0})
-DROPOUT = _varied("concatenation, modality dropout", {"model.join": "concatenation", "missing": True})
-ATTENTION_DROPOUT = _varied("self-attention, modality dropout", {"model.join": "attention", "missing": True})
+DROPOUT = _varied("concatenation, modality dropout", {"model.join": "concatenation", "missing": dropout})
+ATTENTION_DROPOUT = _varied("self-attention, modality dropout", {"model.join": "attention", "missing": dropout})

@@ -12,13 +12,12 @@ from models.spec import EncoderSpec, HeadSpec
 from orchestrator.plan.recipe import Recipe, StageRecipe
 from orchestrator.plan.spec import Optimization
 
-MISSING = 0.3  # of the training clips lack a modality where modality dropout is on, unless the recipe says how many
-
 
 def apply(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     """The recipe with these values; raises ValueError for a name that no recipe has and a value that doesn't fit.
 
-    A word is read as JSON where it is some: numbers, true, false, null, lists and objects.
+    A word is read as JSON where it is some: numbers, true, false, null, lists and objects. A function, as a method may
+    give one, makes the value of `times_epochs` or `missing` from the recipe's own.
     """
     for name, value in given.items():
         try:
@@ -35,7 +34,7 @@ def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
         return _input(recipe, name, value)
     own = recipe.stage(stage)
     if rest in ("times_epochs", "missing"):
-        return _staged(recipe, stage, **{rest: (own.missing or MISSING) if value is True else value})
+        return _staged(recipe, stage, **{rest: value(getattr(own, rest)) if callable(value) else value})
     if rest == "augmentation.missing":
         return _staged(recipe, stage, missing=value)
     if part == "optimization" and field in names(Optimization):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from experiments import full_grid
+from models.methods import two_stage
 from orchestrator.driver.prepare import make_plan
 from orchestrator.plan import overrides
 from orchestrator.plan.options import Options
@@ -118,5 +119,5 @@ def test_each_name_has_its_place(name: str, value: Any, found: Any) -> None:
 
 def test_dropout_without_a_share_is_the_recipes_or_the_usual() -> None:
     """As a method asks for it, whose stages' changes are of the recipe."""
-    for recipe, share in (("tuned", 0.5), ("paper", overrides.MISSING)):
-        assert overrides.apply(RECIPES[recipe], {"fusion.missing": True}).stage("fusion").missing == share
+    for recipe, share in (("tuned", 0.5), ("paper", 0.3)):
+        assert overrides.apply(RECIPES[recipe], {"fusion.missing": two_stage.dropout}).stage("fusion").missing == share
