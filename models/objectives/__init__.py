@@ -12,19 +12,17 @@ from models.parts import check
 @dataclass(frozen=True)
 class Line:
     """`classifies`: it has a classifier, so that its runs have predictions and scores. `views`: how many variations of
-    each training clip it sees in a step. `gathers`: its loss compares clips with one another, and every worker's with
-    those of all workers, so that a run of several workers computes what a run of one does."""
+    each training clip it sees in a step."""
 
     where: str
     classifies: bool = True
     views: int = 1
-    gathers: bool = False
 
 
 OBJECTIVES = {
     "classification": Line("models.objectives.classification:Classification"),
-    "contrastive": Line("models.objectives.contrastive:Contrastive", classifies=False, gathers=True),
-    "simclr": Line("models.objectives.contrastive:SimCLR", classifies=False, views=2, gathers=True),
+    "contrastive": Line("models.objectives.contrastive:Contrastive", classifies=False),
+    "simclr": Line("models.objectives.contrastive:SimCLR", classifies=False, views=2),
 }
 
 
