@@ -14,7 +14,7 @@ from orchestrator.driver.recipe_search import SearchOptions, search
 # What a setting may change, and how far. Names as in orchestrator/plan/overrides.py.
 SPACES: dict[str, dict[str, Any]] = {
     "imu": {
-        "imu.model.width": ray.tune.choice([32, 48, 64]),
+        "imu.model.filters": ray.tune.choice(["[32, 64, 96]", "[48, 96, 144]", "[64, 128, 192]"]),
         "imu.model.dropout": ray.tune.uniform(0.0, 0.4),
         "imu.model.hidden": ray.tune.choice([256, 1024]),
         "imu.optimization.lr": ray.tune.loguniform(5e-4, 4e-3),

@@ -67,14 +67,9 @@ def _varied(own: StageRecipe, stage: str, field: str) -> str | None:
 
 
 def _model(recipe: Recipe, stage: str, field: str, value: Any) -> Recipe:
-    """Of a stage that is a modality's own an encoder, or one of its settings; else of what stands on the encoders.
-
-    "width" stands for the filter counts of an encoder of several layers: 1, 2 and 3 times it.
-    """
+    """Of a stage that is a modality's own an encoder, or one of its settings; else of what stands on the encoders."""
     if stage in modalities.MODALITIES:
         encoder = recipe.encoder(stage)
-        if field == "width" and "filters" in encoder.settings:
-            field, value = "filters", tuple(value * n for n in range(1, len(encoder.settings["filters"]) + 1))
         changed = EncoderSpec(value) if field == "encoder" else None
         if field in encoder.settings:
             changed = replace(encoder, settings=encoder.settings | {field: value})

@@ -102,10 +102,10 @@ def test_clips_named_wrong_are_kept_and_what_was_set_is_said(recorded, tmp_path:
     folder.path.mkdir(parents=True)
     clips = {"clip": ["a1", "a2", "a3"], "label": [0, 1, 2], "predicted": [0, 0, 0]}
     folder.write_predictions(pa.table(clips))
-    rows = rows_of(recorded(results(2, 0.75, recipe="x, imu.model.width 48")))
+    rows = rows_of(recorded(results(2, 0.75, recipe="x, imu.model.hidden 48")))
     assert [(row["seed"], row["top1"], row.get("wrong"), row.get("set")) for row in rows] == [
-        (0, 0.75, ["a2", "a3"], "imu.model.width 48"),
-        (1, 0.75, None, "imu.model.width 48"),
+        (0, 0.75, ["a2", "a3"], "imu.model.hidden 48"),
+        (1, 0.75, None, "imu.model.hidden 48"),
     ]
 
 

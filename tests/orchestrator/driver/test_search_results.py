@@ -45,7 +45,7 @@ def test_the_best_settings_are_tested_against_the_start(
     for name, count, wrong in (("better", 4, 6), ("stopped", 1, 12)):
         told = [scored(store, f"{name}{i}", study, fold, wrong) for i, fold in enumerate(folds[:count])]
         gain = 100 * (12 - wrong) / told[0]["n"]
-        record = {"setting": {"imu.model.width": 8, "name": name}, "looks": told, "gain": gain}
+        record = {"setting": {"imu.model.hidden": 8, "name": name}, "looks": told, "gain": gain}
         (folder / f"{name}.json").write_text(json.dumps(record))
     text = "subjects 1, 3, 5, 7; last epoch; NOT CLEAN: why"
     file, tried = search_results.conclude(folder, JUDGED, study, store, text)

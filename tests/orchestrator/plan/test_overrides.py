@@ -66,7 +66,8 @@ WRONG: list[dict[str, Any]] = [
 def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
     tuned = RECIPES["tuned"]
     changed = overrides.apply(
-        tuned, {"imu.optimization.lr": 0.5, "imu.model.width": 8, "imu.augmentation.noise": 0.7, "resampled": 96}
+        tuned,
+        {"imu.optimization.lr": 0.5, "imu.model.filters": [8, 16, 24], "imu.augmentation.noise": 0.7, "resampled": 96},
     )
     imu = changed.encoder("imu")
     assert imu.settings["filters"] == (8, 16, 24) and imu.settings["dropout"] == 0.08
