@@ -3,6 +3,7 @@
 python experiments/recipe_search.py --modality imu --corpus utd-mhad --recordings DIR --scale laptop --settings 30
 """
 
+import json
 import sys
 from typing import Any
 
@@ -11,7 +12,8 @@ import tyro
 
 from orchestrator.driver.recipe_search import SearchOptions, search
 
-# What a setting may change, and how far. Names as in orchestrator/plan/overrides.py.
+# What a setting may change, and how far. Names as in orchestrator/plan/overrides.py; lists are words of JSON, which
+# Optuna's storage gives back as they were.
 SPACES: dict[str, dict[str, Any]] = {
     "imu": {
         "imu.model.filters": ray.tune.choice(["[32, 64, 96]", "[48, 96, 144]", "[64, 128, 192]"]),
@@ -54,7 +56,11 @@ SPACES: dict[str, dict[str, Any]] = {
         "fusion.model.join": ray.tune.choice(["concatenation", "attention"]),
         "fusion.model.hidden": ray.tune.choice([128, 512]),
         "fusion.model.finetuned": ray.tune.choice(
-            [{"video": b} | imu for b in ((), ("Mixed_5c",), ("Mixed_4c", "Mixed_5c")) for imu in ({}, {"imu": ()})]
+            [
+                json.dumps({"video": blocks} | imu)
+                for blocks in ([], ["Mixed_5c"], ["Mixed_4c", "Mixed_5c"])
+                for imu in ({}, {"imu": []})
+            ]
         ),
         "fusion.optimization.lr": ray.tune.loguniform(1e-4, 2e-3),
         "fusion.optimization.weight_decay": ray.tune.loguniform(1e-4, 1e-1),
