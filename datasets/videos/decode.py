@@ -12,7 +12,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from datasets.videos import video_file
 from datasets.videos.timing import sample_times
-from datasets.videos.video_file import DEPTH_FORMATS, DEPTH_MM, MAX_SECONDS
+from datasets.videos.video_file import DEPTH_FORMATS, DEPTH_MM
 
 Note = Callable[[Mapping[str, str]], object]
 
@@ -20,11 +20,6 @@ Note = Callable[[Mapping[str, str]], object]
 CROP_SIDE = 360
 MOTION_GREY = 4.0
 MOTION_MARGIN = 1.15
-
-
-def count_frames(file: Path, seconds: float = MAX_SECONDS) -> int:
-    """Decode every frame, convert none. Raises ValueError when the file is no video or is cut off."""
-    return len(video_file.examine(file, seconds).stamps)
 
 
 def decode_video(

@@ -21,7 +21,7 @@ from datasets.manifest import Manifest
 from datasets.modalities import imu, video
 from datasets.modalities.imu import Imu
 from datasets.shards import Recordings
-from datasets.videos import decode
+from tests.support.films import count_frames
 
 LOOKED_AT = 8  # clips that are decoded, spread over the corpus
 MOST_CLASSES = 10_000
@@ -142,7 +142,7 @@ def test_signals_have_the_corpuss_channels_and_are_finite(case: Case) -> None:
 
 def test_videos_decode_to_as_many_frames_as_the_manifest_says(case: Case) -> None:
     for clip in rows(case.manifest):
-        assert decode.count_frames(case.folder / clip["video"]) == clip["video_count"], clip["clip"]
+        assert count_frames(case.folder / clip["video"]) == clip["video_count"], clip["clip"]
 
 
 def test_clips_become_what_shards_hold(case: Case) -> None:

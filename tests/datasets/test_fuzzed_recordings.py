@@ -20,6 +20,7 @@ from datasets.modalities.imu import Imu
 from datasets.signals import inertial
 from datasets.videos import decode, mp4, video_file
 from tests.support import fuzzing
+from tests.support.films import count_frames
 from tests.support.fuzzing import OUTCOMES, tried
 from tests.support.mutation import Edit, edits, mutated
 
@@ -74,7 +75,7 @@ def test_a_video_that_names_no_codec(tmp_path: Path) -> None:
     content = mutated(PAIRED["mp4"][0], [("set", 0.75, 1, bytes(4)), ("set", 0.46043624884319706, 1, bytes(4))])
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(ValueError, match="names no codec of its video"):
-        decode.count_frames(tmp_path / "a.mp4")
+        count_frames(tmp_path / "a.mp4")
 
 
 def scanned(kind: str, folder: Path, content: bytes) -> None:

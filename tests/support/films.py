@@ -16,6 +16,11 @@ SIZE = (48, 64)
 GROUPS = {"g": "12", "keyint_min": "12", "sc_threshold": "0", "bf": "0"}
 
 
+def count_frames(file: Path, seconds: float = video_file.MAX_SECONDS) -> int:
+    """Decode every frame, convert none. Raises ValueError when the file is no video or is cut off."""
+    return len(video_file.examine(file, seconds).stamps)
+
+
 def greys(count: int, step: int = 5) -> list[np.ndarray]:
     """Frames whose brightness tells their number."""
     return [np.full((*SIZE, 3), step * i + 10, np.uint8) for i in range(count)]
@@ -138,7 +143,7 @@ def spoil(file: Path, packets: range) -> Path:
 
 
 def decoded(file: Path, frames: int = 8, size: int = 16, crop: str = "frame") -> np.ndarray:
-    shown, length = decode.decode_video(file, frames, decode.count_frames(file), size, crop)
+    shown, length = decode.decode_video(file, frames, count_frames(file), size, crop)
     return shown[:length].astype(float)
 
 

@@ -15,6 +15,7 @@ from datasets.corpora import mmact
 from datasets.modalities import imu, video
 from datasets.videos import decode, mp4, video_file
 from tests.support import films
+from tests.support.films import count_frames
 from tests.support.mmact_files import ROWS, SIX, STAMP, Tree, bad, csv_of, put, read, written
 
 
@@ -206,7 +207,7 @@ def test_mmacts_options_are_for_mmact(tmp_path: Path) -> None:
 
 def test_the_header_says_how_many_frames_decoding_gives(tree: Tree) -> None:
     file = tree((1, 1, 1, "walking")) / "trimmed/subject1/cam1/scene1/session1/walking.mp4"
-    assert mp4.read_header(file)[0] == decode.count_frames(file) == 6
+    assert mp4.read_header(file)[0] == count_frames(file) == 6
     frames, count = decode.decode_video(file, 4, 6, 16)
     assert count == 4 and (np.diff(frames.mean(axis=(1, 2, 3))) > 20).all()
     with pytest.raises(ValueError, match=r"walking\.mp4: 3 of 4 sampled frames decoded, 6 of 7 in all"):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from datasets import corpora
-from datasets.videos import decode, mp4
+from datasets.videos import mp4
+from tests.support.films import count_frames
 
 MISTAKEN: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "is empty: copy or download it again"),
@@ -21,7 +22,7 @@ MISTAKEN: dict[str, tuple[bytes, str]] = {
 def test_what_is_no_recording_is_called_what_it_is(what: str, tmp_path: Path) -> None:
     content, words = MISTAKEN[what]
     reads: dict[str, Callable[[Path], object]] = {
-        "a.avi": decode.count_frames,
+        "a.avi": count_frames,
         "a.mp4": mp4.read_header,
         "a.csv": lambda file: corpora.summary(file, "imu", "utd-mhad"),
         "a.mat": lambda file: corpora.summary(file, "imu", "utd-mhad"),
@@ -32,4 +33,4 @@ def test_what_is_no_recording_is_called_what_it_is(what: str, tmp_path: Path) ->
             read(tmp_path / name)
     (tmp_path / "link.avi").symlink_to(tmp_path / "gone.avi")
     with pytest.raises(ValueError, match=r"is a link to .*gone\.avi, which isn't there"):
-        decode.count_frames(tmp_path / "link.avi")
+        count_frames(tmp_path / "link.avi")

@@ -10,6 +10,7 @@ from scipy.io import loadmat
 from datasets.signals import inertial
 from datasets.videos import decode
 from datasets.videos.video_file import VIDEOS
+from tests.support.films import count_frames
 
 SIZE = 24
 
@@ -79,7 +80,7 @@ def test_a_cropped_clip_shows_the_figure_larger(film: Path, whole: np.ndarray) -
 
 @pytest.mark.parametrize("frames", [1, 8, 16])
 def test_a_long_clip_gives_its_sampled_frames(frames: int, film: Path, whole: np.ndarray) -> None:
-    total = decode.count_frames(film)
+    total = count_frames(film)
     assert total == len(whole) > 16
     video, length = decode.decode_video(film, frames, total, SIZE)
     assert video.shape == (frames, SIZE, SIZE, 3) and video.dtype == np.uint8 and length == frames
@@ -131,7 +132,7 @@ def test_a_video_of_every_container_gives_its_frames_in_order(ending: str, tmp_p
             image[24:, 32:, 1] = 20 * t
             out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         out.mux(stream.encode())
-    total = decode.count_frames(file)
+    total = count_frames(file)
     video, length = decode.decode_video(file, 6, total, 8)
     assert (total, length) == (12, 6)
     assert np.abs(video[:, 0, 0].astype(int) - [200, 0, 0]).max() < 30
@@ -152,7 +153,7 @@ def test_a_video_without_pictures_is_refused(tmp_path: Path) -> None:
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
     with pytest.raises(ValueError, match="no video stream"):
-        decode.count_frames(tmp_path / "a.avi")
+        count_frames(tmp_path / "a.avi")
 
 
 def test_a_signal_is_read_as_float32(recordings: Path) -> None:

@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from datasets.videos import decode, timing, video_file
-from tests.support.films import film, greys, levels, notes
+from datasets.videos import timing, video_file
+from tests.support.films import count_frames, film, greys, levels, notes
 
 
 @pytest.mark.parametrize("stamps", [[-(2**62), 0, 2**62], [0, 2**53], [None, 1, 2], [5, 5, 5, 5], [3]])
@@ -44,7 +44,7 @@ def test_two_frames_of_one_time_stamp_change_nothing_else(tmp_path: Path) -> Non
             packet.pts = packet.dts = before if i == 6 else packet.pts
             before, packet.stream = packet.pts, copy
             out.mux(packet)
-    assert decode.count_frames(twice) == len(SECONDS)
+    assert count_frames(twice) == len(SECONDS)
     np.testing.assert_allclose(levels(twice), levels(tmp_path / "a.mkv"), atol=1)
 
 

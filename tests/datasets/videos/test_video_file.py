@@ -15,7 +15,7 @@ from datasets.files import sandbox
 from datasets.videos import decode, mp4
 from datasets.videos.containers import missing_bytes
 from tests.support import films
-from tests.support.films import GROUPS, decoded, film, greys, halves, levels, noise, notes, spoil
+from tests.support.films import GROUPS, count_frames, decoded, film, greys, halves, levels, noise, notes, spoil
 
 RED, BLUE, GREEN = (200, 0, 0), (0, 0, 120), (0, 200, 0)
 
@@ -57,7 +57,7 @@ def test_frames_that_an_edit_list_hides_are_not_shown(tmp_path: Path) -> None:
     file = films.cut_in_front(whole, 12, tmp_path / "cut.mp4")
     with av.open(str(file)) as opened:
         assert opened.streams.video[0].frames == 40
-    assert decode.count_frames(file) == mp4.read_header(file)[0] == 28
+    assert count_frames(file) == mp4.read_header(file)[0] == 28
     assert min(levels(file)) > 5 * 12
     assert mp4.read_header(whole)[0] == 40
 
@@ -79,12 +79,12 @@ def test_a_header_whose_edit_list_hides_nothing_is_believed(
 @pytest.mark.parametrize("how", ["frag_keyframe+empty_moov", "frag_every_frame+empty_moov", "faststart"])
 def test_fragments_are_counted(how: str, tmp_path: Path) -> None:
     file = film(tmp_path / "a.mp4", greys(20), options=GROUPS, container={"movflags": how})
-    assert decode.count_frames(file) == mp4.read_header(file)[0] == len(levels(file, 64)) == 20
+    assert count_frames(file) == mp4.read_header(file)[0] == len(levels(file, 64)) == 20
 
 
 def test_a_live_recording_has_no_duration_and_is_read(tmp_path: Path) -> None:
     file = film(tmp_path / "a.mkv", greys(20), kind="matroska", container={"live": "1"})
-    assert missing_bytes(file) == 0 and decode.count_frames(file) == 20
+    assert missing_bytes(file) == 0 and count_frames(file) == 20
 
 
 def jpeg() -> bytes:
@@ -95,14 +95,14 @@ def jpeg() -> bytes:
 
 def test_a_cover_is_no_film(tmp_path: Path) -> None:
     file = films.with_cover(film(tmp_path / "a.mp4", [halves(RED, RED)] * 24), jpeg(), tmp_path / "cover.mp4")
-    assert decode.count_frames(file) == mp4.read_header(file)[0] == 24
+    assert count_frames(file) == mp4.read_header(file)[0] == 24
     red, green, _ = decoded(file).mean(axis=(0, 1, 2))
     assert red > 150 > 50 > green
 
 
 def test_a_sound_file_with_a_cover_has_no_video(tmp_path: Path) -> None:
     song = films.with_cover(films.sound(tmp_path / "a.mp4"), jpeg(), tmp_path / "song.mp4")
-    for read in (decode.count_frames, mp4.read_header):
+    for read in (count_frames, mp4.read_header):
         with pytest.raises(ValueError, match="has no video stream"):
             read(song)
 
@@ -118,7 +118,7 @@ def test_of_two_films_the_one_that_players_show_is_taken(tmp_path: Path) -> None
             for _ in range(5):
                 out.mux(stream.encode(av.VideoFrame.from_ndarray(halves(colour, colour), "rgb24")))
             out.mux(stream.encode())
-    assert decode.count_frames(file) == 5
+    assert count_frames(file) == 5
     assert decoded(file)[0, 8, 8, 0] > 150
 
 
@@ -126,7 +126,7 @@ def test_frames_that_a_camera_dropped_are_no_damage(tmp_path: Path) -> None:
     """The AVI's header counts them, and its chunks for them are empty."""
     pts = [*range(20), *range(25, 45)]
     file = film(tmp_path / "a.avi", greys(40), "ffv1", rate=15, pts=pts, base=Fraction(1, 15))
-    assert decode.count_frames(file) == 40 and notes(file) == {"fewer": "40 of 45"}
+    assert count_frames(file) == 40 and notes(file) == {"fewer": "40 of 45"}
     # Of 45 fifteenths of a second 2 to 3 are the one before the gap's, which is shown until it ends.
     kept = [round((level - 10) / 5) for level in levels(file, 9)]
     assert kept == [2, 7, 12, 17, 19, 22, 27, 32, 37]
@@ -138,7 +138,7 @@ def test_a_header_that_counts_one_too_many_is_no_damage(tmp_path: Path) -> None:
     at = content.index(b"strh") + 8 + 32
     content[at : at + 4] = struct.pack("<I", 41)
     file.write_bytes(content)
-    assert decode.count_frames(file) == 40 and notes(file) == {"fewer": "40 of 41"}
+    assert count_frames(file) == 40 and notes(file) == {"fewer": "40 of 41"}
 
 
 @pytest.mark.parametrize("ending", [".avi", ".mp4", ".mkv", ".webm"])
@@ -150,19 +150,19 @@ def test_a_file_that_is_cut_off_is_named(ending: str, tmp_path: Path) -> None:
     file.write_bytes(content[: len(content) * 6 // 10])
     assert missing_bytes(file) > 1000
     with pytest.raises(ValueError, match=r"is cut off: .*bytes are missing at its end"):
-        decode.count_frames(file)
+        count_frames(file)
 
 
 def test_an_avi_that_only_lacks_its_index_is_read(tmp_path: Path) -> None:
     file = film(tmp_path / "a.avi", greys(40), "mpeg4")
     content = file.read_bytes()
     file.write_bytes(content[: content.index(b"idx1") - 4])
-    assert missing_bytes(file) > 0 and decode.count_frames(file) == 40
+    assert missing_bytes(file) > 0 and count_frames(file) == 40
 
 
 def test_a_spoilt_packet_leaves_the_other_frames(tmp_path: Path) -> None:
     file = spoil(film(tmp_path / "a.mp4", noise(36), options=GROUPS), range(20, 21))
-    assert decode.count_frames(file) == 35 and notes(file) == {"lost": "1 of 36"}
+    assert count_frames(file) == 35 and notes(file) == {"lost": "1 of 36"}
     assert len(decoded(file, 64)) == 35
     told: list[Mapping[str, str]] = []
     _, length = decode.decode_video(file, 8, 36, 16, note=told.append)  # as MMAct's scan counts, by the header
@@ -172,7 +172,7 @@ def test_a_spoilt_packet_leaves_the_other_frames(tmp_path: Path) -> None:
 def test_more_than_a_few_spoilt_packets_are_counted_and_refused(tmp_path: Path) -> None:
     file = spoil(film(tmp_path / "a.mp4", noise(36), options=GROUPS), range(20, 24))
     with pytest.raises(ValueError, match=r"is damaged: 4 of its 36 packets can't be decoded .*more than 10%"):
-        decode.count_frames(file)
+        count_frames(file)
     with pytest.raises(ValueError, match=r"a\.mp4: is damaged: 4 of its 36 packets"):
         decode.decode_video(file, 8, 36, 16)
 
@@ -181,7 +181,7 @@ def test_frames_that_build_on_a_spoilt_one_are_counted_with_it(tmp_path: Path) -
     """A decoder leaves them out until the next key frame, and raises one error only."""
     file = spoil(film(tmp_path / "a.mp4", noise(60), options={**GROUPS, "g": "30"}), range(1))
     with pytest.raises(ValueError, match=r"is damaged: 30 of its 60 packets can't be decoded"):
-        decode.count_frames(file)
+        count_frames(file)
 
 
 def test_a_film_that_is_shorter_than_its_header_says_is_noted(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_scan_that_believed_a_header_is_told_by_the_shards(tmp_path: Path) -> 
 def test_what_lies_behind_an_mp4s_boxes_is_no_matter(tmp_path: Path) -> None:
     file = film(tmp_path / "a.mp4", greys(20))
     file.write_bytes(file.read_bytes() + b"recorded by my script, 2026-11-25\n")
-    assert missing_bytes(file) == 0 and mp4.read_header(file)[0] == decode.count_frames(file) == 20
+    assert missing_bytes(file) == 0 and mp4.read_header(file)[0] == count_frames(file) == 20
 
 
 def test_boxes_of_64_bit_length_are_read(tmp_path: Path) -> None:
@@ -214,14 +214,14 @@ def test_boxes_of_64_bit_length_are_read(tmp_path: Path) -> None:
     for part in films.boxes(content):
         wide += part if part[4:8] != b"moov" else struct.pack(">I4sQ", 1, b"moov", len(part) + 8) + part[8:]
     (tmp_path / "a.mp4").write_bytes(wide)
-    assert mp4.read_header(tmp_path / "a.mp4")[0] == decode.count_frames(tmp_path / "a.mp4") == 20
+    assert mp4.read_header(tmp_path / "a.mp4")[0] == count_frames(tmp_path / "a.mp4") == 20
 
 
 def test_a_stream_that_begins_between_key_frames_is_read_from_the_first(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.ts", noise(36), kind="mpegts", options=GROUPS).read_bytes()
     file = tmp_path / "tapped.ts"
     file.write_bytes(whole[188 * (len(whole) // 188 // 8) :])
-    assert decode.count_frames(file) == len(decoded(file, 64)) == 24
+    assert count_frames(file) == len(decoded(file, 64)) == 24
     assert list(notes(file)) == ["fewer"]
 
 
@@ -243,7 +243,7 @@ def test_16_bit_grey_is_depth_in_millimetres(tmp_path: Path) -> None:
 def test_16_bit_grey_that_is_no_depth_is_refused(tmp_path: Path) -> None:
     for near, far in ((20_000, 60_000), (0, 0)):
         with pytest.raises(ValueError, match=r"is 16-bit grey, .*Write it as 8-bit grey"):
-            decode.count_frames(depth(tmp_path / "a.mkv", near, far))
+            count_frames(depth(tmp_path / "a.mkv", near, far))
 
 
 def test_frames_of_two_sizes_are_scaled_to_one(tmp_path: Path) -> None:
