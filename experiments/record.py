@@ -20,17 +20,7 @@ FOLDER = Path(__file__).parent / "results"
 ABOUT = ("plan", "corpus", "scale", "recipe", "protocol")
 # What these names meant when a result was made: a recipe of one name has other epochs from one day to the next.
 MEANT = ("scale_text", "protocol_text")
-SCORES = (
-    "top1",
-    "k",
-    "n",
-    "top5",
-    "f1",
-    "k_seen",
-    "n_seen",
-    "k_hidden",
-    "n_hidden",
-)
+SCORES = ("top1", "k", "n", "top5", "f1", "k_seen", "n_seen", "k_hidden", "n_hidden")
 WHAT = ("experiment", "model", "method", "modalities", "variant", "ratio", "hidden", "seed", "protocol", "key")
 
 

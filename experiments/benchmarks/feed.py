@@ -8,6 +8,7 @@ import torch
 
 from datasets.stream import Batch
 from experiments.benchmarks.row import Place, Row
+from experiments.benchmarks.stage2 import step
 from models.build import build
 from models.network import Network
 from orchestrator.cluster import connect
@@ -60,8 +61,5 @@ def epoch(model: Network, spec: RunSpec, batches: Iterable[Batch]) -> float:
     model.train()
     began = time.monotonic()
     for batch in batches:
-        loss = model(batch)["loss"] / len(batch["label"])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        step(model, optimizer, batch)
     return time.monotonic() - began
