@@ -17,7 +17,7 @@ from orchestrator.report import html, labels
 
 CLASSES = ["wave", "clap", "squat"]
 LABELS = [0, 1, 2] * 4
-PLOTS = {"figure2", "figure3", "curves", "confusion_imu", "confusion_video", "confusion_fusion"}
+PLOTS = {"figure2", "figure3", "curves", "confusion_imu", "confusion_video", "confusion_imu+video"}
 PAPERS = ("imu", "video")
 LABELLED = {"imu": "IMU", "video": "Video"}  # others are labelled by their names
 
