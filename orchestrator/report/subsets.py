@@ -79,6 +79,6 @@ def _fractions(cells: list[Cell], part: str = "") -> dict[str, Any] | None:
 
 
 def _text(results: Results, gap: dict[str, Any]) -> str:
-    """ "+4.96 [+2.36 to +7.56; p < 0.001, Holm = 0.003] against IMU only"."""
+    """As in "IMU only: +4.96 [+2.36 to +7.56; p < 0.001, Holm = 0.003]"."""
     less = model_label(results, "+".join(gap["modalities"]))
-    return f"{Difference(**{k: v for k, v in gap.items() if k != 'modalities'}).text} against {less}"
+    return f"{less}: {Difference(**{name: value for name, value in gap.items() if name != 'modalities'}).text}"
