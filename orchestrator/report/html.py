@@ -14,7 +14,7 @@ from rich.text import Text
 
 from datasets.files.atomic import write_whole
 from orchestrator.plan import paper
-from orchestrator.report import appendix, claims, confusions, costs, figures, labels, paired, scores, subsets
+from orchestrator.report import claims, confusions, costs, figures, labels, paired, pictures, scores, subsets
 from orchestrator.report.confusions import Predictions
 from orchestrator.report.figures import Series
 from orchestrator.report.labels import Results
@@ -52,11 +52,11 @@ def write(
     return path
 
 
-def _pictured(results: Results, folder: Path, looks: Sequence[Look] | str) -> list[appendix.Pictured]:
+def _pictured(results: Results, folder: Path, looks: Sequence[Look] | str) -> list[pictures.Pictured]:
     run = scores.looked_at(results)
     if isinstance(looks, str):
-        return [] if looks else appendix.kept(folder, run)
-    return appendix.keep(folder, run or "", looks, results["protocol_text"])
+        return [] if looks else pictures.kept(folder, run)
+    return pictures.keep(folder, run or "", looks, results["protocol_text"])
 
 
 def _environment() -> jinja2.Environment:

@@ -70,8 +70,10 @@ def test_a_row_has_its_own_score_and_what_the_full_fusion_has_left(made: tuple) 
 
 def test_the_page_and_the_terminal_have_the_table(made: tuple) -> None:
     _, results, page = made
-    assert "IMU + Depth 83.33 10/12 55.20 to 95.30 50.00 12 83.33 10/12 55.20 to 95.30 IMU only: +66.67 [" in page
-    assert "; p = 0.008, Holm = 0.070] Depth only: +33.33 [" in page and "all 9 comparisons of this table" in page
+    imu, _, video = results["modalities"].values()
+    scored = "83.33 10/12 55.20 to 95.30"
+    assert f"{imu} + {video} {scored} 50.00 12 {scored} {imu} only: +66.67 [" in page
+    assert f"; p = 0.008, Holm = 0.070] {video} only: +33.33 [" in page and "all 9 comparisons of this table" in page
     shown = " ".join(terminal(results).split())
     assert "Subsets of the modalities" in shown and "against one modality fewer" in shown
     assert shown.count("Holm = 0.625") == 3 and shown.count("Holm = 1.000") == 2
@@ -117,4 +119,5 @@ def test_what_failed_is_missing_and_the_rest_stands(no_plots: None, tmp_path: Pa
     assert not any(row["left"] for row in rows)
     assert rows[4]["against"][0]["holm"] == pytest.approx(6 * 2 / 2**8)
     text = text_of(write(made | {"subsets": rows}, tmp_path))
-    assert "Subsets: IMU + Skeleton + Depth, seed 0 : failed, out of memory" in text and "all 6 comparisons" in text
+    label = " + ".join(made["modalities"].values())
+    assert f"Subsets: {label}, seed 0 : failed, out of memory" in text and "all 6 comparisons" in text
