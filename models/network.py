@@ -1,7 +1,8 @@
 """Network: encoders by modality and an objective on top of them. B clips, K classes.
 
 A batch has each modality's input and its true lengths by name, `imu` and `imu_length`, or what a frozen trunk makes of
-it, `imu_trunk` and `imu_trunk_length`; and `label`.
+it, `imu_trunk` and `imu_trunk_length`; and `label`. A batch that `encode` has seen may also have the encoder's output,
+`imu_embedding` or `imu_sequence` and `imu_sequence_length`.
 """
 
 from __future__ import annotations
@@ -90,14 +91,26 @@ class Network(nn.Module):
         return batch[name], batch[f"{name}_length"]
 
     def embedding(self, batch: Batch, modality: str) -> Tensor:
-        """(B, W), pooled over time."""
+        """(B, W), pooled over time; as the batch has it, or made now."""
+        if (name := f"{modality}_embedding") in batch:
+            return batch[name]
         return self.encoder(modality).top(self.features(batch, modality)[0], self.ends[modality])
 
     def sequence(self, batch: Batch, modality: str) -> tuple[Tensor, Tensor]:
-        """(B, W, L) and how many of each clip's steps are true."""
+        """(B, W, L) and how many of each clip's steps are true; as the batch has them, or made now."""
+        if (name := f"{modality}_sequence") in batch:
+            return batch[name], batch[f"{name}_length"]
         features, steps = self.features(batch, modality)
         found = self.encoder(modality).sequence(features, self.ends[modality])
         return found, steps_of(steps, features.shape[2], found.shape[2])
+
+    def encode(self, batch: Batch, modality: str) -> Batch:
+        """Everything that `logits` computes from one modality alone, by the names under which a batch has it.
+
+        A batch that has it gives the same logits without computing it again. A subclass adds what its head takes.
+        """
+        features, steps = self.features(batch, modality)
+        return {f"{modality}_trunk": features, f"{modality}_trunk_length": steps}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Of a training batch the sum over its clips of the loss, and of whatever else a history's row has."""

@@ -26,6 +26,14 @@ class Classification(Network):
         self.head = head(spec.head, width, classes)
         self.train()  # a fresh module counts as training all through, frozen BatchNorm included
 
+    def encode(self, batch: Batch, modality: str) -> Batch:
+        """With the sequence that the join takes, or the embedding."""
+        made = super().encode(batch, modality)
+        if self.join:
+            sequence, steps = self.sequence(made, modality)
+            return made | {f"{modality}_sequence": sequence, f"{modality}_sequence_length": steps}
+        return made | {f"{modality}_embedding": self.embedding(made, modality)}
+
     def logits(self, batch: Batch) -> Tensor:
         if self.join:
             sequences, steps = zip(*(self.sequence(batch, modality) for modality in self.encoders), strict=True)

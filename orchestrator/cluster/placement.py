@@ -88,7 +88,7 @@ def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]], here:
     `here`: Ray was started here, and has the GPUs that CUDA_VISIBLE_DEVICES lets it have.
     """
     hidden = f" {hiding} may hide GPUs of this machine: unset it first." if (hiding := hiding_gpus(here)) else ""
-    for spec in largest_of(plan):
+    for spec in kinds_of(plan):
         wanted = worker_resources(spec, gpus)
         total = need(spec, gpus)
         have = [sum(node.get(k, 0) for node in nodes) for k in ("CPU", "GPU")]
@@ -101,9 +101,9 @@ def check_placeable(plan: Plan, gpus: Gpus, nodes: list[dict[str, float]], here:
             )
 
 
-def largest_of(plan: Plan) -> list[RunSpec]:
-    """Of each stage the run that takes most."""
-    return [max(specs, key=lambda spec: (spec.workers, spec.threads)) for specs in plan.stages.values()]
+def kinds_of(plan: Plan) -> list[RunSpec]:
+    """One run of each stage on the same modalities: such runs take the same."""
+    return list({spec.kind: spec for spec in plan.runs.values()}.values())
 
 
 def hiding_gpus(here: bool) -> str | None:

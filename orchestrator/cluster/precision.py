@@ -11,15 +11,14 @@ from orchestrator.plan.spec import RunSpec
 
 def check(todo: Iterable[RunSpec], gpus: Gpus) -> None:
     """Raises ValueError where runs in bf16 would train on a CPU without it; what a GPU does isn't looked at."""
-    found = {spec.stage: in_bf16(spec) for spec in todo if not gpus[spec.stage]}
-    wanted = {stage for stage, names in found.items() if names}
-    if not wanted:
+    found = [(spec.stage, m) for spec in todo if not gpus[spec.stage] for m in in_bf16(spec)]
+    if not found:
         return
     alive = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     slow = [alive[node] for node, emulates in on_each(list(alive), emulates_bf16).items() if emulates]
     if slow:
-        set_to = " fp32 ".join(f"{m}.model.precision" for m in sorted({m for names in found.values() for m in names}))
-        kinds, nodes = " and ".join(sorted(wanted)), ", ".join(sorted(slow))
+        set_to = " fp32 ".join(f"{m}.model.precision" for m in sorted({m for _, m in found}))
+        kinds, nodes = " and ".join(sorted({stage for stage, _ in found})), ", ".join(sorted(slow))
         raise ValueError(
             f"{kinds} runs of this recipe train in bf16, and the CPU of {nodes}"
             f" has no AVX-512: a step there takes fifty times as long as in fp32. Give --set {set_to} fp32"

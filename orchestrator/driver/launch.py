@@ -127,7 +127,7 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
         logging.getLogger(f"ray.tune.{name}").setLevel(logging.CRITICAL)
     there = nodes.alive()
     most = max(
-        placement.at_once(spec, study.gpus, there, options.concurrency) for spec in placement.largest_of(schedule.plan)
+        placement.at_once(spec, study.gpus, there, options.concurrency) for spec in placement.kinds_of(schedule.plan)
     )
     trainable = ray.tune.with_resources(run, placement.trial_resources(min(most, len(schedule.plan.runs)), there))
     ray.tune.Tuner(

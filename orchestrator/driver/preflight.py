@@ -36,7 +36,7 @@ def table(
     out = Table(title=Text(f"{plan.name}: {len(plan.cells)} cells behind {len(plan.runs)} runs"), show_header=False)
     for stage, specs in plan.stages.items():
         left = sum(spec.key in todo for spec in specs)
-        takes = _needs(specs[0], study.gpus, nodes, concurrency)
+        takes = _needs(_largest(specs), study.gpus, nodes, concurrency)
         _add(out, f"{stage} runs", f"{left} to do of {len(specs)}; {takes}")
     cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
     hiding = placement.hiding_gpus(here)
@@ -52,6 +52,11 @@ def table(
 
 def _add(table: Table, *entries: str) -> None:
     table.add_row(*(Text(entry) for entry in entries))  # a plain string would be read as markup
+
+
+def _largest(specs: Sequence[RunSpec]) -> RunSpec:
+    """The run that takes most: a stage may fuse several sets of modalities."""
+    return max(specs, key=lambda spec: (spec.workers, spec.threads, len(spec.modalities)))
 
 
 def _needs(spec: RunSpec, gpus: placement.Gpus, nodes: Sequence[Node], concurrency: int | None) -> str:
@@ -71,14 +76,14 @@ def idle_gpus(
     A run takes a GPU where its scale or --gpus gives it one; `demo` and `laptop` give it none.
     """
     there = sum(node.get("GPU", 0.0) for node in nodes)
-    stages = {spec.stage: spec for spec in todo}
+    counts = Counter(spec.stage for spec in todo)
+    stages = {stage: _largest([spec for spec in todo if spec.stage == stage]) for stage in counts}
     if not there or not stages:
         return None
     without = [stage for stage in stages if not gpus[stage]]
     if without:
         flags = " ".join(f"{stage} {SCALES['paper'].gpus_of(stages[stage].modalities):g}" for stage in without)
         return f"{' and '.join(without)} runs take none of the {there:g} GPU(s); with --gpus {flags} they would"
-    counts = Counter(spec.stage for spec in todo)
     busy = 0.0
     for stage, spec in stages.items():
         most = min(counts[stage], placement.at_once(spec, gpus, nodes, concurrency))

@@ -5,6 +5,7 @@ from typing import Any
 
 CORPORA = ("UTD-MHAD", "MMAct")
 MODALITIES = {"imu", "video"}
+FUSION = "imu+video"  # a model is named by the modalities that it reads
 PROTOCOLS = {"UTD-MHAD": "odd-even", "MMAct": "cross-subject"}  # by our names of them
 
 # Table 1. Optimizer, schedule and epochs are not stated.
@@ -41,7 +42,7 @@ TABLE2: list[dict[str, Any]] = [
     _row("VSKD", "Sensor", (94.87, None, None), (None, None, 61.38)),
     _row("IMU only", "Sensor", (85.42, 97.14, 85.44), (64.28, 90.57, 65.45), "imu"),
     _row("Video only", "Video", (74.76, 95.14, 74.09), (71.89, 94.92, 72.86), "video"),
-    _row("IMU + Video", "Video + Sensor", (96.05, 100.0, 96.05), (84.05, 98.96, 84.78), "fusion"),
+    _row("IMU + Video", "Video + Sensor", (96.05, 100.0, 96.05), (84.05, 98.96, 84.78), FUSION),
 ]
 
 # Section 4.6: points of accuracy a single modality loses with x classes hidden (UTD-MHAD; nothing is said of x = 3).
@@ -86,7 +87,7 @@ def printed(corpus: str, model: str) -> dict[str, float] | None:
 
 def gap(corpus: str, model: str) -> float | None:
     """Points of top-1 by which the paper's fusion is above a single modality; None where it prints nothing."""
-    fused, single = printed(corpus, "fusion"), printed(corpus, model)
+    fused, single = printed(corpus, FUSION), printed(corpus, model)
     return 100 * (fused["top1"] - single["top1"]) if fused and single else None
 
 
@@ -105,7 +106,7 @@ def with_less(corpus: str, model: str) -> dict[float, float]:
     """Figure 2's top-1 as the text gives it, per cent by share of the training data: its plot has no values."""
     row = printed(corpus, model)
     whole = {100.0: 100 * row["top1"]} if row else {}
-    return whole | ({25.0: whole[100.0] - QUARTER_DROP} if whole and model == "fusion" else {})
+    return whole | ({25.0: whole[100.0] - QUARTER_DROP} if whole and model == FUSION else {})
 
 
 def with_hidden(corpus: str, model: str) -> dict[float, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from models.methods import DEFAULT
 from orchestrator.plan.spec import RunSpec
 
-EXPERIMENTS = ("modalities", "ratio", "zero_shot", "stages", "fusions")
+EXPERIMENTS = ("modalities", "ratio", "zero_shot", "stages", "fusions", "subsets")
 
 
 @dataclass(frozen=True)

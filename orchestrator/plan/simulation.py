@@ -66,21 +66,21 @@ def _makespan(
 def durations(plan: Plan, took: Mapping[str, float], clips: int) -> tuple[dict[str, float], str]:
     """Seconds of each run of a plan, and in words where they come from. `took` has the runs that are done.
 
-    A run that is done took what it took; others the median seconds a clip and epoch of their stage among the done ones.
-    Without any done run of a stage they are an estimate for A40s.
+    A run that is done took what it took; others the median seconds a clip and epoch of the done ones of their stage on
+    the same modalities. Without any they are an estimate for A40s.
     """
     rate: dict[str, float | None] = {}
     words = []
-    for stage, specs in plan.stages.items():
-        keys = [spec.key for spec in specs]
+    for kind in dict.fromkeys(spec.kind for spec in plan.runs.values()):
+        keys = [key for key, spec in plan.runs.items() if spec.kind == kind]
         known = [seconds / _work(plan.runs[key], clips) for key in keys if (seconds := took.get(key))]
-        rate[stage] = median(known) if known else None
+        rate[kind] = median(known) if known else None
         source = f"measured, {len(known)} of {len(keys)} done" if known else "estimated for A40s, never measured"
-        words.append(f"{stage} runs: {source}")
+        words.append(f"{kind} runs: {source}")
     found: dict[str, float] = {}
     for key, spec in plan.runs.items():
         guess = A40_FIXED + seconds_a_clip(spec) * _work(spec, clips) / spec.workers
-        per_clip = rate[spec.stage]
+        per_clip = rate[spec.kind]
         found[key] = took.get(key) or (guess if per_clip is None else per_clip * _work(spec, clips))
     return found, "; ".join(words)
 

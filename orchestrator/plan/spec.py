@@ -120,9 +120,14 @@ class RunSpec:
         return hashlib.sha256(json.dumps(dump(self), sort_keys=True).encode()).hexdigest()[:16]
 
     @property
+    def kind(self) -> str:
+        """For people: its stage and what it reads, "imu" or "fusion imu+video"."""
+        return " ".join([self.stage] + ["+".join(self.modalities)] * (self.modalities != (self.stage,)))
+
+    @property
     def name(self) -> str:
         """For people: what sets this run apart within a study."""
-        words = [self.stage] + ["+".join(self.modalities)] * (self.modalities != (self.stage,))
+        words = [self.kind]
         fold = self.data.protocol.partition("/")[2]
         words += [f"tested={fold}"] * bool(fold)
         words += [f"ratio={self.data.ratio:g}"] * (self.data.ratio < 1)

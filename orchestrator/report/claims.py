@@ -1,6 +1,8 @@
 """The paper's claims one by one: its figure, ours with its interval, and whether it holds on this data."""
 
 from orchestrator.plan import paper
+from orchestrator.plan.paper import FUSION
+from orchestrator.report import paired
 from orchestrator.report.labels import Results, bar_label, model_label
 from orchestrator.report.paired import Right, difference
 from orchestrator.report.scores import (
@@ -29,14 +31,11 @@ NOT_PRINTED = "not tested on this data set"
 ELSEWHERE = "not in this plan: experiments/stage_ablation.py"
 
 NOTE = (
-    "A difference is over the same test clips, in points, with its 95 % interval and p-value. With one seed these are"
-    " Bonett and Price's interval and McNemar's exact test, and speak of these networks alone; with several seeds, or"
-    " views of a performance, both are Student's, over performances and seeds. “A is above B” holds where the whole"
+    f"{paired.NOTE} “A is above B” holds where the whole"
     " interval is above 0 and p is below 0.05 (“drops”: below 0). A difference of the paper's holds where our interval"
     " contains it and doesn't contain 0. A score of the paper's holds where our score's interval (over seeds or over"
     " clips, whichever reaches further) lies above it or contains it. An interval wider than"
-    f" {WIDE:g} points tells neither. Clips of one person are alike: with other people the"
-    " intervals would be wider."
+    f" {WIDE:g} points tells neither."
 )
 
 
@@ -51,13 +50,13 @@ def all_of(results: Results, right: Right) -> dict[str, list[Claim]]:
 def table2(results: Results, right: Right) -> list[Claim]:
     """Table 2's scores, section 4.4, the abstract and the conclusion."""
     claims = []
-    for model in ("imu", "video", "fusion"):
+    for model in ("imu", "video", FUSION):
         if printed := paper.printed(results["corpus"], model):
             claims.append(reaches(results, f"{model_label(results, model)}: top-1", model, 100 * printed["top1"]))
-    fused, unlike = modality(results, "fusion"), other(results, "fusion")
+    fused, unlike = modality(results, FUSION), other(results, FUSION)
     for model in ("imu", "video"):
         text, gap = (
-            f"{model_label(results, 'fusion')} is above {model_label(results, model)}",
+            f"{model_label(results, FUSION)} is above {model_label(results, model)}",
             paper.gap(results["corpus"], model),
         )
         theirs = "significantly better" if gap is None else f"+{gap:.2f}"
@@ -71,14 +70,14 @@ def others(results: Results) -> list[Claim]:
     corpus = paper.corpus_of(results["corpus"])
     if corpus is None:
         return []
-    slightly_below, fused = corpus == "UTD-MHAD", model_label(results, "fusion")
+    slightly_below, fused = corpus == "UTD-MHAD", model_label(results, FUSION)
     said = (
         f"slightly below the best other method (by {SLIGHTLY:g} points at most)"
         if slightly_below
         else "comparable to the best other method or better"
     )
     text = f"{fused} is {said}"
-    return [beside_others(results, text, "fusion", paper.best_of_others(corpus), slightly_below)]
+    return [beside_others(results, text, FUSION, paper.best_of_others(corpus), slightly_below)]
 
 
 def two_stages(results: Results, right: Right) -> Claim:
@@ -92,14 +91,14 @@ def two_stages(results: Results, right: Right) -> Claim:
 
 def ratio(results: Results, right: Right) -> list[Claim]:
     """Sections 4.4 and 4.5."""
-    fused, shares = model_label(results, "fusion"), ratios(results)
-    drop = difference(at_ratio(results, "fusion", 0.25), modality(results, "fusion"), right)
+    fused, shares = model_label(results, FUSION), ratios(results)
+    drop = difference(at_ratio(results, FUSION, 0.25), modality(results, FUSION), right)
     text = f"{fused}, 25 % of the training data against all of it"
     found = [("", drop, -float(paper.QUARTER_DROP))]
-    claims = [about(results, text, f"about −{paper.QUARTER_DROP}", found, "fusion")]
+    claims = [about(results, text, f"about −{paper.QUARTER_DROP}", found, FUSION)]
     for model in ("imu", "video"):
         found = [
-            (f"{100 * r:g} %", difference(at_ratio(results, "fusion", r), at_ratio(results, model, r), right))
+            (f"{100 * r:g} %", difference(at_ratio(results, FUSION, r), at_ratio(results, model, r), right))
             for r in shares
             if r < 1
         ]
@@ -121,10 +120,10 @@ def hiding(results: Results, right: Right) -> list[Claim]:
     claims += [_fusion_drops(results, star, right, tested) for star in ("imu", "video")]
     for star in ("imu", "video"):
         for model in (star, {"imu": "video", "video": "imu"}[star]):
-            text = f"{bar_label(results, 'fusion', star)} is above {bar_label(results, model, model)}"
-            claims.append(better(text, said, against(("fusion", star), (model, model))))
-    text = f"{bar_label(results, 'fusion', 'imu')} is above {bar_label(results, 'fusion', 'video')}"
-    last = better(text, "better" if tested else NOT_PRINTED, against(("fusion", "imu"), ("fusion", "video")))
+            text = f"{bar_label(results, FUSION, star)} is above {bar_label(results, model, model)}"
+            claims.append(better(text, said, against((FUSION, star), (model, model))))
+    text = f"{bar_label(results, FUSION, 'imu')} is above {bar_label(results, FUSION, 'video')}"
+    last = better(text, "better" if tested else NOT_PRINTED, against((FUSION, "imu"), (FUSION, "video")))
     return [*claims, last]
 
 
@@ -142,6 +141,6 @@ def _drop(results: Results, model: str, right: Right, tested: bool) -> Claim:
 
 def _fusion_drops(results: Results, star: str, right: Right, tested: bool) -> Claim:
     """The paper has no number of it."""
-    whole, text = modality(results, "fusion"), f"{bar_label(results, 'fusion', star)} drops too"
-    found = [(str(x), difference(zero_shot(results, "fusion", star, x), whole, right)) for x in hidden_counts(results)]
+    whole, text = modality(results, FUSION), f"{bar_label(results, FUSION, star)} drops too"
+    found = [(str(x), difference(zero_shot(results, FUSION, star, x), whole, right)) for x in hidden_counts(results)]
     return better(text, "drops" if tested else NOT_PRINTED, found, below=True)

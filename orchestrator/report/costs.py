@@ -1,5 +1,6 @@
 """What a plan's runs took: each run's time, and what the time of each kind went to."""
 
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
@@ -9,21 +10,24 @@ from orchestrator.storage.timings import PARTS
 
 
 def times(results: Results) -> list[dict[str, Any]]:
-    """Mean seconds of a run of each stage, by what they went to; what no worker saw are its processes."""
+    """Mean seconds of a run of each stage on the same modalities, by what they went to; what no worker saw are its
+    processes."""
     rows = []
-    for stage in dict.fromkeys(run["kind"] for run in results["runs"].values()):
-        timed = [run for run in results["runs"].values() if run["kind"] == stage and run.get("times")]
+    runs = list(results["runs"].values())
+    for kind, read in dict.fromkeys((run["kind"], tuple(run["modalities"])) for run in runs):
+        timed = [r for r in runs if (r["kind"], tuple(r["modalities"])) == (kind, read) and r.get("times")]
         if timed:
             parts = {name: fmean(run["times"][name] for run in timed) for name in PARTS}
             whole = fmean(run["seconds"] for run in timed)
             parts = {"processes": whole - sum(parts.values())} | parts | {"all": whole}
-            rows.append({"label": stage_label(results, stage), "runs": len(timed), "parts": parts})
+            rows.append({"label": stage_label(results, kind, read), "runs": len(timed), "parts": parts})
     return rows
 
 
-def stage_label(results: Results, stage: str) -> str:
+def stage_label(results: Results, stage: str, read: Sequence[str]) -> str:
     """As its row of Table 2, where it is one."""
-    return labels.model_label(results, stage) if stage in labels.models(results) else stage
+    a_row = any((cell["model"], cell["modalities"]) == (stage, list(read)) for cell in results["cells"])
+    return labels.reading(results["modalities"], list(read)) if a_row else stage
 
 
 def runs(results: Results) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from datasets.files.atomic import write_whole
 from orchestrator.plan import paper
-from orchestrator.report import appendix, claims, confusions, costs, figures, labels, scores
+from orchestrator.report import claims, confusions, costs, figures, labels, paired, pictures, scores, subsets
 from orchestrator.report.confusions import Predictions
 from orchestrator.report.figures import Series
 from orchestrator.report.labels import Results
@@ -52,11 +52,11 @@ def write(
     return path
 
 
-def _pictured(results: Results, folder: Path, looks: Sequence[Look] | str) -> list[appendix.Pictured]:
+def _pictured(results: Results, folder: Path, looks: Sequence[Look] | str) -> list[pictures.Pictured]:
     run = scores.looked_at(results)
     if isinstance(looks, str):
-        return [] if looks else appendix.kept(folder, run)
-    return appendix.keep(folder, run or "", looks, results["protocol_text"])
+        return [] if looks else pictures.kept(folder, run)
+    return pictures.keep(folder, run or "", looks, results["protocol_text"])
 
 
 def _environment() -> jinja2.Environment:
@@ -119,9 +119,9 @@ def _bars(results: Results, metric: str) -> list[Series]:
 
 
 def colour(results: Results, model: str) -> int:
-    """By number: a modality keeps its own, whatever a plan has besides; what fuses several has the last."""
+    """By number: a modality keeps its own, whatever a plan has besides; those of what fuses several come after."""
     alone = list(results["modalities"])
-    return alone.index(model) if model in alone else len(alone)
+    return [*alone, *(other for other in labels.models(results) if other not in alone)].index(model)
 
 
 def _series(label: str, colour: int, cells: dict[float, list[scores.Cell]], metric: str, printed: dict) -> Series:
@@ -158,8 +158,10 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "figure3": scores.figure3(results),
         "hidden_classes": scores.hidden_classes(results),
         "claim_note": claims.NOTE,
+        "difference_note": paired.NOTE,
         "claims": claims.all_of(results, right),
         "variants": _variants(results, right),
+        "subsets": subsets.table(results),
         "run_rows": costs.runs(results),
         "times": costs.times(results),
     }
@@ -189,7 +191,11 @@ def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
             tables.append({"title": title, "rows": rows, "base": f"“{labels.variant_label(first)}”"})
     model = labels.fused(results) or ""
     whole = scores.modality(results, model)
-    if not tables and any(cell.get(f"top1_{part}") is not None for cell in whole for part in _lacking(results)):
+    if (
+        not tables
+        and not results.get("subsets")
+        and any(cell.get(f"top1_{part}") is not None for cell in whole for part in _lacking(results))
+    ):
         row = _variant(results, labels.model_label(results, model), whole, whole, right)
         tables.append({"title": "What is left where a modality is missing", "rows": [row], "base": ""})
     return tables
@@ -216,8 +222,8 @@ def _variant(
 
 def tables(results: Results) -> list[Table]:
     """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless they compare."""
-    out = [_terminal_table2(results)]
-    if not scores.comparable(results):
+    out = [_terminal_table2(results), _terminal_subsets(results)]
+    if not scores.comparable(results) and not results.get("subsets"):
         out.append(_terminal_paper(results))
     if shares := scores.ratios(results):
         out.append(_rich(results, "Figure 2: top-1 by share of the training data", [f"{100 * r:g} %" for r in shares]))
@@ -241,6 +247,16 @@ def _terminal_table2(results: Results) -> Table:
         theirs = [f"{100 * value:.2f}" for value in printed.values()]
         interval = "" if results["seeds"] == 1 else f"\n{row['top1'].interval}"
         _add(table, row["label"], _with_counts(row["top1"]) + interval, row["top5"].text, row["f1"].text, *theirs)
+    return table
+
+
+def _terminal_subsets(results: Results) -> Table:
+    columns = ["top-1", "F1", "clips", "left of the full fusion", "against one modality fewer, points of top-1"]
+    table = _rich(results, "Subsets of the modalities", columns)
+    for row in subsets.table(results):
+        entries = (row["top1"], row["f1"], row["left"])
+        top1, f1, left = (_with_counts(score) + f"\n{score.interval}" * bool(score.interval) for score in entries)
+        _add(table, row["label"], top1, f1, str(row["clips"] or "–"), left, "\n".join(row["against"]) or "–")
     return table
 
 

@@ -1,7 +1,7 @@
 """Names of what stands in the report: a row of Table 2, a line of Figure 2, a bar of Figure 3, a cell.
 
-A model is a modality or, of several, the stage that fuses them. What a modality shows gives its name: the word RGB
-names a result of ours only where it is what was seen.
+A model is named by the modalities that it reads, "imu+video", whichever stage trained it: a plan may fuse several sets
+of modalities. What a modality shows gives its label: the word RGB names a result only where it is what was seen.
 """
 
 from collections.abc import Mapping
@@ -19,36 +19,34 @@ def named(label: str, shows: str | None) -> str:
     return shows[:1].upper() + shows[1:] if shows else label
 
 
+def model_of(cell: Cell) -> str:
+    return "+".join(cell["modalities"])
+
+
+def read_by(model: str) -> list[str]:
+    """The modalities of a model."""
+    return model.split("+")
+
+
 def models(results: Results) -> list[str]:
-    """Single modalities first, then what fuses them."""
-    found = {cell["model"]: cell["modalities"] for cell in results["cells"]}
-    return sorted(found, key=lambda model: (len(found[model]), found[model]))
-
-
-def read_by(results: Results, model: str) -> list[str]:
-    """The modalities of a model; of one that the plan hasn't, itself, or all that the plan is about."""
-    known = [model] if model in results["modalities"] else list(results["modalities"])
-    return next((cell["modalities"] for cell in results["cells"] if cell["model"] == model), known)
+    """Those of fewer modalities first."""
+    return sorted({model_of(cell) for cell in results["cells"]}, key=lambda model: (model.count("+"), read_by(model)))
 
 
 def fused(results: Results) -> str | None:
-    """The model that fuses several modalities; None in a plan without one."""
-    return next((model for model in models(results) if len(read_by(results, model)) > 1), None)
-
-
-def singles(results: Results) -> list[str]:
-    return [model for model in models(results) if len(read_by(results, model)) == 1]
+    """The model that fuses most modalities; None in a plan without one that fuses several."""
+    return next((model for model in reversed(models(results)) if len(read_by(model)) > 1), None)
 
 
 def bars(results: Results) -> list[tuple[str, str]]:
     """Of Figure 3: model, and the modality with the star."""
-    alone, together = singles(results), fused(results)
-    return [(model, model) for model in alone] + [(together, star) for star in alone if together]
+    there = {(model_of(cell), starred(cell)[0]) for cell in results["cells"] if cell["experiment"] == "zero_shot"}
+    return [(model, star) for model in models(results) for star in read_by(model) if (model, star) in there]
 
 
 def model_label(results: Results, model: str) -> str:
     """A row of Table 2 or a line of Figure 2."""
-    return reading(results["modalities"], read_by(results, model))
+    return reading(results["modalities"], read_by(model))
 
 
 def reading(names: Mapping[str, str], read: list[str], star: str = "") -> str:
@@ -60,7 +58,7 @@ def reading(names: Mapping[str, str], read: list[str], star: str = "") -> str:
 
 
 def bar_label(results: Results, model: str, star: str) -> str:
-    return reading(results["modalities"], read_by(results, model), star)
+    return reading(results["modalities"], read_by(model), star)
 
 
 def cell_label(results: Results, cell: Cell) -> str:
@@ -68,6 +66,8 @@ def cell_label(results: Results, cell: Cell) -> str:
     label = reading(results["modalities"], cell["modalities"])
     if cell["experiment"] == "modalities":
         where = f"Table 2: {label}"
+    elif cell["experiment"] == "subsets":
+        where = f"Subsets: {label}"
     elif cell["experiment"] in VARIED:
         where = f"{VARIED[cell['experiment']]}: {variant_label(cell['variant'])}"
     elif cell["experiment"] == "ratio":

@@ -1,7 +1,7 @@
 """Is A better than B? Differences of top-1 clip by clip, with a 95 % interval and a test. Nothing is chosen by it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,13 @@ from scipy.stats import binomtest, norm, t
 # one performance share the first, and where it isn't known the name stands for it.
 Clip = tuple[int | str, str]
 Right = Callable[[str], dict[Clip, bool] | None]
+
+NOTE = (
+    "A difference is over the same test clips, in points, with its 95 % interval and p-value. With one seed these are"
+    " Bonett and Price's interval and McNemar's exact test, and speak of these networks alone; with several seeds, or"
+    " views of a performance, both are Student's, over performances and seeds. Clips of one person are alike: with"
+    " other people the intervals would be wider."
+)
 
 
 @dataclass(frozen=True)
@@ -23,12 +30,33 @@ class Difference:
     p: float
     seeds: int
     keys: tuple[str, ...] = ()  # of the runs compared
+    holm: float | None = None  # p-value corrected for the other comparisons of a table
 
     @property
     def text(self) -> str:
         ends = f"{self.low:+.2f} to {self.high:+.2f}"
-        chance = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
+        chance = _chance("p", self.p) + ("" if self.holm is None else f", {_chance('Holm', self.holm)}")
         return f"{self.points:+.2f} [{ends}; {chance}]".replace("-", "−")
+
+
+def _chance(name: str, p: float) -> str:
+    return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}"
+
+
+def corrected(found: Sequence[Difference | None]) -> list[Difference | None]:
+    """The comparisons of one table with their p-values corrected by Holm's step-down method; gaps stay gaps."""
+    adjusted = iter(holm([d.p for d in found if d]))
+    return [replace(d, holm=next(adjusted)) if d else None for d in found]
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values corrected so that the chance of any false positive among them stays at the level tested.
+
+    S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6 (1979).
+    """
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    return stepped[np.argsort(order, kind="stable")].tolist()
 
 
 def difference(these: list[dict[str, Any]], those: list[dict[str, Any]], right: Right) -> Difference | None:

@@ -1,10 +1,14 @@
-"""A clip with what a network looked at in it, as PNG bytes: its frames, and its signals with the prediction over time.
+"""The report's appendix: a clip with what a network looked at in it, as PNG bytes of its frames and of its signals
+with the prediction over time.
 
 T frames, H, W pixels, S samples, C channels, M moments, K classes.
 """
 
 import io
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps, rc_context
@@ -12,8 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from datasets.files.atomic import read_json, write_whole
 from orchestrator.report.figures import LETTERS, png, say
 
+FILE = "looks.json"
 SHOWN = 8  # frames of a clip
 SIDE, GAP = 120, 4  # pixels
 SENSORS = {6: ("acceleration", "rotation"), 12: ("phone acc.", "watch acc.", "gyroscope", "orientation")}
@@ -121,3 +127,43 @@ def _prediction(axes: Axes, look: Look) -> None:
         style = {"color": LINES[index], "linewidth": 2, "linestyle": "-" if at == look.label else "--"}
         axes.plot(time_M, 100 * look.so_far_MK[:, at], label=label.replace("$", r"\$"), **style)
     axes.set(xlim=(0, 100), ylim=(-2, 102), xlabel="share of the clip seen (%)", ylabel="probability (%)")
+
+
+# Kept beside the report for whoever writes it next: they take weights, clips and minutes, which a grid hasn't at hand.
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """One clip, as the page shows it; PNG bytes, none where no modality has frames."""
+
+    clip: str
+    text: str
+    frames: bytes
+    signal: bytes
+
+
+def keep(folder: Path, run: str, looks: Sequence[Look], protocol: str) -> list[Pictured]:
+    """Drawn, and written into the report's folder; which run they are of comes last. `protocol` stands on each."""
+    drawn = [Pictured(look.clip, look.text, frames(look), signal(look, protocol)) for look in looks]
+    for number, each in enumerate(drawn):
+        (folder / f"look{number}_signal.png").write_bytes(each.signal)
+        if each.frames:
+            (folder / f"look{number}_frames.png").write_bytes(each.frames)
+    about = {"run": run, "looks": [{"clip": d.clip, "text": d.text, "frames": bool(d.frames)} for d in drawn]}
+    write_whole(folder / FILE, json.dumps(about, indent=1))
+    return drawn
+
+
+def kept(folder: Path, run: str | None) -> list[Pictured]:
+    """What was drawn of this run; nothing where that was another one, or where a picture is gone."""
+    if not (folder / FILE).exists():
+        return []
+    found = read_json(folder / FILE)
+    drawn = []
+    for number, look in enumerate(found["looks"]):
+        names = [f"look{number}_frames.png"] * look["frames"] + [f"look{number}_signal.png"]
+        if found["run"] != run or not all((folder / name).exists() for name in names):
+            return []
+        *before, last = ((folder / name).read_bytes() for name in names)
+        drawn.append(Pictured(look["clip"], look["text"], before[0] if before else b"", last))
+    return drawn

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from models.methods import DEFAULT
 from orchestrator.plan import paper
 from orchestrator.plan.plan import Cell, Plan
 from orchestrator.plan.study import Study
+from orchestrator.report import subsets
 from orchestrator.report.labels import named
 from orchestrator.storage.store import Store
 
@@ -30,7 +32,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
     """The content of results.json; metrics are fractions of 1, unrounded. `about` adds seeds, command and date."""
     manifest = study.manifest
     runs = {key: _run(plan, key, store, skipped) for key in plan.runs}
-    return {
+    found = {
         "plan": plan.name,
         "corpus": manifest.corpus,
         "modalities": {m: named(modalities.of(m).label, manifest.shows.get(m)) for m in study.modalities},
@@ -48,6 +50,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "cells": [_cell(cell, study, store, runs[cell.key]) for cell in plan.cells],
         "runs": runs,
     }
+    return found | {"subsets": subsets.compared(found, cache(lambda key: store.run(key).right()))}
 
 
 TEXTS = ("corpus", "scale", "created", "protocol_text", "scale_text", "recipe")
@@ -123,7 +126,7 @@ def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[s
     printed, corpus = None, study.manifest.layout
     like_it = paper.comparable(corpus, study.manifest.shows, study.protocol, study.modalities)
     if cell.experiment == "modalities" and like_it:
-        printed = paper.printed(corpus, cell.model)
+        printed = paper.printed(corpus, "+".join(cell.modalities))
     return {
         "experiment": cell.experiment,
         "model": cell.model,

@@ -20,6 +20,7 @@ from orchestrator.report.labels import (
     fold_of,
     fused,
     model_label,
+    model_of,
     models,
     starred,
 )
@@ -53,8 +54,8 @@ def comparable(results: Results) -> bool:
 
 def modality(results: Results, model: str) -> list[Cell]:
     """All the training data and nothing hidden, one cell a seed; from elsewhere in a plan without Table 2."""
-    for experiment in ("modalities", "ratio", *VARIED):
-        found = _pick(results, experiment, lambda cell: cell["model"] == model and cell["ratio"] == 1)
+    for experiment in ("modalities", "ratio", *VARIED, "subsets"):
+        found = _pick(results, experiment, lambda cell: model_of(cell) == model and cell["ratio"] == 1)
         if found := [cell for cell in found if not cell.get("variant")]:
             return found
     return []
@@ -75,13 +76,17 @@ def variants(results: Results, experiment: str) -> list[str]:
     return list(dict.fromkeys(cell["variant"] for cell in results["cells"] if cell["experiment"] == experiment))
 
 
+def subset(results: Results, model: str) -> list[Cell]:
+    return _pick(results, "subsets", lambda cell: model_of(cell) == model)
+
+
 def at_ratio(results: Results, model: str, ratio: float) -> list[Cell]:
-    return _pick(results, "ratio", lambda cell: cell["model"] == model and cell["ratio"] == ratio)
+    return _pick(results, "ratio", lambda cell: model_of(cell) == model and cell["ratio"] == ratio)
 
 
 def zero_shot(results: Results, model: str, star: str, count: int) -> list[Cell]:
     """With the harmonic mean of the accuracies on seen and on hidden classes: high only where both are."""
-    cells = _pick(results, "zero_shot", lambda cell: cell["model"] == model and starred(cell) == (star, count))
+    cells = _pick(results, "zero_shot", lambda cell: model_of(cell) == model and starred(cell) == (star, count))
     return [cell | {"harmonic": harmonic(cell.get("top1_seen"), cell.get("top1_hidden"))} for cell in cells]
 
 
@@ -98,7 +103,7 @@ def _pick(results: Results, experiment: str, wanted: Callable[[Cell], bool] = la
     groups: dict[str, list[Cell]] = {}
     for cell in results["cells"]:
         if cell["experiment"] == experiment and wanted(cell):
-            same = [cell.get(name) for name in ("model", "ratio", "hidden", "seed", "variant")]
+            same = [cell.get(name) for name in ("modalities", "ratio", "hidden", "seed", "variant")]
             groups.setdefault(json.dumps(same), []).append(cell)
     return sorted((over_folds(cells) for cells in groups.values()), key=lambda cell: cell["seed"])
 
@@ -174,9 +179,10 @@ def _part(cell: Cell, metric: str, part: str, alone: bool) -> str:
 
 
 def table2(results: Results) -> list[dict[str, Any]]:
+    """A row for each model; subsets have a table of their own (subsets.py)."""
     out = []
     for model in models(results):
-        if cells := modality(results, model):
+        if (cells := modality(results, model)) and cells[0]["experiment"] != "subsets":
             entries = {metric: score(cells, metric) for metric in METRICS}
             out.append({"model": model, "label": model_label(results, model), **entries})
     return out

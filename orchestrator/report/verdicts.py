@@ -108,7 +108,7 @@ def _placed(low: float, high: float, best: float, slightly_below: bool) -> str:
 def other(results: Results, model: str) -> str | None:
     """Why a number of the paper's on `model` is no number for this data; None where it is."""
     shows = {"video": results["video"]}
-    return paper.unlike(results["corpus"], shows, results["protocol"], read_by(results, model))
+    return paper.unlike(results["corpus"], shows, results["protocol"], read_by(model))
 
 
 def conditions(results: Results, claim: Claim) -> Claim:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -222,24 +222,21 @@ def settle_batchnorm(model: nn.Module, reader: Reader, sizes: list[int]) -> None
 def predict(model: Network, reader: Reader, manifest: Manifest) -> pa.Table:
     """Every test clip once, whatever the number of workers: row, clip, subject, label, predicted, probabilities.
 
-    Of several modalities also what is predicted of the same clip where some are missing: without_A, without_A_B.
+    Of several modalities also what is predicted of the same clip where some are missing: without_A, without_A_B. Each
+    encoder sees a clip once, and a missing recording once for each size of a batch.
     """
     model.eval()
-    parts = []
+    names, parts = reader.spec.modalities, []
+    missed: dict[int, dict[str, stream.Batch]] = {}
     for batch in reader.batches("test", size=32):
-        columns = {"row": batch["row"], "label": batch["label"]}
-        names = reader.spec.modalities
-        if len(names) > 1:
-            made = {name: model.trunk(batch, name) for name in names}
-            for missing in subsets(names):
-                lacking = {name: made[name] for name in names}
-                for name in missing:
-                    blank = model.blank(batch[name], name)
-                    lacking[name] = {at: value.expand_as(made[name][at]) for at, value in blank.items()}
-                given = batch | {at: value for part in lacking.values() for at, value in part.items()}
-                columns[f"without_{'_'.join(missing)}"] = model.logits(given).argmax(1)
-            batch = batch | {at: value for part in made.values() for at, value in part.items()}
-        columns["probabilities"] = model.logits(batch).float().softmax(1)
+        columns, size = {"row": batch["row"], "label": batch["label"]}, len(batch["row"])
+        seen = {name: model.encode(batch, name) for name in names}
+        if len(names) > 1 and size not in missed:
+            missed[size] = {name: model.encode(missing(model, batch, name), name) for name in names}
+        for without in subsets(names):
+            encoded = seen | {name: missed[size][name] for name in without}
+            columns[f"without_{'_'.join(without)}"] = model.logits(joined(batch, encoded)).argmax(1)
+        columns["probabilities"] = model.logits(joined(batch, seen)).float().softmax(1)
         parts.append({name: values.cpu().numpy() for name, values in columns.items()})
     gathered: list[Any] = [parts]
     if dist.is_initialized():
@@ -258,4 +255,15 @@ def predict(model: Network, reader: Reader, manifest: Manifest) -> pa.Table:
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
     """What may be missing of several modalities: all but one, at most."""
-    return [missing for count in range(1, len(names)) for missing in combinations(names, count)]
+    return [without for count in range(1, len(names)) for without in combinations(names, count)]
+
+
+def missing(model: Network, batch: stream.Batch, name: str) -> stream.Batch:
+    """A batch of as many clips, all of which lack their recording of a modality."""
+    blank = model.blank(batch[name], name)
+    return {at: value.expand(len(batch[name]), *value.shape[1:]) for at, value in blank.items()}
+
+
+def joined(batch: stream.Batch, encoded: Mapping[str, stream.Batch]) -> stream.Batch:
+    """The batch with what the encoders made of each modality."""
+    return batch | {at: value for part in encoded.values() for at, value in part.items()}

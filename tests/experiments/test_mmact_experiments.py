@@ -9,6 +9,7 @@ from experiments import (
     full_grid,
     fusion_comparison,
     modality_comparison,
+    modality_subsets,
     recipe_search,
     stage_ablation,
     training_ratio,
@@ -24,6 +25,7 @@ CLASSES = ("walking", "running", "kicking", "fall", "jumping", "closing", "openi
 EXPERIMENTS = {
     full_grid: 27,
     modality_comparison: 3,
+    modality_subsets: 3,
     training_ratio: 12,
     zero_shot: 12,
     stage_ablation: 4,

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from datasets.manifest import Manifest
-from experiments import modality_comparison
+from experiments import modality_comparison, modality_subsets
 from models.build import build
 from models.spec import NetworkSpec
 from orchestrator.cluster import placement
@@ -18,6 +18,7 @@ from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
 from orchestrator.tracking.address import Address
 from tests.support import specs
+from tests.support.skeletons import with_skeletons
 from tests.support.specs import STAGES
 
 MLFLOW = Address("http://mlflow:5000", "MLFLOW_TRACKING_URI").described
@@ -48,6 +49,14 @@ def test_it_says_what_there_is_and_what_is_taken(manifest: Manifest, tmp_path: P
     folder.begin(plan.runs[folder.key])
     folder.finish(1.0)
     assert "0 to do of 1" in shown(plan, study, store, [CPU_NODE])
+
+
+def test_a_stage_takes_what_its_largest_run_takes(manifest: Manifest, tmp_path: Path):
+    study = Study(with_skeletons(manifest), "paper", "paper")
+    plan = Plan.of("modality_subsets", modality_subsets.cells(study, 0), study.runs)
+    text = shown(plan, study, Store(tmp_path), [GPU_NODE])
+    assert "4 to do of 4; each 1 worker(s) of 3.5 CPU, 1 GPU" in text, "those that read videos take four threads"
+    assert len(placement.kinds_of(plan)) == 7
 
 
 @pytest.mark.parametrize(

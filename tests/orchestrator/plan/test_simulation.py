@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import full_grid
+from experiments import full_grid, modality_subsets
 from orchestrator.plan import simulation
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.schedule import Need
@@ -13,6 +13,7 @@ from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
 from tests.support import specs
 from tests.support.plans import manifest
+from tests.support.skeletons import with_skeletons
 
 
 def chain(seed: int) -> dict[str, RunSpec]:
@@ -66,6 +67,18 @@ def test_durations_are_what_runs_took_and_else_their_stages_rate(tmp_path: Path)
     found, words = simulation.durations(plan, store.seconds(plan.runs), clips=100)
     assert found[imu[0]] == 42.0 == pytest.approx(found[imu[1]])
     assert "imu runs: measured, 1 of 2 done" in words and "video runs: estimated for A40s, never measured" in words
+
+
+def test_durations_of_one_stage_are_apart_by_what_it_reads(tmp_path: Path) -> None:
+    """What a fusion with video took says nothing of one without."""
+    study, store = Study(with_skeletons(manifest()), "demo", "paper"), Store(tmp_path)
+    plan = Plan.of("subsets", modality_subsets.cells(study, 0), study.runs)
+    [done] = [key for key, spec in plan.runs.items() if spec.kind == "fusion imu+video"]
+    store.run(done).begin(plan.runs[done])
+    store.run(done).finish(1e6)
+    found, words = simulation.durations(plan, store.seconds(plan.runs), clips=100)
+    assert [seconds for seconds in found.values() if seconds > 1e5] == [1e6]
+    assert "fusion imu+video runs: measured, 1 of 1 done" in words and "fusion imu+skeleton runs: estimated" in words
 
 
 def test_a_wide_plan_keeps_every_gpu_busy() -> None:

@@ -11,7 +11,7 @@ from tests.support.made_up import fail, make, text_of, write
 
 def test_clips_are_counted_by_subject_and_by_class(tmp_path: Path):
     results, runs = make(tmp_path), tmp_path
-    found = {"imu": confusions.predictions(results, runs, "imu"), "fusion": []}
+    found = {"imu": confusions.predictions(results, runs, "imu"), "imu+video": []}
     (by_subject,) = confusions.rows(results, runs, found, "subject")
     assert (by_subject.label, by_subject.keys) == ("IMU only", ["imu-10-0-0-0"])
     assert (by_subject.right, by_subject.total) == ({2: 6, 4: 3}, {2: 6, 4: 6})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from orchestrator.report.paired import difference
+from orchestrator.report.paired import Difference, corrected, difference, holm
 
 
 def cells(*seeds: int, model: str = "a", status: str = "done") -> list[dict]:
@@ -119,3 +119,25 @@ def test_what_is_missing_is_no_difference(these: list, those: list) -> None:
 def test_runs_of_other_clips_are_not_compared() -> None:
     assert difference(cells(0), cells(0, model="b"), {"a0": {("x", "x"): True}, "b0": {("y", "y"): True}}.get) is None
     assert difference(cells(0), cells(0, model="b"), {"a0": {("x", "x"): True}}.get) is None
+
+
+@pytest.mark.parametrize(
+    ("p", "adjusted"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # R: p.adjust(p, "holm")
+        ([0.02, 0.02, 0.9], [0.06, 0.06, 0.9]),
+        ([0.6, 0.7], [1.0, 1.0]),
+        ([0.03], [0.03]),
+        ([], []),
+    ],
+)
+def test_holms_correction(p: list[float], adjusted: list[float]) -> None:
+    assert holm(p) == pytest.approx(adjusted)
+
+
+def test_a_gap_among_comparisons_is_not_corrected_for() -> None:
+    one, two = Difference(5, 1, 9, 0.02, 1), Difference(3, -1, 7, 0.0004, 1)
+    first, gap, last = corrected([one, None, two])
+    assert first and gap is None and last and (first.holm, last.holm) == pytest.approx((0.02, 0.0008))
+    assert first.text == "+5.00 [+1.00 to +9.00; p = 0.020, Holm = 0.020]"
+    assert last.text == "+3.00 [−1.00 to +7.00; p < 0.001, Holm < 0.001]"

@@ -84,5 +84,5 @@ def test_the_appendix_is_there_again_until_its_run_is_another(no_plots, tmp_path
     html.write(results, runs, folder, looks=[look()])
     for cell in results["cells"]:
         cell["key"] += "-tuned"
-        results["runs"][cell["key"]] = {"kind": cell["model"], "name": cell["key"]}
+        results["runs"][cell["key"]] = {"kind": cell["model"], "modalities": cell["modalities"], "name": cell["key"]}
     assert 'class="frames"' not in html.write(results, runs, folder).read_text()

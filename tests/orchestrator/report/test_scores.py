@@ -10,7 +10,9 @@ from tests.support.made_up import add_cell, fail, make, terminal, text_of, write
 
 
 def test_paper_rows_are_as_printed():
-    assert paper.printed("UTD-MHAD (RGB video)", "fusion") == pytest.approx({"top1": 0.9605, "top5": 1.0, "f1": 0.9605})
+    assert paper.printed("UTD-MHAD (RGB video)", paper.FUSION) == pytest.approx(
+        {"top1": 0.9605, "top5": 1.0, "f1": 0.9605}
+    )
     assert paper.printed("MMAct", "imu") == pytest.approx({"top1": 0.6428, "top5": 0.9057, "f1": 0.6545})
     assert paper.printed("synthetic", "imu") is None
     assert len(paper.TABLE2) == 8

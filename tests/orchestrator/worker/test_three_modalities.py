@@ -4,6 +4,7 @@ Clips are made up and kept in memory: no Ray.
 """
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
@@ -182,6 +183,32 @@ def test_without_each_that_may_be_missing_it_predicts_as_blind(
     folder.write_predictions(table)
     metrics = score_run(folder)
     assert metrics["n"] == 9 and {f"{name}_{part}" for name in ("top1", "k", "n") for part in names} <= metrics.keys()
+
+
+@pytest.mark.parametrize("join", ["concatenation", "attention"])
+def test_each_encoder_sees_a_clip_once_and_every_logit_is_what_the_whole_network_gives(
+    join: str, clips: Manifest, read: Callable, stage1: dict[str, Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit: of each subset the whole network, with the frozen trunk's output of a missing clip repeated."""
+    spec = of_fusion(clips, **{"fusion.model.join": join})
+    model, reader = network(spec, stage1).eval(), read(spec)
+    [batch] = reader.batches("test", 64)
+    expected = []
+    with torch.no_grad():
+        made = {name: model.trunk(batch, name) for name in THREE}
+        for without in [*subsets(THREE), ()]:
+            given = dict(made)
+            for name in without:
+                blank = model.blank(batch[name], name)
+                given[name] = {at: value.expand_as(made[name][at]) for at, value in blank.items()}
+            expected.append(model.logits(batch | {at: x for part in given.values() for at, x in part.items()}))
+    logits, passes, found = model.logits, Counter(), []
+    monkeypatch.setattr(model, "logits", lambda batch: found.append(logits(batch)) or found[-1])
+    for name in THREE:
+        model.encoder(name).layers[-1].register_forward_hook(lambda *_, name=name: passes.update([name]))
+    predict(model, reader, clips)
+    assert passes == dict.fromkeys(THREE, 2), "the clips, and as many that are missing"
+    assert len(found) == 7 and all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("join", ["concatenation", "attention"])
