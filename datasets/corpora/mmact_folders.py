@@ -38,7 +38,7 @@ class Session(NamedTuple):
     poses: defaultdict[int, list[Path]]
 
 
-def find(folder: Path, names: Sequence[str] = ()) -> tuple[dict[Path3, Session], list[BadFile]]:
+def find(folder: Path, names: Sequence[str]) -> tuple[dict[Path3, Session], list[BadFile]]:
     """The sessions below a folder, and the folders that aren't named as one. Raises ValueError where it is no MMAct, or
     holds no recordings of the modalities `names`."""
     roots = _roots(folder)
@@ -106,7 +106,7 @@ def _check(folder: Path, roots: Roots, names: Sequence[str]) -> None:
     poses."""
     lacking = ["a sensor's folder (acc_phone_clip, ...)"] * ("imu" in names and not roots.sensors)
     lacking += ["poses (pose/.../subjectN/camN/...)"] * ("skeleton" in names and not roots.poses)
-    needs_videos = "video" in names or not ("skeleton" in names or roots.poses)
+    needs_videos = "video" in names or ("imu" in names and "skeleton" not in names and not roots.poses)
     lacking += ["videos (subjectN/camN/...)"] * (needs_videos and not roots.videos)
     if lacking:
         lacks = " nor ".join(lacking)
@@ -165,7 +165,7 @@ def _is_copy(file: Path, first: Path) -> bool:
 
 def seen(folder: Path) -> Iterator[str]:
     """Name, size and time of every file: while these stay, so does the Manifest."""
-    for session in find(folder)[0].values():
+    for session in find(folder, ())[0].values():
         for path in (path for part in session for paths in part.values() for path in paths):
             with os.scandir(path) as found:
                 yield from sorted(_stamp(entry) for entry in found if not is_clutter(entry.name))
