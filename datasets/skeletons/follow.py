@@ -4,24 +4,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-REACH = 0.2  # of a person's size, that their joints move at most from frame to frame, on average: six sizes a second
+REACH = 0.2  # of a person's size, that their joints move at most from frame to frame: six sizes a second
 
 
 def followed(frames: Sequence[np.ndarray]) -> np.ndarray:
     """(S, J, D): the positions of one person. A joint whose confidence is 0 is NaN, and so is a frame without them.
 
     Each frame has (P, J, D + 1), with the joints' confidences last. In each frame the people are assigned to those of
-    the frames before, the nearest pairs first; whoever is too far from all of them is somebody new. Of all people the
-    one with the highest mean confidence is kept: the mean is over all joints and all frames, and a frame without the
-    person counts as 0.
+    the frames before, where each was last seen, the nearest pairs first. Whoever is further from all of them than
+    somebody moves in that time is somebody new. Of all people the one with the highest mean confidence is kept: the
+    mean is over all joints and all frames, and a frame without the person counts as 0.
     """
     tracks: list[dict[int, np.ndarray]] = []  # by frame, the person in it
     for at, people in enumerate(frames):
         reached = [
-            (cost, track, person)
+            (apart, track, person)
             for track, seen in enumerate(tracks)
             for person in range(len(people))
-            if (cost := _distance(seen, at, people[person])) <= REACH
+            if (apart := _distance(seen[last := max(seen)], people[person])) <= REACH * (at - last)
         ]
         taken: dict[int, int] = {}  # person -> track
         for _, track, person in sorted(reached):
@@ -40,15 +40,14 @@ def followed(frames: Sequence[np.ndarray]) -> np.ndarray:
     return out
 
 
-def _distance(seen: dict[int, np.ndarray], at: int, person: np.ndarray) -> float:
-    """From where somebody was last seen, as a share of their size, for each frame since."""
-    last = next(reversed(seen))
-    before, now = _positions(seen[last]), _positions(person)
+def _distance(before: np.ndarray, now: np.ndarray) -> float:
+    """The mean over the joints that were found both times, as a share of the person's size."""
+    before, now = _positions(before), _positions(now)
     apart = now - before
-    if np.isnan(apart).all():  # no joint was found in both
+    if np.isnan(apart).all():  # no joint was found both times
         apart = np.nanmean(now, axis=0, keepdims=True) - np.nanmean(before, axis=0, keepdims=True)
     size = max(float(np.linalg.norm(np.nanmax(x, axis=0) - np.nanmin(x, axis=0))) for x in (before, now))
-    return float(np.nanmean(np.linalg.norm(apart, axis=1))) / max(size, 1.0) / (at - last)
+    return float(np.nanmean(np.linalg.norm(apart, axis=1))) / max(size, 1.0)
 
 
 def _positions(person: np.ndarray) -> np.ndarray:

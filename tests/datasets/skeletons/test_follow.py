@@ -47,6 +47,12 @@ def test_nobody_becomes_somebody_who_is_far_away() -> None:
     assert np.isnan(found[12]).all() and np.isfinite(np.delete(found, 12, axis=0)).all()
 
 
+def test_somebody_who_leaves_takes_no_frame_of_who_stays() -> None:
+    person, other = walking(0, 6), walking(260, 0, confidence=0.5)
+    other[8:] = np.nan
+    np.testing.assert_allclose(followed(frames(person, other)), person[..., :2])
+
+
 def test_a_joint_without_confidence_is_missing_alone() -> None:
     person = walking(0, 1)
     person[3:6, 9] = 0
