@@ -1,8 +1,10 @@
-"""MMAct (Kong et al., ICCV 2019), as it is given out trimmed: a CSV a sensor and up to four videos of each instance.
+"""MMAct (Kong et al., ICCV 2019), as it is given out trimmed: a CSV a sensor and up to four videos of each instance,
+and where they are asked for the poses of each video.
 
     [PARENT/]{acc_phone,acc_watch,gyro,orientation}_clip/subjectN/sceneN/sessionN/CLASS.csv
     [trimmed/]subjectN/camN/sceneN/sessionN/CLASS.mp4                           (the public release)
     {cross_view,cross_scene}/trainval/subjectN/camN/sceneN/sessionN/CLASS.mp4   (the challenge's)
+    pose/{cross_view,cross_scene}/trainval/subjectN/camN/sceneN/sessionN/CLASS.json
 
 An instance is one subject's performance of a class in a scene and session; its cameras' clips share the signals.
 A clip's `trial` is its session. An optional corpus.json names what the video shows; without one it is RGB.
@@ -19,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from datasets import cpus, manifest, modalities
-from datasets.corpora import about, missing, mmact_folders
+from datasets.corpora import about, missing, mmact_folders, mmact_poses
 from datasets.corpora.corpus import Corpus
 from datasets.corpora.mmact_folders import CLASSES, Path3, Session, files_of
 from datasets.files.bad_file import BadFile
@@ -68,29 +70,32 @@ def schema(names: Iterable[str]) -> pa.Schema:
 
 
 class Read(NamedTuple):
-    """Of a session the whole clips by class and camera, what is bad, how many signals have no clip, and how strong the
-    signals of each instance are (`units.levels`)."""
+    """Of a session the whole clips by class and camera, what is bad, how many signals have no clip, how strong the
+    signals of each instance are (`units.levels`), and what the pose files hold."""
 
     clips: pa.Table
     bad: list[BadFile]
     unseen: int
     levels: list[list[list[float]]]
+    poses: dict[str, Found]
 
 
-def _read_session(folder: Path, key: Path3, session: Session, names: Sequence[str]) -> Read:
+def _read_session(folder: Path, key: Path3, session: Session, names: Sequence[str], by_pose: bool) -> Read:
+    """`by_pose` says whether pose files show views too."""
     bad: list[BadFile] = []
-    unseen, levels, rows = 0, [], []
+    unseen, levels, rows, poses = 0, [], [], {}
     given = session.sensors if "imu" in names else {}
     sensors = {name: files_of(paths, ".csv", folder, bad) for name, paths in given.items()}
     # A clip is a view, also where only its signals are read: then no video is opened, and none can be bad.
-    unread: list[BadFile] = []
-    found = {camera: files_of(paths, ".mp4", folder, unread) for camera, paths in sorted(session.cameras.items())}
-    bad += unread if "video" in names else []
+    of_films = bad if "video" in names else []
+    films = {camera: files_of(paths, ".mp4", folder, of_films) for camera, paths in session.cameras.items()}
+    of_poses = bad if "skeleton" in names else []
+    posed = {camera: files_of(paths, ".json", folder, of_poses) for camera, paths in session.poses.items() if by_pose}
     read = _signals(file for of_sensor in sensors.values() for file in of_sensor.values())
     for label, name in enumerate(CLASSES):
         files = [sensors.get(sensor, {}).get(name) for sensor in mmact_sensors.SENSORS]
-        videos = {camera: of_camera[name] for camera, of_camera in found.items() if name in of_camera}
-        if not videos:
+        views = sorted({camera for of in (films, posed) for camera in of if name in of[camera]})
+        if not views:
             unseen += any(files)
             continue
         shared = _of_instance(key, label)
@@ -107,13 +112,26 @@ def _read_session(folder: Path, key: Path3, session: Session, names: Sequence[st
                 continue
             shared |= _signal_columns(folder, files, contents, recorded)
             levels.append([units.levels(values)[0] for _, values in recorded])
-        for camera, video in videos.items():
+        for camera in views:
             row = shared | {"clip": "subject{}_scene{}_session{}".format(*key) + f"_{name}_cam{camera}"}
+            video, pose = (of.get(camera, {}).get(name) for of in (films, posed))
+            wrong = []
             try:
-                rows.append(row | {"camera": camera} | (_video_columns(folder, video) if "video" in names else {}))
+                row |= {"camera": camera} | (_video_columns(folder, video) if "video" in names else {})
             except (ValueError, OSError) as error:
-                bad.append(BadFile(str(video.relative_to(folder)), getattr(error, "strerror", None) or str(error)))
-    return Read(pa.Table.from_pylist(rows, schema(names)), bad, unseen, levels)
+                wrong.append(_bad(folder, video, error))
+            try:
+                row |= mmact_poses.columns(folder, pose, poses) if "skeleton" in names else {}
+            except (ValueError, OSError) as error:
+                wrong.append(_bad(folder, pose, error))
+            bad += wrong
+            rows += [] if wrong else [row]
+    return Read(pa.Table.from_pylist(rows, schema(names)), bad, unseen, levels, poses)
+
+
+def _bad(folder: Path, file: Path | None, error: ValueError | OSError) -> BadFile:
+    assert file
+    return BadFile(str(file.relative_to(folder)), getattr(error, "strerror", None) or str(error))
 
 
 def _of_instance(key: Path3, label: int) -> dict[str, Any]:
@@ -139,8 +157,10 @@ def _signal_columns(
     }
 
 
-def _video_columns(folder: Path, video: Path) -> dict[str, Any]:
+def _video_columns(folder: Path, video: Path | None) -> dict[str, Any]:
     """Raises ValueError or OSError for a video that is bad as far as its header tells."""
+    if video is None:
+        return {"video": None, "video_count": 0, "video_content": ""}
     frames, header = mp4.read_header(video)
     # Size and header, which holds the size of every frame: reading 100 GB to tell them apart would take hours.
     content = hashlib.sha256(f"{video.stat().st_size} ".encode() + header).hexdigest()[:16]
@@ -150,13 +170,16 @@ def _video_columns(folder: Path, video: Path) -> dict[str, Any]:
 def read(folder: Path, names: Sequence[str]) -> Manifest:
     """Every whole clip by subject, scene, session, class and camera; what is bad is listed in `Manifest.bad`.
 
-    Every CSV is read, of every video the header: decoding what is 100 GB of them to count frames would take a day.
+    A clip is a view of an instance: one that a video's name shows, and where poses are read or there is no video at all
+    one that a pose file's name shows. It may lack its video or its pose. Every CSV and every pose file is read, and of
+    every video the header: decoding what is 100 GB of them to count frames would take a day.
     """
     name, shows = about.read(folder, "MMAct", {"video": "RGB"} if "video" in names else {})
-    sessions, bad = mmact_folders.find(folder, sensors_needed="imu" in names)
+    sessions, bad = mmact_folders.find(folder, names)
     keys = sorted(sessions)
+    by_pose = "skeleton" in names or not any(session.cameras for session in sessions.values())
     with ThreadPoolExecutor(cpus.usable()) as pool:
-        found = list(pool.map(lambda key: _read_session(folder, key, sessions[key], names), keys))
+        found = list(pool.map(lambda key: _read_session(folder, key, sessions[key], names, by_pose), keys))
     clips = pa.concat_tables([schema(names).empty_table(), *(part.clips for part in found)]).combine_chunks()
     bad += [b for part in found for b in part.bad]
     bad = tuple(sorted(bad, key=lambda b: b.file))
@@ -165,20 +188,30 @@ def read(folder: Path, names: Sequence[str]) -> Manifest:
     levels = [levels for part in found for levels in part.levels]
     signals = {str(number): Found(0, levels=each) for number, each in enumerate(levels)}
     notes += modalities.of("imu").remarks(signals, CORPUS.source("imu"))
+    poses = {name: each for part in found for name, each in part.poses.items()}
+    notes += modalities.of("skeleton").remarks(poses, CORPUS.source("skeleton"))
     return Manifest(name, shows, "mmact", CLASSES, clips, folder.resolve(), bad, tuple(notes))
 
 
 def with_missing(found: Manifest, policy: missing.Policy) -> Manifest:
-    """With the instances that lack a sensor's samples padded or left out, and those counted in a note."""
-    if "missing" not in found.clips.column_names:
+    """With the instances that lack a sensor's samples, and the clips that lack their pose or, beside one, their video,
+    padded or left out, and those counted in notes."""
+    if not {"imu", "skeleton"} & set(found.modalities):
         if policy != "padding":
             raise ValueError("--missing-sensors: no sensor is read where videos alone are.")
         return found
-    lacking = [names.split() for names in found.clips["missing"].to_pylist()]
-    _, first = np.unique(found.clips["instance"].to_numpy(), return_index=True)
-    notes = missing.notes(policy, [lacking[row] for row in first], "instances", "a sensor's samples")
-    clips = found.clips.filter(pa.array(missing.kept(policy, lacking), pa.bool_()))
-    return replace(found, clips=clips, notes=(*found.notes, *notes))
+    notes, whole = [], np.ones(found.clips.num_rows, bool)
+    if "imu" in found.modalities:
+        lacking = [names.split() for names in found.clips["missing"].to_pylist()]
+        _, first = np.unique(found.clips["instance"].to_numpy(), return_index=True)
+        notes += missing.notes(policy, [lacking[row] for row in first], "instances", "a sensor's samples")
+        whole &= missing.kept(policy, lacking)
+    if "skeleton" in found.modalities:
+        clips = found.clips.select(found.modalities).to_pylist()
+        lacking = [[name for name, file in clip.items() if file is None] for clip in clips]
+        notes += missing.notes(policy, lacking, "clips", "a recording")
+        whole &= missing.kept(policy, lacking)
+    return replace(found, clips=found.clips.filter(pa.array(whole)), notes=(*found.notes, *notes))
 
 
 def with_cameras(found: Manifest) -> Manifest:
@@ -235,6 +268,7 @@ PROTOCOLS = {
 }
 SOURCES = {
     "imu": Source(mmact_sensors.CHANNELS, UNITS, gaps=True, read=signal, own=own, files=files),
+    "skeleton": mmact_poses.SOURCE,
     "video": Source(by_header=True),
 }
 CORPUS = Corpus(read, PROTOCOLS, SOURCES, only=tuple(SOURCES), seen=mmact_folders.seen)

@@ -23,25 +23,31 @@ CLASSES: tuple[str, ...] = tuple(
 )
 # By what is at most three digits for a subject and two for the rest: `instance` puts them into one number.
 LEVELS = {"subject": "subject", "scene": "scene", "session": "session", "camera": "cam"}
-SENSOR_PATH, VIDEO_PATH = ("subject", "scene", "session"), ("subject", "camera", "scene", "session")
+SENSOR_PATH, VIEW_PATH = ("subject", "scene", "session"), ("subject", "camera", "scene", "session")
+
+DEEP = 3  # levels below a folder that are searched
 
 Path3 = tuple[int, int, int]  # subject, scene, session
 
 
 class Session(NamedTuple):
-    """The folders of one session: of each sensor, and of each camera."""
+    """The folders of one session: of each sensor, and of each camera with its videos or its poses."""
 
     sensors: defaultdict[str, list[Path]]
     cameras: defaultdict[int, list[Path]]
+    poses: defaultdict[int, list[Path]]
 
 
-def find(folder: Path, *, sensors_needed: bool = True) -> tuple[dict[Path3, Session], list[BadFile]]:
-    """The sessions below a folder, and the folders that aren't named as one. ValueError where it is no MMAct."""
-    sensors, videos = _roots(folder, sensors_needed)
-    for root in (*videos, *(path for _, path in sensors)):
+def find(folder: Path, names: Sequence[str]) -> tuple[dict[Path3, Session], list[BadFile]]:
+    """The sessions below a folder, and the folders that aren't named as one. Raises ValueError where it is no MMAct, or
+    holds no recordings of the modalities `names`."""
+    roots = _roots(folder)
+    sensors, videos, poses = roots
+    _check(folder, roots, names)
+    for root in (*videos, *poses, *(path for _, path in sensors)):
         if not is_text(str(root.relative_to(folder))):
             raise ValueError(f"{printable(str(root))}: has a name that is no UTF-8; rename it.")
-    found: defaultdict[Path3, Session] = defaultdict(lambda: Session(defaultdict(list), defaultdict(list)))
+    found: defaultdict[Path3, Session] = defaultdict(lambda: Session(*(defaultdict(list) for _ in range(3))))
     bad: list[BadFile] = []
 
     def refuse(paths: list[Path], levels: tuple[str, ...]) -> None:
@@ -53,40 +59,58 @@ def find(folder: Path, *, sensors_needed: bool = True) -> tuple[dict[Path3, Sess
         for (subject, scene, session), path in _folders(root, SENSOR_PATH, wrong):
             found[subject, scene, session].sensors[sensor].append(path)
         refuse(wrong, SENSOR_PATH)
-    for root in videos:
+    for kind, root in [*(("video", root) for root in videos), *(("skeleton", root) for root in poses)]:
         wrong = []
-        for (subject, camera, scene, session), path in _folders(root, VIDEO_PATH, wrong):
-            found[subject, scene, session].cameras[camera].append(path)
+        for (subject, camera, scene, session), path in _folders(root, VIEW_PATH, wrong):
+            of = found[subject, scene, session]
+            (of.cameras if kind == "video" else of.poses)[camera].append(path)
         # Beside its subjects may lie the sensors' folders and anything else.
-        refuse([p for p in wrong if p.parent != root or p.name.casefold().startswith("subj")], VIDEO_PATH)
+        if kind == "video" or kind in names:
+            refuse([p for p in wrong if p.parent != root or p.name.casefold().startswith("subj")], VIEW_PATH)
     return dict(found), bad
 
 
-def _roots(folder: Path, sensors_needed: bool, deep: int = 3) -> tuple[list[tuple[str, Path]], list[Path]]:
-    """The sensors' folders, and the folders that hold subjectN/camN."""
-    sensors: list[tuple[str, Path]] = []
-    videos = []
+class Roots(NamedTuple):
+    """The sensors' folders, and those that hold subjectN/camN, of videos and of poses."""
+
+    sensors: list[tuple[str, Path]]
+    videos: list[Path]
+    poses: list[Path]
+
+
+def _roots(folder: Path) -> Roots:
+    """Up to DEEP levels down, and as far again below a folder that is called pose."""
+    found = Roots([], [], [])
     level = [folder]
-    for _ in range(deep):
+    for _ in range(DEEP):
         below = []
         for parent in level:
             inner = [path for path in entries(parent) if path.is_dir()]
             subjects = [p for p in inner if _number("subject", p.name) is not None]
             if any(any(p.glob("cam[0-9]*")) for p in subjects):
-                videos.append(parent)
+                found.videos.append(parent)
             for path in (p for p in inner if p not in subjects):
                 sensor = path.name.removesuffix("_clip")
                 if path.name.endswith("_clip") and sensor in SENSORS:
-                    sensors.append((sensor, path))
-                elif path.name != "pose":  # the challenge's key points have the layout of its videos
+                    found.sensors.append((sensor, path))
+                elif path.name.casefold() == "pose":  # in the layout of the videos
+                    found.poses.extend(_roots(path).videos)
+                else:
                     below.append(path)
         level = below
-    lacking = ["a sensor's folder (acc_phone_clip, ...)"] * (sensors_needed and not sensors)
-    lacking += ["videos (subjectN/camN/...)"] * (not videos)
+    return found
+
+
+def _check(folder: Path, roots: Roots, names: Sequence[str]) -> None:
+    """Raises ValueError where the folder lacks what the modalities `names` need. Signals need the views of videos or of
+    poses."""
+    lacking = ["a sensor's folder (acc_phone_clip, ...)"] * ("imu" in names and not roots.sensors)
+    lacking += ["poses (pose/.../subjectN/camN/...)"] * ("skeleton" in names and not roots.poses)
+    needs_videos = "video" in names or ("imu" in names and "skeleton" not in names and not roots.poses)
+    lacking += ["videos (subjectN/camN/...)"] * (needs_videos and not roots.videos)
     if lacking:
         lacks = " nor ".join(lacking)
-        raise ValueError(f"{folder}: holds no {lacks}, up to {deep} levels down. Unpack MMAct's archives there.")
-    return sensors, videos
+        raise ValueError(f"{folder}: holds no {lacks}, up to {DEEP} levels down. Unpack MMAct's archives there.")
 
 
 def _number(level: str, name: str) -> int | None:
@@ -141,7 +165,7 @@ def _is_copy(file: Path, first: Path) -> bool:
 
 def seen(folder: Path) -> Iterator[str]:
     """Name, size and time of every file: while these stay, so does the Manifest."""
-    for session in find(folder, sensors_needed=False)[0].values():
+    for session in find(folder, ())[0].values():
         for path in (path for part in session for paths in part.values() for path in paths):
             with os.scandir(path) as found:
                 yield from sorted(_stamp(entry) for entry in found if not is_clutter(entry.name))

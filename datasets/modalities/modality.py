@@ -46,6 +46,8 @@ class Source:
     """Whether a scan believes the headers of files: what is to be known of them is then noted as they are decoded."""
     read: Callable[[Path, str, int | None], np.ndarray] | None = None
     """Of a root, a recording's name and a rate in Hz (None: as recorded); None where it is `Modality.read`."""
+    notes: Callable[[Path, str], dict[str, str]] = lambda root, name: {}
+    """Of a root and a recording's name: what a scan notes of it, by kind, that `read` doesn't give."""
     own: Callable[[Path], str] | None = None
     """The name, below the folder it lies in, of a recording in no Manifest; ValueError where the path is none."""
     files: Callable[[str], Sequence[str]] = lambda name: (name,)

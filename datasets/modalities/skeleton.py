@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 LEAST, MOST = 10, 10_000  # samples of a recording
 LEAST_SEEN = 48  # samples of which the co-occurrence network makes one step
 NOTES = {
-    "several": "shows several people; in each sample the one with the highest mean confidence is kept",
-    "unseen": "some samples are without a person; they are filled from those before and after",
+    "several": "samples show several people; the one with the highest mean confidence over the recording is followed",
+    "unseen": "samples are without that person; they are filled from those before and after",
 }
+NOBODY = "shows nobody in any sample"
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -46,6 +47,8 @@ class Input:
     top: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError("no clip has a skeleton: add their files, or leave skeleton out of --modalities.")
         if self.skeleton_samples < LEAST_SEEN:
             raise ValueError(f"skeleton_samples={self.skeleton_samples}: a network takes {LEAST_SEEN} or more.")
 
@@ -75,7 +78,8 @@ class Skeleton(Modality):
     Settings, Input, Augmentation = Settings, Input, Augmentation
 
     def found(self, root: Path, name: str, source: Source) -> Found:
-        return Found(len(self.read(root, name, source)))
+        x = self.read(root, name, source)
+        return Found(len(x), source.notes(root, name) | _unseen(x))
 
     def remarks(self, found: Mapping[str, Found], source: Source) -> list[str]:
         lines = []
@@ -111,7 +115,7 @@ class Skeleton(Modality):
         if bad.any():
             raise ValueError(f"has {int(bad.sum())} values that are NaN or infinite")
         if not np.isfinite(x).any():
-            raise ValueError("shows nobody in any sample")
+            raise ValueError(NOBODY)
         return x
 
     def input(self, settings: Settings, source: Source, longest: Callable[[int | None], int]) -> Input:
@@ -149,7 +153,7 @@ class Skeleton(Modality):
             x = self.checked(flat.reshape(len(flat), given.joints, given.axes), source)
         except ValueError as error:
             raise ValueError(f"skeleton {error}") from None
-        return self.padded(x, given), Found(len(x))
+        return self.padded(x, given), Found(len(x), _unseen(x))
 
     def example(self, source: Source) -> list[list[float]]:
         """Of somebody who stands still, with joints at made-up heights."""
@@ -178,6 +182,12 @@ class Skeleton(Modality):
 
     def pictured(self, seen: np.ndarray, weight: np.ndarray, source: Source) -> tuple[np.ndarray, np.ndarray]:
         return picture.frames(seen, weight, joints_of(source))
+
+
+def _unseen(x: np.ndarray) -> dict[str, str]:
+    """The note of how many samples have no joint."""
+    unseen = int(np.isnan(x).all(axis=(1, 2)).sum())
+    return {"unseen": f"{unseen} of {len(x)}"} if unseen else {}
 
 
 def joints_of(source: Source) -> Joints:

@@ -30,11 +30,15 @@ def normalise(x_BSJD: Tensor, origin: Sequence[int], top: Sequence[int]) -> Tens
     """Positions counted from `origin` in the first sample, in multiples of the torso's length in the first sample.
 
     The torso goes from the mean of the joints `origin` to that of the joints `top`. This is what CMC-CMKM (Brinzea et
-    al., 2022) does on UTD-MHAD.
+    al., 2022) does on UTD-MHAD. Where none of the joints of one end was seen, the length is the standard distance of
+    all joints from the origin.
     """
     first_BJD = x_BSJD[:, 0]
-    low_BD, high_BD = (_mean(first_BJD[:, list(joints)], first_BJD) for joints in (origin, top))
-    torso_B = (high_BD - low_BD).norm(dim=1).clamp(min=LEAST_TORSO)
+    ends = [first_BJD[:, list(joints)] for joints in (origin, top)]
+    low_BD, high_BD = (_mean(joints, first_BJD) for joints in ends)
+    seen_B = torch.stack([~joints.isnan().all(dim=2).all(dim=1) for joints in ends]).all(dim=0)
+    spread_B = (first_BJD - low_BD[:, None]).square().sum(dim=2).nanmean(dim=1).nan_to_num(nan=0.0).sqrt()
+    torso_B = torch.where(seen_B, (high_BD - low_BD).norm(dim=1), spread_B).clamp(min=LEAST_TORSO)
     return (x_BSJD - low_BD[:, None, None]) / torso_B[:, None, None, None]
 
 

@@ -28,7 +28,7 @@ class Options:
     corpus: Annotated[str, tyro.conf.arg(constructor=literal_type_from_choices(CORPORA))] = "synthetic"
     """Which corpus; a synthetic one is written on first use, in UTD-MHAD's or in MMAct's layout."""
     recordings: Path | None = None
-    """Folder of the recordings (utd-mhad: RGB/ and Inertial/; mmact: the sensors' *_clip/ and subjectN/camN/;
+    """Folder of the recordings (utd-mhad: RGB/ and Inertial/; mmact: the sensors' *_clip/, subjectN/camN/, pose/;
     class-folders: CLASS/)."""
     scale: Literal["demo", "laptop", "paper"] = "demo"
     """Frames, frame size, epochs and weights."""

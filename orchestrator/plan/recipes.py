@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from datasets.modalities import imu, video
+from datasets.modalities import imu, skeleton, video
 from models.spec import EncoderSpec, HeadSpec
 from orchestrator.plan.paper import TABLE1
 from orchestrator.plan.recipe import Recipe, Scale, StageRecipe
@@ -90,12 +90,20 @@ RECIPES = {
 }
 
 
+# Degrees, of a skeleton within its image: the standard deviation of CMC-CMKM's -15 to 15 on MMAct.
+TILT = 8.7
+
+
 def _for_mmact(recipe: Recipe) -> Recipe:
-    """Its signals are longer and of sensors with rates of their own. Three of their channels are angles: they aren't
-    turned as a vector is. None of its scores had a say in anything."""
+    """MMAct's signals are longer and of sensors with rates of their own. Three of their channels are angles, which
+    aren't turned as a vector is. Its skeletons have two axes and are turned within the image, by less than a person
+    turns about the vertical. None of its scores had a say in anything."""
     signals = imu.Settings(resampled=256, rate=50)
-    unturned = {"imu": replace(SENSOR, rotation=0)}
-    stages = recipe.stages | {m: replace(recipe.stages[m], augmentation=unturned) for m in ("imu", "fusion")}
+    turned = {"imu": 0.0, "skeleton": TILT}
+    stages = {"skeleton": StageRecipe(augmentation={"skeleton": skeleton.Augmentation()})} | recipe.stages
+    for name, stage in stages.items():
+        varied = {m: replace(how, rotation=turned[m]) if m in turned else how for m, how in stage.augmentation.items()}
+        stages[name] = replace(stage, augmentation=varied)
     return replace(recipe, inputs=recipe.inputs | {"imu": signals}, stages=stages, chosen_on=())
 
 

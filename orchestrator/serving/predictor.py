@@ -196,7 +196,7 @@ def predict_folder(predictor: Predictor, folder: Path) -> pa.Table:
         kinds = [f"{name}: {', '.join(modalities.of(name).endings)}" for name in predictor.spec.modalities]
         raise ValueError(
             f"--folder {folder}: holds no recording of {predictor.layout}'s kind that the run reads"
-            f" ({'; '.join(kinds)}; of MMAct's signals a folder of its sensors' .csv)."
+            f" ({'; '.join(kinds)}; of MMAct's signals a folder of its sensors' .csv, of its poses a .json)."
         )
     columns = [("clip", pa.string()), ("predicted", pa.string()), ("probabilities", pa.list_(pa.float32()))]
     return pa.Table.from_pylist(rows, pa.schema([*columns, ("note", pa.string()), ("error", pa.string())]))

@@ -1,5 +1,6 @@
 """Stage 1 and stage 2 on the synthetic MMAct corpus, from shards and from the recordings. With a real Ray."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from orchestrator.plan.study import Study
 from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import Store
 from tests.support import trials
+from tests.support.poses import put_beside
 
 pytestmark = pytest.mark.long
 
@@ -47,3 +49,17 @@ def test_recordings_and_shards_give_the_same_runs(ray_local: None, recipe: str, 
     for modality, gave in found["shards"].items():
         assert gave["losses"][-1] < gave["losses"][0], modality
         assert set(gave["predictions"]["clip"]) == tested and gave["metrics"]["n"] == len(tested)
+
+
+def test_signals_and_poses_are_trained_on_without_videos(ray_local: None, tmp_path: Path) -> None:
+    """One clip lacks its pose and is padding in every run that reads it."""
+    folder = synthetic_mmact.write(tmp_path / "corpus", subjects=(14, 17), scenes=(3,), sessions=(2,))
+    put_beside(folder)[0].write_text("[" + "[]," * 20 + "[]]")
+    shutil.rmtree(folder / "trimmed")
+    manifest = corpora.read("synthetic-mmact", folder, tmp_path / "scans", ("imu", "skeleton"))
+    assert manifest.clips["skeleton"].null_count == 1
+    study = Study(manifest, "demo", "tuned", "cross-subject")
+    found = {read: table2(study, tmp_path / read, read) for read in ("shards", "recordings")}
+    assert found["shards"] == found["recordings"] and {*found["shards"]} == {"imu", "skeleton", "fusion"}
+    for model, gave in found["shards"].items():
+        assert gave["losses"][-1] < gave["losses"][0], model
