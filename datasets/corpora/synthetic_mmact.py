@@ -17,9 +17,10 @@ import numpy as np
 from av.video.frame import PictureType
 from scipy.spatial.transform import Rotation
 
-from datasets.corpora import synthetic
+from datasets.corpora import figure, sensors, synthetic
+from datasets.corpora.figure import FINE_RATE, Figure, Style
 from datasets.corpora.movements import MOVES, Keys, _wrist
-from datasets.corpora.synthetic import FINE_RATE, GRAVITY, SIZE, Figure, Style
+from datasets.corpora.sensors import GRAVITY, SIZE
 from datasets.signals.mmact_sensors import SENSORS
 
 VERSION = 2  # of the generator: raise it with every change of the written bytes
@@ -121,7 +122,7 @@ def _write_instance(folder: Path, seed: int, instance: Instance) -> None:
     style = Style(seed, subject, 10 * scene + session)
     style.wall += 12.0 * np.array([scene - 2, 0, 2 - scene])
     rng = np.random.default_rng([seed, 5, *instance[:4], list(CLASSES).index(name)])
-    joints, limbs = synthetic.body(style, synthetic.angles(style, CLASSES[name], rng, name == "sitting_down"))
+    joints, limbs = figure.body(style, figure.angles(style, CLASSES[name], rng, name == "sitting_down"))
     for camera, path in videos.items():
         turned = Rotation.from_euler("Y", CAMERAS[camera], degrees=True)
         seen = Figure(style, {j: turned.apply(place) for j, place in joints.items()}, joints["pelvis"], limbs["thigh"])
@@ -131,9 +132,9 @@ def _write_instance(folder: Path, seed: int, instance: Instance) -> None:
     phone = Figure(style, joints, pocket, limbs["thigh"] * style.strap)
     watch = Figure(style, joints, joints["wrist_R"], limbs["forearm"] * style.strap)
     signals = {
-        "acc_phone": GRAVITY * synthetic.measure(phone, RATES["acc_phone"])[:, :3] + rng.normal(0, 0.15, 3),
-        "acc_watch": GRAVITY * synthetic.measure(watch, RATES["acc_watch"])[:, :3] + rng.normal(0, 0.15, 3),
-        "gyro": np.radians(synthetic.measure(phone, RATES["gyro"])[:, 3:] + rng.normal(0, 1, 3)),
+        "acc_phone": GRAVITY * sensors.measure(phone, RATES["acc_phone"])[:, :3] + rng.normal(0, 0.15, 3),
+        "acc_watch": GRAVITY * sensors.measure(watch, RATES["acc_watch"])[:, :3] + rng.normal(0, 0.15, 3),
+        "gyro": np.radians(sensors.measure(phone, RATES["gyro"])[:, 3:] + rng.normal(0, 1, 3)),
         "orientation": orientation(phone.rotation[:: FINE_RATE // RATES["orientation"]]),
     }
     start = datetime(2018, 10, 16, 13, 37, 28) + timedelta(minutes=number)
@@ -166,7 +167,7 @@ def table(values: np.ndarray, rate: int, start: datetime, rng: np.random.Generat
 
 def _film(seen: Figure, occluded: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
     width, height = SIZE
-    for image in synthetic.frames(seen, rng):
+    for image in sensors.frames(seen, rng):
         if occluded:  # something stands before the legs
             image = image.copy()
             image[height * 5 // 8 :, width // 4 : width * 3 // 4] = (90, 80, 70)
