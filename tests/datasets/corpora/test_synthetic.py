@@ -173,9 +173,37 @@ def test_an_interrupted_write_is_completed(corpus: Path, restored: dict[str, byt
     assert contents(corpus) == restored
 
 
+ALL = ("depth", "imu", "skeleton", "video")
+
+
+def test_a_finished_corpus_gets_the_modalities_it_lacks(corpus: Path, tmp_path: Path) -> None:
+    """In any order, and with the same bytes as all at once; what is there isn't written again."""
+    whole = contents(synthetic.write(tmp_path / "whole", **SMALL, modalities=ALL))
+    folder = synthetic.write(tmp_path / "added", **SMALL, modalities=("video",))
+    before = (folder / "RGB/a1_s1_t1_color.avi").stat().st_mtime_ns
+    told: list[tuple[int, int]] = []
+    for modality in ("depth", "skeleton", "imu"):
+        synthetic.write(folder, **SMALL, modalities=(modality,), on_progress=lambda *done: told.append(done))
+    assert told == [(1, 2), (2, 2)] * 3
+    assert contents(folder) == whole and (folder / "RGB/a1_s1_t1_color.avi").stat().st_mtime_ns == before
+    assert contents(corpus).items() <= whole.items()
+    (folder / "Depth/a2_s1_t1_depth.mat").unlink()
+    synthetic.write(folder, **SMALL, modalities=ALL, on_progress=lambda *done: told.append(done))
+    assert contents(folder) == whole and told[6:] == [(2, 2)]
+
+
+def test_an_unfinished_corpus_is_known_by_its_skeletons_too(tmp_path: Path) -> None:
+    synthetic.write(tmp_path, **SMALL, modalities=("skeleton",))
+    (tmp_path / "corpus.json").unlink()
+    with pytest.raises(ValueError, match="a1_s1_t1_skeleton[.]mat of another corpus"):
+        synthetic.write(tmp_path, **{**SMALL, "seed": 4})
+
+
 def test_other_parameters_are_refused(corpus: Path, restored: dict[str, bytes]) -> None:
     with pytest.raises(ValueError, match=str(corpus)):
         synthetic.write(corpus, **{**SMALL, "seed": 4})
+    with pytest.raises(ValueError, match="has no recordings of sound, only of video, imu, skeleton, depth"):
+        synthetic.write(corpus, **SMALL, modalities=("imu", "sound"))
     (corpus / "corpus.json").unlink()
     for other in ({"seed": 4}, {"actions": 1}):  # an interrupted corpus has no corpus.json: its clips tell
         with pytest.raises(ValueError, match="another corpus"):
