@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy.spatial.transform import Rotation
 
 from datasets.corpora.figure import FINE_RATE, SAMPLE_RATE, Figure
 from datasets.corpora.movements import BONES
@@ -39,25 +40,42 @@ def inertial(moving: Figure, rng: np.random.Generator) -> np.ndarray:
     return np.clip(signal, -limit, limit)
 
 
+def orientation(rotation: Rotation) -> np.ndarray:
+    """(N, 3) degrees: azimuth from 0 to 360, pitch, roll, as a phone gives them."""
+    r = rotation.as_matrix()
+    azimuth, roll = np.arctan2(r[:, 0, 1], r[:, 1, 1]), np.arctan2(-r[:, 2, 0], r[:, 2, 2])
+    pitch = np.arcsin(np.clip(-r[:, 2, 1], -1, 1))
+    return np.degrees(np.stack([azimuth % (2 * np.pi), pitch, roll], axis=1))
+
+
+def film_samples(moving: Figure) -> np.ndarray:
+    """The clip's samples, at FINE_RATE, of which a camera takes a frame at FRAME_RATE."""
+    count = round(len(moving.sensor) / FINE_RATE * FRAME_RATE)
+    return np.minimum(np.arange(count) * FINE_RATE // FRAME_RATE, len(moving.sensor) - 1)
+
+
+def project(places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Column and row in the image, and pixels per metre, each (...), of places (..., 3) in metres."""
+    scale = PIXELS_PER_METRE * CAMERA_DISTANCE / (CAMERA_DISTANCE - places[..., 2])
+    return SIZE[0] / 2 + scale * places[..., 0], HORIZON - scale * (places[..., 1] - CAMERA_HEIGHT), scale
+
+
 def frames(moving: Figure, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """The film: uint8 (240, 320, 3) RGB frames at FRAME_RATE, bones drawn as capsules, the far ones first."""
     width, height = SIZE
-    count = round(len(moving.sensor) / FINE_RATE * FRAME_RATE)
-    at = np.minimum(np.arange(count) * FINE_RATE // FRAME_RATE, len(moving.sensor) - 1)
+    at = film_samples(moving)
     joints = {name: place[at] for name, place in moving.joints.items()}
-    scale = {n: PIXELS_PER_METRE * CAMERA_DISTANCE / (CAMERA_DISTANCE - place[:, 2]) for n, place in joints.items()}
-    column = {n: width / 2 + scale[n] * place[:, 0] for n, place in joints.items()}
-    row = {n: HORIZON - scale[n] * (place[:, 1] - CAMERA_HEIGHT) for n, place in joints.items()}
+    seen = {name: project(place) for name, place in joints.items()}
     wall = np.linspace(205, 170, height)[:, None, None] + moving.style.wall + rng.normal(0, 2, (height, width, 1))
     empty = Image.fromarray(np.clip(wall, 0, 255).astype(np.uint8))
-    for k in range(count):
+    for k in range(len(at)):
         image = empty.copy()
         draw = ImageDraw.Draw(image)
         # In steps of 25 cm, or the sway would reorder parts of the same depth from frame to frame.
         depth = {name: place[k, 2] for name, place in joints.items()}
         for a, b, thickness, colour in sorted(BONES, key=lambda bone: round(2 * (depth[bone[0]] + depth[bone[1]]))):
-            ends = [(column[end][k], row[end][k]) for end in (a, b)]
-            radius = thickness * scale[b][k] / 2
+            ends = [(seen[end][0][k], seen[end][1][k]) for end in (a, b)]
+            radius = thickness * seen[b][2][k] / 2
             draw.line(ends, moving.style.colours[colour], round(2 * radius))
             for x, y in ends:
                 draw.ellipse((x - radius, y - radius, x + radius, y + radius), moving.style.colours[colour])

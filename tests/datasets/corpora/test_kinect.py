@@ -1,6 +1,7 @@
 """The synthetic corpus's skeletons and depth: where the figure's joints are, in the Kinect's axes and files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,8 @@ from datasets.corpora import kinect, synthetic
 from datasets.corpora.figure import Figure
 from datasets.corpora.utd_mhad import CLASSES
 
-HEAD, SHOULDER_L, SHOULDER_R, HAND_R, FOOT_R = (
-    kinect.JOINTS.index(name) for name in ("head", "shoulder_L", "shoulder_R", "hand_R", "toe_R")
-)
-TWO = {"subjects": 1, "trials": 1, "actions": 2}
+HEAD, SHOULDER_L, SHOULDER_R, HAND_R, FOOT_R = 0, 4, 8, 11, 19  # in the data set's Skeleton_joint_order.txt
+TWO: dict[str, Any] = {"subjects": 1, "trials": 1, "actions": 2, "modalities": ("skeleton", "depth")}
 
 
 def clip(name: str, subject: int = 1) -> tuple[Figure, np.ndarray]:
@@ -98,7 +97,7 @@ def test_the_background_is_0_and_values_are_the_kinects() -> None:
 
 
 def test_files_are_utd_mhads(tmp_path: Path) -> None:
-    folder = synthetic.write(tmp_path, **TWO, modalities=("skeleton", "depth"))
+    folder = synthetic.write(tmp_path, **TWO)
     names = {f"{sub}/a{action}_s1_t1_{end}" for action in (1, 2) for sub, end in list(synthetic.FILES.values())[2:]}
     assert {str(path.relative_to(folder)) for path in folder.rglob("*.*")} == names | {"corpus.json"}
     for stem in ("a1_s1_t1", "a2_s1_t1"):

@@ -195,7 +195,7 @@ def test_a_finished_corpus_gets_the_modalities_it_lacks(corpus: Path, tmp_path: 
 def test_an_unfinished_corpus_is_known_by_its_skeletons_too(tmp_path: Path) -> None:
     synthetic.write(tmp_path, **SMALL, modalities=("skeleton",))
     (tmp_path / "corpus.json").unlink()
-    with pytest.raises(ValueError, match="a1_s1_t1_skeleton[.]mat of another corpus"):
+    with pytest.raises(ValueError, match=r"a1_s1_t1_skeleton\.mat of another corpus"):
         synthetic.write(tmp_path, **{**SMALL, "seed": 4})
 
 
