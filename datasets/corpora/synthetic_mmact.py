@@ -1,9 +1,22 @@
 """A synthetic corpus in MMAct's layout and codecs: the figure of `synthetic`, seen by four cameras around it.
 
+    sensors/acc_phone_clip/subject8/scene1/session2/walking.csv              (and acc_watch, gyro, orientation)
+    trimmed/subject8/cam1/scene1/session2/walking.mp4
+    pose/cross_view/trainval/subject8/cam1/scene1/session2/walking.json      (camera 4's in cross_scene)
+
+The last are the challenge's poses, drawn for the modality skeleton. A file is of one clip of one camera: a JSON object
+with a member for each frame of the video, in their order, and in it 51 numbers a person, x, y and confidence of COCO's
+17 key points in pixels of the video (`keypoints.frames`; what a frame's key looks like isn't public):
+
+    {"0": {"person1": [160.1, 61.3, 0.8, ...]}, "1": {"person1": [...], "person2": [...]}, ...}
+
+A point that isn't found is 0, 0, 0. The form is that which razzu/cmc-cmkm reads (datasets/mmact_raw_preprocessing.py).
+
 The phone is in the right trouser pocket, the watch on the right wrist. What is odd about the release is odd here too,
 where it is there: stamps that jitter, repeat and at whole seconds have no fraction; names above some files' columns;
 empty and missing sensor files; clips that a camera lacks, or three; a second keyframe in some; a padded subject's
-folder; subject 8 without session 5 of scene 2; Carrying_light.
+folder; subject 8 without session 5 of scene 2; Carrying_light; frames without a person, poses of two, a clip without
+poses or with nobody in them.
 """
 
 import json
@@ -17,16 +30,20 @@ import numpy as np
 from av.video.frame import PictureType
 from scipy.spatial.transform import Rotation
 
-from datasets.corpora import synthetic
+from datasets.corpora import figure, keypoints, sensors, synthetic
+from datasets.corpora.figure import FINE_RATE, Figure, Style
 from datasets.corpora.movements import MOVES, Keys, _wrist
-from datasets.corpora.synthetic import FINE_RATE, GRAVITY, SIZE, Figure, Style
+from datasets.corpora.sensors import GRAVITY, SIZE
+from datasets.files.atomic import write_whole
 from datasets.signals.mmact_sensors import SENSORS
 
 VERSION = 2  # of the generator: raise it with every change of the written bytes
 FRAME_RATE = Fraction(30000, 1001)
+REPEATS = 2  # of a frame that is drawn, in the video
 RATES = dict(zip(SENSORS, (100, 100, 50, 50), strict=True))
 CAMERAS = {1: -50, 2: 40, 3: 130, 4: 220}  # degrees around the figure
 OCCLUDED, DESK = 2, 3
+OCCLUDER = (80, 150, 240)  # what stands before the legs: its first column and row, and the column behind its last
 SECOND_KEYFRAME = 25  # the release's is frame 250, of clips ten times as long
 # A quick draught from a cup, a phone before the chest, a phone at the ear; a box on both arms while walking.
 CARRY = {"R": (-5, 25, 20, 85, -40), "L": (-5, 25, 20, 85, -40)}
@@ -43,35 +60,37 @@ CLASSES: dict[str, Keys] = {
 AT_DESK = ("drinking", "sitting_down", "standing_up", "using_phone")
 ELSEWHERE = ("walking", "throwing", "carrying_light", "using_phone", "talking_on_phone")
 
+DRAWN = ("imu", "video", "skeleton")
+
 Instance = tuple[int, int, int, int, str]  # its number, subject, scene, session, class
 
 
 def write(
     folder: Path, *, subjects: Sequence[int] = (8, 14, 17, 20), scenes: Sequence[int] = (1, 2, 3, 4),
-    sessions: Sequence[int] = (2, 5), seed: int = 0, on_progress: Callable[[int, int], None] | None = None,
+    sessions: Sequence[int] = (2, 5), seed: int = 0, modalities: Sequence[str] = ("imu", "video"),
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:  # fmt: skip
     """Writes the corpus, or what is missing of it, and returns the folder; corpus.json comes last.
 
-    `trimmed/subject8/cam1/scene1/session2/walking.mp4`: H.264, 320x240, 29.97 fps, of which every other frame repeats
-    the one before. `sensors/acc_phone_clip/subject8/scene1/session2/walking.csv`: acceleration in m/s^2 at 100 Hz; the
-    gyroscope's is in rad/s, the orientation in degrees, both at 50 Hz. Every instance depends on its own numbers and
-    the seed only. `on_progress` is told (done, total). ValueError: the folder holds another corpus.
+    Videos are H.264, 320x240, 29.97 fps, of which every other frame repeats the one before. Acceleration is in m/s^2 at
+    100 Hz, the gyroscope's rate in rad/s and the orientation in degrees, both at 50 Hz. These are written whatever the
+    modalities, as a clip is a camera's view; the poses only with the modality skeleton. Every instance depends on its
+    own numbers and the seed only. `on_progress` is told (done, total). ValueError: the folder holds another corpus, or
+    a modality isn't drawn.
     """
+    synthetic.check("synthetic-mmact", modalities, DRAWN)
     about = {"name": "synthetic (MMAct layout)", "video": "drawn figure", "version": VERSION, "seed": seed}
     about |= {"subjects": list(subjects), "scenes": list(scenes), "sessions": list(sessions)}
-    label = folder / "corpus.json"
-    if label.exists():
-        found = json.loads(label.read_text())
-        if found != about:
-            raise ValueError(f"{folder} holds {found}, not {about}: choose another folder or remove this one first")
-        return folder
-    instances = performed(subjects, scenes, sessions)
+    done = synthetic.finished(folder, about)
+    drawn = [(instance, "skeleton" in modalities) for instance in performed(subjects, scenes, sessions)]
+    lacking = [one for one in drawn if not all(path.exists() for path in _all_files(folder, *one))]
     folder.mkdir(parents=True, exist_ok=True)
-    for done, _ in enumerate(synthetic.each(_write_instance, folder, seed, instances), start=1):
+    first = len(drawn) - len(lacking) + 1
+    for count, _ in enumerate(synthetic.each(_write_instance, folder, seed, lacking), start=first):
         if on_progress:
-            on_progress(done, len(instances))
-    label.with_suffix(".partial").write_text(json.dumps(about, indent=2) + "\n")
-    label.with_suffix(".partial").replace(label)
+            on_progress(count, len(drawn))
+    if not done:
+        write_whole(folder / "corpus.json", json.dumps(about, indent=2) + "\n")
     return folder
 
 
@@ -113,42 +132,72 @@ def files(folder: Path, instance: Instance) -> tuple[dict[str, Path], dict[int, 
     )
 
 
-def _write_instance(folder: Path, seed: int, instance: Instance) -> None:
-    number, subject, scene, session, name = instance
+def poses(folder: Path, instance: Instance) -> dict[int, Path]:
+    """An instance's poses by camera, where there is a video; of one instance in 16 camera 2's are missing (6)."""
+    found = {}
+    for camera, video in files(folder, instance)[1].items():
+        if not (camera == 2 and instance[0] % 16 == 6):
+            part = folder / "pose" / ("cross_scene" if camera == 4 else "cross_view") / "trainval"
+            found[camera] = part / video.relative_to(folder / "trimmed").with_suffix(".json")
+    return found
+
+
+def _all_files(folder: Path, instance: Instance, with_poses: bool) -> list[Path]:
     csv, videos = files(folder, instance)
-    if all(path.exists() for path in (*csv.values(), *videos.values())):
-        return
+    return [*csv.values(), *videos.values(), *(poses(folder, instance).values() if with_poses else ())]
+
+
+def _write_instance(folder: Path, seed: int, drawn: tuple[Instance, bool]) -> None:
+    instance, with_poses = drawn
+    _, subject, scene, session, name = instance
     style = Style(seed, subject, 10 * scene + session)
     style.wall += 12.0 * np.array([scene - 2, 0, 2 - scene])
-    rng = np.random.default_rng([seed, 5, *instance[:4], list(CLASSES).index(name)])
-    joints, limbs = synthetic.body(style, synthetic.angles(style, CLASSES[name], rng, name == "sitting_down"))
-    for camera, path in videos.items():
-        turned = Rotation.from_euler("Y", CAMERAS[camera], degrees=True)
-        seen = Figure(style, {j: turned.apply(place) for j, place in joints.items()}, joints["pelvis"], limbs["thigh"])
-        film = _film(seen, scene == OCCLUDED, rng)
-        _whole(path, lambda part, film=film: _write_video(part, film, second_keyframe=number % 8 == 3))
+    numbers = [*instance[:4], list(CLASSES).index(name)]
+    rng = np.random.default_rng([seed, 5, *numbers])
+    joints, limbs = figure.body(style, figure.angles(style, CLASSES[name], rng, name == "sitting_down"))
     pocket = joints["hip_R"] + 0.3 * (joints["knee_R"] - joints["hip_R"])
     phone = Figure(style, joints, pocket, limbs["thigh"] * style.strap)
     watch = Figure(style, joints, joints["wrist_R"], limbs["forearm"] * style.strap)
+    if not all(path.exists() for path in _all_files(folder, instance, with_poses=False)):
+        _write_recordings(folder, instance, phone, watch, rng)
+    if with_poses:
+        _write_poses(folder, instance, phone, np.random.default_rng([seed, 6, *numbers]))
+
+
+def seen(moving: Figure, camera: int) -> Figure:
+    """The figure in the axes of a camera's image."""
+    turned = Rotation.from_euler("Y", CAMERAS[camera], degrees=True)
+    return moving._replace(joints={name: turned.apply(place) for name, place in moving.joints.items()})
+
+
+def _write_poses(folder: Path, instance: Instance, moving: Figure, rng: np.random.Generator) -> None:
+    """Of one instance in 76 nobody is found (10); of one in 8 somebody stands beside the figure (2)."""
+    number, occluder = instance[0], OCCLUDER if instance[2] == OCCLUDED else None
+    missed = 1.0 if number % 76 == 10 else keypoints.MISSED
+    for camera, path in poses(folder, instance).items():
+        found = keypoints.frames(seen(moving, camera), rng, occluder, number % 8 == 2, missed)
+        frames = [frame for frame in found for _ in range(REPEATS)]
+        text = json.dumps({str(k): frame for k, frame in enumerate(frames)})
+        _whole(path, lambda part, text=text: part.write_text(text))
+
+
+def _write_recordings(folder: Path, instance: Instance, phone: Figure, watch: Figure, rng: np.random.Generator) -> None:
+    number, _, scene, *_ = instance
+    csv, videos = files(folder, instance)
+    for camera, path in videos.items():
+        film = _film(seen(phone, camera), scene == OCCLUDED, rng)
+        _whole(path, lambda part, film=film: _write_video(part, film, second_keyframe=number % 8 == 3))
     signals = {
-        "acc_phone": GRAVITY * synthetic.measure(phone, RATES["acc_phone"])[:, :3] + rng.normal(0, 0.15, 3),
-        "acc_watch": GRAVITY * synthetic.measure(watch, RATES["acc_watch"])[:, :3] + rng.normal(0, 0.15, 3),
-        "gyro": np.radians(synthetic.measure(phone, RATES["gyro"])[:, 3:] + rng.normal(0, 1, 3)),
-        "orientation": orientation(phone.rotation[:: FINE_RATE // RATES["orientation"]]),
+        "acc_phone": GRAVITY * sensors.measure(phone, RATES["acc_phone"])[:, :3] + rng.normal(0, 0.15, 3),
+        "acc_watch": GRAVITY * sensors.measure(watch, RATES["acc_watch"])[:, :3] + rng.normal(0, 0.15, 3),
+        "gyro": np.radians(sensors.measure(phone, RATES["gyro"])[:, 3:] + rng.normal(0, 1, 3)),
+        "orientation": sensors.orientation(phone.rotation[:: FINE_RATE // RATES["orientation"]]),
     }
     start = datetime(2018, 10, 16, 13, 37, 28) + timedelta(minutes=number)
     for sensor, path in csv.items():
         empty = sensor == "gyro" and number % 76 == 7
         text = "" if empty else table(signals[sensor], RATES[sensor], start, rng, names=bool(rng.random() < 0.1))
         _whole(path, lambda part, text=text: part.write_text(text))
-
-
-def orientation(rotation: Rotation) -> np.ndarray:
-    """(N, 3) degrees: azimuth from 0 to 360, pitch, roll, as a phone gives them."""
-    r = rotation.as_matrix()
-    azimuth, roll = np.arctan2(r[:, 0, 1], r[:, 1, 1]), np.arctan2(-r[:, 2, 0], r[:, 2, 2])
-    pitch = np.arcsin(np.clip(-r[:, 2, 1], -1, 1))
-    return np.degrees(np.stack([azimuth % (2 * np.pi), pitch, roll], axis=1))
 
 
 def table(values: np.ndarray, rate: int, start: datetime, rng: np.random.Generator, names: bool) -> str:
@@ -164,14 +213,14 @@ def table(values: np.ndarray, rate: int, start: datetime, rng: np.random.Generat
     return "\n".join(lines) + "\n"
 
 
-def _film(seen: Figure, occluded: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    width, height = SIZE
-    for image in synthetic.frames(seen, rng):
+def _film(moving: Figure, occluded: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    left, top, right = OCCLUDER
+    for image in sensors.frames(moving, rng):
         if occluded:  # something stands before the legs
             image = image.copy()
-            image[height * 5 // 8 :, width // 4 : width * 3 // 4] = (90, 80, 70)
-        yield image
-        yield image
+            image[top:, left:right] = (90, 80, 70)
+        for _ in range(REPEATS):
+            yield image
 
 
 def _write_video(path: Path, film: Iterator[np.ndarray], second_keyframe: bool) -> None:

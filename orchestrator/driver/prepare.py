@@ -107,21 +107,14 @@ def asked(options: Options) -> tuple[str, ...]:
 def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store]:
     """The corpus, of it the modalities `read`, read and checked; nothing is decoded to shards yet."""
     store = Store(storage_root(options))
-    folder = options.recordings
-    if options.corpus.startswith("synthetic"):
-        folder = folder or store.root / "corpora" / options.corpus
-        console.print(f"corpus: {options.corpus}, in {folder}")
-        if options.corpus == "synthetic":
-            # Three subjects to train on and three to test: 324 clips, a grid of minutes.
-            synthetic.write(folder, subjects=6, trials=2, on_progress=every(100, "clips drawn"))
-        else:
-            synthetic_mmact.write(folder, on_progress=every(20, "instances drawn"))
+    read = read or asked(options)
+    folder = draw(options, store, read) if options.corpus.startswith("synthetic") else options.recordings
     assert folder is not None, "options.check refuses a corpus without recordings"
     manifest = corpora.read(
         options.corpus,
         folder,
         scans(store),
-        read or asked(options),
+        read,
         skip_bad=options.skip_bad,
         desk_classes=options.desk_classes,
         missing_sensors=options.missing_sensors,
@@ -144,6 +137,16 @@ def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store
     )  # fmt: skip
     _ = study.recipe_used  # raises ValueError for what --set can't mean
     return study, store
+
+
+def draw(options: Options, store: Store, read: Sequence[str]) -> Path:
+    """The folder of the synthetic corpus, with what it lacked of these modalities drawn."""
+    folder = options.recordings or store.root / "corpora" / options.corpus
+    console.print(f"corpus: {options.corpus}, in {folder}")
+    if options.corpus == "synthetic":
+        # Three subjects to train on and three to test: 324 clips, a grid of minutes.
+        return synthetic.write(folder, subjects=6, trials=2, modalities=read, on_progress=every(100, "clips drawn"))
+    return synthetic_mmact.write(folder, modalities=read, on_progress=every(20, "instances drawn"))
 
 
 def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:

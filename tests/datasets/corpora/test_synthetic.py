@@ -12,7 +12,8 @@ import pytest
 from scipy.io import loadmat
 from scipy.spatial.transform import Rotation
 
-from datasets.corpora import synthetic
+from datasets.corpora import sensors, synthetic
+from datasets.corpora.figure import FINE_RATE, OVERSAMPLING, SAMPLE_RATE, Figure
 from datasets.corpora.movements import SIGNAL_TWINS, VIDEO_TWINS
 from datasets.corpora.utd_mhad import CLASSES
 
@@ -28,17 +29,17 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthetic.write(tmp_path_factory.mktemp("corpus"), **SMALL)
 
 
-def film(moving: synthetic.Figure) -> np.ndarray:
+def film(moving: Figure) -> np.ndarray:
     """(16, 30, 40, 3): the clip's movement sped up to 16 frames, scaled down by 8."""
-    at = np.linspace(0, len(moving.sensor) - 1, 16 * synthetic.FINE_RATE // synthetic.FRAME_RATE).astype(int)
+    at = np.linspace(0, len(moving.sensor) - 1, 16 * FINE_RATE // sensors.FRAME_RATE).astype(int)
     fast = moving._replace(joints={name: place[at] for name, place in moving.joints.items()}, sensor=moving.sensor[at])
-    images = np.stack(list(synthetic.frames(fast, np.random.default_rng(0)))).astype(float)
+    images = np.stack(list(sensors.frames(fast, np.random.default_rng(0)))).astype(float)
     return images.reshape(16, 30, 8, 40, 8, 3).mean(axis=(2, 4))
 
 
-def signal(moving: synthetic.Figure) -> np.ndarray:
+def signal(moving: Figure) -> np.ndarray:
     """(100, 6): the clip's ideal signal without its mean, both sensors scaled alike."""
-    values = synthetic.measure(moving) / np.repeat([1, 200], 3)
+    values = sensors.measure(moving) / np.repeat([1, 200], 3)
     at = np.linspace(0, len(values) - 1, 100)
     values = np.stack([np.interp(at, np.arange(len(values)), channel) for channel in values.T], axis=1)
     return values - values.mean(axis=0)
@@ -84,7 +85,7 @@ def test_signal_twins_measure_alike_and_look_different(pair: tuple[str, str], di
 @pytest.mark.parametrize("action", [1, 19, 21, 22, 25])
 def test_at_rest_the_sensor_measures_one_g(action: int) -> None:
     moving = synthetic.figure(0, action, 2, 1)
-    resting = synthetic.inertial(moving, np.random.default_rng(0))[:8]
+    resting = sensors.inertial(moving, np.random.default_rng(0))[:8]
     assert np.linalg.norm(resting[:, :3], axis=1) == pytest.approx(1, abs=0.12)
     assert np.abs(resting[:, 3:]).max() < 15
 
@@ -93,27 +94,27 @@ def test_at_rest_the_sensor_measures_one_g(action: int) -> None:
 def test_integrated_angular_rate_is_the_sensors_rotation(action: int) -> None:
     moving = synthetic.figure(0, action, 1, 1)
     turned = Rotation.identity()
-    for rate in synthetic.measure(moving)[:-1, 3:]:
-        turned = turned * Rotation.from_rotvec(rate / synthetic.SAMPLE_RATE, degrees=True)
-    last = moving.rotation[len(moving.sensor) - synthetic.OVERSAMPLING]
+    for rate in sensors.measure(moving)[:-1, 3:]:
+        turned = turned * Rotation.from_rotvec(rate / SAMPLE_RATE, degrees=True)
+    last = moving.rotation[len(moving.sensor) - OVERSAMPLING]
     error = (moving.rotation[0] * turned).inv() * last
     assert np.degrees(error.magnitude()) < 1.5
 
 
 def test_twice_integrated_specific_force_is_the_sensors_path() -> None:
     moving = synthetic.figure(0, 1, 1, 1)
-    rotations = moving.rotation[synthetic.OVERSAMPLING // 2 :: synthetic.OVERSAMPLING]
-    force = synthetic.measure(moving)[:, :3]
-    acceleration = (rotations.apply(force) - [0, 1, 0]) * synthetic.GRAVITY
-    path = np.cumsum(np.cumsum(acceleration, axis=0), axis=0) / synthetic.SAMPLE_RATE**2
-    true = moving.sensor[synthetic.OVERSAMPLING // 2 :: synthetic.OVERSAMPLING] - moving.sensor[0]
+    rotations = moving.rotation[OVERSAMPLING // 2 :: OVERSAMPLING]
+    force = sensors.measure(moving)[:, :3]
+    acceleration = (rotations.apply(force) - [0, 1, 0]) * sensors.GRAVITY
+    path = np.cumsum(np.cumsum(acceleration, axis=0), axis=0) / SAMPLE_RATE**2
+    true = moving.sensor[OVERSAMPLING // 2 :: OVERSAMPLING] - moving.sensor[0]
     assert np.abs(path - true).max() < 0.1
     assert np.ptp(true, axis=0).max() > 0.5
 
 
 def test_clips_last_as_long_as_utd_mhads_and_stay_in_range() -> None:
     for action in range(1, 28, 3):
-        values = synthetic.inertial(synthetic.figure(0, action, 2, 2), np.random.default_rng(0))
+        values = sensors.inertial(synthetic.figure(0, action, 2, 2), np.random.default_rng(0))
         assert 107 <= len(values) <= 326
         assert np.abs(values[:, :3]).max() <= 8
         assert np.abs(values[:, 3:]).max() <= 1000
@@ -172,9 +173,37 @@ def test_an_interrupted_write_is_completed(corpus: Path, restored: dict[str, byt
     assert contents(corpus) == restored
 
 
+ALL = ("depth", "imu", "skeleton", "video")
+
+
+def test_a_finished_corpus_gets_the_modalities_it_lacks(corpus: Path, tmp_path: Path) -> None:
+    """In any order, and with the same bytes as all at once; what is there isn't written again."""
+    whole = contents(synthetic.write(tmp_path / "whole", **SMALL, modalities=ALL))
+    folder = synthetic.write(tmp_path / "added", **SMALL, modalities=("video",))
+    before = (folder / "RGB/a1_s1_t1_color.avi").stat().st_mtime_ns
+    told: list[tuple[int, int]] = []
+    for modality in ("depth", "skeleton", "imu"):
+        synthetic.write(folder, **SMALL, modalities=(modality,), on_progress=lambda *done: told.append(done))
+    assert told == [(1, 2), (2, 2)] * 3
+    assert contents(folder) == whole and (folder / "RGB/a1_s1_t1_color.avi").stat().st_mtime_ns == before
+    assert contents(corpus).items() <= whole.items()
+    (folder / "Depth/a2_s1_t1_depth.mat").unlink()
+    synthetic.write(folder, **SMALL, modalities=ALL, on_progress=lambda *done: told.append(done))
+    assert contents(folder) == whole and told[6:] == [(2, 2)]
+
+
+def test_an_unfinished_corpus_is_known_by_its_skeletons_too(tmp_path: Path) -> None:
+    synthetic.write(tmp_path, **SMALL, modalities=("skeleton",))
+    (tmp_path / "corpus.json").unlink()
+    with pytest.raises(ValueError, match=r"a1_s1_t1_skeleton\.mat of another corpus"):
+        synthetic.write(tmp_path, **{**SMALL, "seed": 4})
+
+
 def test_other_parameters_are_refused(corpus: Path, restored: dict[str, bytes]) -> None:
     with pytest.raises(ValueError, match=str(corpus)):
         synthetic.write(corpus, **{**SMALL, "seed": 4})
+    with pytest.raises(ValueError, match="has no recordings of sound, only of video, imu, skeleton, depth"):
+        synthetic.write(corpus, **SMALL, modalities=("imu", "sound"))
     (corpus / "corpus.json").unlink()
     for other in ({"seed": 4}, {"actions": 1}):  # an interrupted corpus has no corpus.json: its clips tell
         with pytest.raises(ValueError, match="another corpus"):

@@ -1,6 +1,9 @@
 """The synthetic corpus in MMAct's layout, with the release's oddities planted; read as MMAct, from both sources."""
 
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -89,6 +92,39 @@ def test_quirks_are_planted_where_the_release_has_them(tmp_path: Path) -> None:
     assert "subject08" in str(synthetic_mmact.files(tmp_path, (0, 8, 1, 2, "walking"))[0]["gyro"])
     assert set(synthetic_mmact.files(tmp_path, (84, 8, 1, 2, "walking"))[0]) == {"acc_phone", "gyro", "orientation"}
     assert set(synthetic_mmact.files(tmp_path, (5, 8, 1, 2, "walking"))[1]) == {1, 2, 4}
+
+
+def test_poses_are_added_to_what_is_there(desk: Path, tmp_path: Path) -> None:
+    """A file for each clip, a member for each frame of its video; nothing else changes, and the clips stay the same."""
+    folder = shutil.copytree(desk, tmp_path / "corpus")
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.*")}
+    few: dict[str, Any] = {"subjects": (14,), "scenes": (3,), "sessions": (2,), "modalities": ("imu", "skeleton")}
+    told: list[tuple[int, int]] = []
+    synthetic_mmact.write(folder, **few, on_progress=lambda *done: told.append(done))
+    after = {file: file.stat().st_mtime_ns for file in folder.rglob("*.*")}
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)] and after.items() >= before.items()
+    added = {str(file.relative_to(folder)) for file in after.keys() - before.keys()}
+    assert len(added) == 16 and "pose/cross_scene/trainval/subject14/cam4/scene3/session2/drinking.json" in added
+    clips = corpora.read("synthetic-mmact", folder, tmp_path, BOTH).clips.to_pylist()
+    for clip in clips:
+        part = "cross_scene" if clip["camera"] == 4 else "cross_view"
+        video = Path(clip["video"]).relative_to("trimmed").with_suffix(".json")
+        frames = json.loads((folder / "pose" / part / "trainval" / video).read_text())
+        assert list(frames) == [str(k) for k in range(clip["video_count"])]
+        assert {len(person) for frame in frames.values() for person in frame.values()} == {51}
+        assert frames["0"] == frames["1"], "the video's frames repeat too"
+    bytes_of = {name: (folder / name).read_bytes() for name in added}
+    shutil.rmtree(folder / "pose")
+    synthetic_mmact.write(folder, **few)
+    assert {name: (folder / name).read_bytes() for name in added} == bytes_of
+    with pytest.raises(ValueError, match="has no recordings of depth, only of imu, video, skeleton"):
+        synthetic_mmact.write(folder, **{**few, "modalities": ("depth",)})
+
+
+def test_a_camera_lacks_the_poses_of_some_clips(tmp_path: Path) -> None:
+    instances = [(number, 17, 1, 2, "walking") for number in range(16)]
+    lacking = [set(synthetic_mmact.files(tmp_path, i)[1]) - set(synthetic_mmact.poses(tmp_path, i)) for i in instances]
+    assert [number for number, cameras in enumerate(lacking) if cameras] == [6] and lacking[6] == {2}
 
 
 def test_an_estimate_has_a_bound_that_needs_no_measuring(desk: Path, tmp_path: Path) -> None:
