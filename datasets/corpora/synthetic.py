@@ -22,19 +22,14 @@ from datasets.corpora import kinect
 from datasets.corpora.figure import Figure, Style, angles, body
 from datasets.corpora.movements import MOVES
 from datasets.corpora.sensors import FRAME_RATE, SIZE, frames, inertial
-from datasets.corpora.utd_mhad import CLASSES
+from datasets.corpora.utd_mhad import CLASSES, FOLDERS
 from datasets.files.atomic import read_json, remove_parts, write_whole, writing
 
 VERSION = 1  # of the generator: raise it with every change of the written bytes
 SPAWN_FROM = 24  # clips: a spawned process imports for a second or two, as long as ten clips take
 FIRST_ON_THIGH = 22  # UTD-MHAD straps the sensor to the right wrist for actions 1-21, to the right thigh from 22
 # Of each modality that is drawn: its folder, and how its files' names end after a1_s1_t1_.
-FILES = {
-    "video": ("RGB", "color.avi"),
-    "imu": ("Inertial", "inertial.mat"),
-    "skeleton": ("Skeleton", "skeleton.mat"),
-    "depth": ("Depth", "depth.mat"),
-}
+FILES = FOLDERS | {"depth": ("Depth", "depth.mat")}
 
 Clip = tuple[int, int, int]  # action, subject, trial
 

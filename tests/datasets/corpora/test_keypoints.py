@@ -8,6 +8,7 @@ import pytest
 from datasets.corpora import keypoints, sensors, synthetic
 from datasets.corpora.figure import Figure
 from datasets.corpora.synthetic_mmact import CAMERAS, OCCLUDER, seen
+from datasets.skeletons.joints import COCO
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,11 @@ def found(moving: Figure, camera: int, person: str = "person1", **given: Any) ->
     frames = list(keypoints.frames(seen(moving, camera), np.random.default_rng(0), **how))
     points = np.array([frame[person] for frame in frames if person in frame]).reshape(-1, 17, 3)
     return points[points.any(axis=(1, 2))]
+
+
+def test_the_order_is_cocos() -> None:
+    sides = {"L": "left_", "R": "right_", "": ""}
+    assert tuple(sides[name.partition("_")[2]] + name.partition("_")[0] for name in keypoints.POINTS) == COCO.names
 
 
 def test_key_points_are_pixels_of_the_film(moving: Figure) -> None:

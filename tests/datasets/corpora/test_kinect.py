@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
+from datasets import corpora
 from datasets.corpora import kinect, synthetic
 from datasets.corpora.figure import Figure
 from datasets.corpora.utd_mhad import CLASSES
+from datasets.skeletons.joints import KINECT
 
-HEAD, SHOULDER_L, SHOULDER_R, HAND_R, FOOT_R = 0, 4, 8, 11, 19  # in the data set's Skeleton_joint_order.txt
+HEAD, SHOULDER_L, SHOULDER_R, HAND_R, FOOT_R = KINECT.places(
+    ("head", "left_shoulder", "right_shoulder", "right_hand", "right_foot")
+)
 TWO: dict[str, Any] = {"subjects": 1, "trials": 1, "actions": 2, "modalities": ("skeleton", "depth")}
 
 
@@ -97,7 +101,7 @@ def test_the_background_is_0_and_values_are_the_kinects() -> None:
 
 
 def test_files_are_utd_mhads(tmp_path: Path) -> None:
-    folder = synthetic.write(tmp_path, **TWO)
+    folder = synthetic.write(tmp_path / "corpus", **TWO)
     names = {f"{sub}/a{action}_s1_t1_{end}" for action in (1, 2) for sub, end in list(synthetic.FILES.values())[2:]}
     assert {str(path.relative_to(folder)) for path in folder.rglob("*.*")} == names | {"corpus.json"}
     for stem in ("a1_s1_t1", "a2_s1_t1"):
@@ -107,3 +111,5 @@ def test_files_are_utd_mhads(tmp_path: Path) -> None:
         assert (frames.dtype, frames.shape[:2]) == (np.uint16, (240, 320))
         assert joints.shape[2] == frames.shape[2]
         assert (folder / "Depth" / f"{stem}_depth.mat").stat().st_size < frames.nbytes / 20
+    manifest = corpora.read("synthetic", folder, tmp_path / "scans", ("skeleton",))
+    assert manifest.clips.num_rows == 2 and not manifest.bad and not manifest.notes
