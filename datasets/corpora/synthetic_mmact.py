@@ -10,7 +10,7 @@ with a member for each frame of the video, in their order, and in it 51 numbers 
 
     {"0": {"person1": [160.1, 61.3, 0.8, ...]}, "1": {"person1": [...], "person2": [...]}, ...}
 
-A point that isn't found is 0, 0, 0. The form is that which razzu/cmc-cmkm reads (datasets/mmact_raw_preprocessing.py).
+A point that isn't found is 0, 0, 0. `datasets/skeletons/poses.py` says where the form is known from.
 
 The phone is in the right trouser pocket, the watch on the right wrist. What is odd about the release is odd here too,
 where it is there: stamps that jitter, repeat and at whole seconds have no fraction; names above some files' columns;
@@ -171,9 +171,9 @@ def seen(moving: Figure, camera: int) -> Figure:
 
 
 def _write_poses(folder: Path, instance: Instance, moving: Figure, rng: np.random.Generator) -> None:
-    """Of one instance in 76 nobody is found (10); of one in 8 somebody stands beside the figure (2)."""
+    """Of one instance in 76 nobody is found (12); of one in 8 somebody stands beside the figure (2)."""
     number, occluder = instance[0], OCCLUDER if instance[2] == OCCLUDED else None
-    missed = 1.0 if number % 76 == 10 else keypoints.MISSED
+    missed = 1.0 if number % 76 == 12 else keypoints.MISSED
     for camera, path in poses(folder, instance).items():
         found = keypoints.frames(seen(moving, camera), rng, occluder, number % 8 == 2, missed)
         frames = [frame for frame in found for _ in range(REPEATS)]

@@ -113,12 +113,25 @@ def test_poses_are_added_to_what_is_there(desk: Path, tmp_path: Path) -> None:
         assert list(frames) == [str(k) for k in range(clip["video_count"])]
         assert {len(person) for frame in frames.values() for person in frame.values()} == {51}
         assert frames["0"] == frames["1"], "the video's frames repeat too"
+    posed = corpora.read("synthetic-mmact", folder, tmp_path, ("skeleton",))
+    assert posed.bad == () and posed.clips["skeleton_count"].to_pylist() == [clip["video_count"] for clip in clips]
+    assert posed.notes[0].startswith("4 skeleton files: samples show several people")
     bytes_of = {name: (folder / name).read_bytes() for name in added}
     shutil.rmtree(folder / "pose")
     synthetic_mmact.write(folder, **few)
     assert {name: (folder / name).read_bytes() for name in added} == bytes_of
     with pytest.raises(ValueError, match="has no recordings of depth, only of imu, video, skeleton"):
         synthetic_mmact.write(folder, **{**few, "modalities": ("depth",)})
+
+
+def test_in_some_poses_there_is_nobody(desk: Path, tmp_path: Path) -> None:
+    """Of the instance numbered 12: its clips are read as those that lack their skeleton."""
+    shutil.copytree(desk, tmp_path / "corpus")
+    synthetic_mmact._write_instance(tmp_path / "corpus", 0, ((12, 14, 3, 2, "drinking"), True))
+    file = tmp_path / "corpus/pose/cross_view/trainval/subject14/cam1/scene3/session2/drinking.json"
+    assert {tuple(frame) for frame in json.loads(file.read_text()).values()} == {("person1",)}
+    read = corpora.read("synthetic-mmact", tmp_path / "corpus", tmp_path, ("skeleton",))
+    assert read.bad == () and read.clips["skeleton"].null_count == 16
 
 
 def test_a_camera_lacks_the_poses_of_some_clips(tmp_path: Path) -> None:
