@@ -222,7 +222,7 @@ def _variant(
 
 def tables(results: Results) -> list[Table]:
     """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless they compare."""
-    out = [_terminal_table2(results), _terminal_subsets(results)]
+    out = [_terminal_table2(results), *_terminal_subsets(results)]
     if not scores.comparable(results) and not results.get("subsets"):
         out.append(_terminal_paper(results))
     if shares := scores.ratios(results):
@@ -250,14 +250,17 @@ def _terminal_table2(results: Results) -> Table:
     return table
 
 
-def _terminal_subsets(results: Results) -> Table:
-    columns = ["top-1", "F1", "clips", "left of the full fusion", "against one modality fewer, points of top-1"]
-    table = _rich(results, "Subsets of the modalities", columns)
+def _terminal_subsets(results: Results) -> list[Table]:
+    """The scores, and apart from them the comparisons: a terminal has no room for both side by side."""
+    whole = _rich(results, "Subsets of the modalities", ["top-1", "F1", "clips", "left of the full fusion"])
+    against = _rich(results, "Subsets against one modality fewer", ["points of top-1"])
     for row in subsets.table(results):
         entries = (row["top1"], row["f1"], row["left"])
         top1, f1, left = (_with_counts(score) + f"\n{score.interval}" * bool(score.interval) for score in entries)
-        _add(table, row["label"], top1, f1, str(row["clips"] or "–"), left, "\n".join(row["against"]) or "–")
-    return table
+        _add(whole, row["label"], top1, f1, str(row["clips"] or "–"), left)
+        if row["against"]:
+            _add(against, row["label"], "\n".join(row["against"]))
+    return [whole, against]
 
 
 def _terminal_figure3(results: Results) -> list[Table]:

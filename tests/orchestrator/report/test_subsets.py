@@ -75,7 +75,7 @@ def test_the_page_and_the_terminal_have_the_table(made: tuple) -> None:
     assert f"{imu} + {video} {scored} 50.00 12 {scored} {imu} only: +66.67 [" in page
     assert f"; p = 0.008, Holm = 0.070] {video} only: +33.33 [" in page and "all 9 comparisons of this table" in page
     shown = " ".join(terminal(results).split())
-    assert "Subsets of the modalities" in shown and "against one modality fewer" in shown
+    assert "Subsets of the modalities" in shown and "Subsets against one modality fewer" in shown
     assert shown.count("Holm = 0.625") == 3 and shown.count("Holm = 1.000") == 2
 
 
