@@ -67,7 +67,7 @@ class SearchOptions(Options):
 
 def search(options: SearchOptions, space: dict[str, Any]) -> int:
     """First the recipe as it is, then settings against it; what all settings gave comes last."""
-    options = with_protocol(options)
+    options = with_modalities(with_protocol(options))
     protocol = str(options.protocol)
 
     def cells(study: Study | Outline, seed: int) -> Iterator[Cell]:
@@ -88,6 +88,12 @@ def check_stage(options: SearchOptions) -> None:
     known = [stage.name for stage in stages_of(DEFAULT, asked(options))]
     if options.modality not in known:
         raise ValueError(f"--modality {options.modality}: choose from {', '.join(known)}.")
+
+
+def with_modalities(options: SearchOptions) -> SearchOptions:
+    """A search of a modality that the corpus isn't run with by default reads it alone, unless others are asked for."""
+    alone = options.modality in modalities.MODALITIES and options.modality not in asked(options)
+    return replace(options, modalities=(options.modality,)) if alone and not options.modalities else options
 
 
 def with_protocol(options: SearchOptions) -> SearchOptions:
