@@ -51,6 +51,14 @@ SPACES: dict[str, dict[str, Any]] = {
         "video.augmentation.video": ray.tune.uniform(0.1, 0.5),
         "channels": ray.tune.choice(["colour", "motion"]),
     },
+    "depth": {
+        "depth.model.dropout": ray.tune.choice([0.2, 0.5]),
+        "depth.optimization.lr": ray.tune.loguniform(5e-4, 5e-3),
+        "depth.optimization.weight_decay": ray.tune.loguniform(1e-3, 1e-1),
+        "depth.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
+        "depth.augmentation.crop": ray.tune.uniform(0.1, 0.5),
+        "depth.channels": ray.tune.choice(["depth", "motion"]),
+    },
     # Nothing that stage 1 depends on: all settings start from the recipe's own.
     "fusion": {
         "fusion.model.join": ray.tune.choice(["concatenation", "attention"]),

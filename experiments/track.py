@@ -14,7 +14,6 @@ import tyro
 from datasets import modalities
 from datasets.manifest import Manifest
 from orchestrator.driver.terminal import console, refuse_bad_input
-from orchestrator.report.labels import named
 from orchestrator.report.results import read
 from orchestrator.storage.redaction import without_secrets
 from orchestrator.storage.store import Store
@@ -77,9 +76,7 @@ def earlier(store: Store, keys: set[str]) -> list[tuple[dict[str, Any], list[str
             found = Manifest.read(manifest)
             start = about | {"created": "earlier", "classes": list(found.classes), "modalities": {}}
             group = groups.setdefault(json.dumps(about), (start, []))
-            group[0]["modalities"].update(
-                {m: named(modalities.of(m).label, found.shows.get(m)) for m in found.modalities}
-            )
+            group[0]["modalities"].update({m: modalities.of(m).named(found.shows.get(m)) for m in found.modalities})
             group[1].append(key)
     return list(groups.values())
 

@@ -1,7 +1,7 @@
 """What network a run trains, as data. No torch."""
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Collection, Mapping
+from dataclasses import field, replace
 from typing import Any
 
 from pydantic import ConfigDict
@@ -54,6 +54,10 @@ class HeadSpec:
 
     def __post_init__(self) -> None:
         check("join", self.join, JOINS, "models/joins")
+
+    def of(self, modalities: Collection[str]) -> "HeadSpec":
+        """The head on the encoders of these modalities alone."""
+        return replace(self, finetuned={m: names for m, names in self.finetuned.items() if m in modalities})
 
 
 @dataclass(frozen=True, config=FROZEN)

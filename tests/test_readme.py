@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from datasets.depths import depth_file, person
 from datasets.modalities import skeleton
 from datasets.signals import inertial, mmact_sensors, units
 from datasets.skeletons import read
@@ -59,11 +60,19 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
         f"{1 / units.MOST_LONGER:.2g} to {units.MOST_LONGER:g} |",
         f"more than {inertial.MAX_SIGNAL_BYTES >> 20} MB",
         f"fewer than {skeleton.LEAST} or more than {skeleton.MOST:,} samples, or more than {read.MAX_BYTES >> 20} MB",
+        f"fewer than {depth_file.LEAST_FRAMES} or more than {depth_file.MOST_FRAMES:,} frames",
+        f"fewer than {depth_file.LEAST_SIDE} or more than {depth_file.MOST_SIDE} pixels",
+        f"more than {depth_file.MAX_BYTES >> 20} MB, decompressed | refused with the number",
+        f"above {depth_file.MOST_MM} mm",
+        f"a median below {depth_file.LEAST_MM} mm",
+        f"at least {person.PIXELS} pixels",
+        f"(median − depth) /\n{person.MM_A_LEVEL} mm, from 1 to 255",
         f"sees {skeleton.Settings().skeleton_samples} samples",
     ):
         assert stated in table, stated
     assert timing.EVEN == 0.25 and "a quarter of the gap" in table
     assert units.MOST_STUCK == 0.5 and "at most half of the clip" in table
+    assert person.MOMENTS == 2 and "in two frames or more" in table
     assert mmact_sensors.MAX_SECONDS == 3600 and "more than an hour apart" in table
 
 

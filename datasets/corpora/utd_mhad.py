@@ -1,4 +1,5 @@
-"""UTD-MHAD: RGB/a{A}_s{S}_t{T}_color.avi beside Inertial/a{A}_s{S}_t{T}_inertial.mat (Chen et al., ICIP 2015).
+"""UTD-MHAD: RGB/a{A}_s{S}_t{T}_color.avi, Inertial/a{A}_s{S}_t{T}_inertial.mat (Chen et al., ICIP 2015), and where they
+are asked for Depth/a{A}_s{S}_t{T}_depth.mat.
 
 861 of 27 x 8 x 4 trials. An optional corpus.json names what the video shows; without one it is RGB.
 """
@@ -28,6 +29,7 @@ FOLDERS = {
     "video": ("RGB", "color.avi"),
     "imu": ("Inertial", "inertial.mat"),
     "skeleton": ("Skeleton", "skeleton.mat"),
+    "depth": ("Depth", "depth.mat"),
 }
 
 

@@ -11,6 +11,7 @@ MODALITIES = {
     "imu": "datasets.modalities.imu:Imu",
     "skeleton": "datasets.modalities.skeleton:Skeleton",
     "video": "datasets.modalities.video:Video",
+    "depth": "datasets.modalities.depth:Depth",
 }
 
 

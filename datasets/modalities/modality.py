@@ -64,7 +64,7 @@ class Modality(ABC):
 
     name: ClassVar[str]
     label: ClassVar[str]
-    """In tables."""
+    """In tables, where a corpus doesn't say what its recordings show."""
     counted: ClassVar[str] = "samples"
     """What the length of a recording is counted in."""
     endings: ClassVar[tuple[str, ...]]
@@ -72,6 +72,10 @@ class Modality(ABC):
     Settings: ClassVar[type]
     Input: ClassVar[type]
     Augmentation: ClassVar[type]
+
+    def named(self, shows: str | None) -> str:
+        """In tables: by what a corpus's recordings show ("RGB", "Drawn figure"), else by its own label."""
+        return shows[:1].upper() + shows[1:] if shows else self.label
 
     # Recordings
 

@@ -13,24 +13,17 @@ from pydantic.dataclasses import dataclass
 
 from datasets.files.listing import some
 from datasets.files.sandbox import Found
-from datasets.modalities.modality import FROZEN, Modality, Note, Source
+from datasets.modalities import frames
+from datasets.modalities.frames import Frames
+from datasets.modalities.modality import FROZEN, Note, Source
 from datasets.videos import decode, video_file
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
-
-SPARE = "shards hold no more frames or pixels than the network sees: add --set spare_frames 1.5"
+    from torch import Tensor
 
 
 @dataclass(frozen=True, config=FROZEN)
-class Settings:
-    frames: int = 16
-    """That the network sees, taken uniformly over a longer clip; all of a shorter one, padded."""
-    size: int = 64
-    """Pixels of a side of the square that they are scaled to."""
-    spare_frames: float = 1.0
-    """Frames kept in the shards as a multiple of those the network sees, to crop from; likewise the frame's size."""
-    spare_size: float = 1.0
+class Settings(frames.Settings):
     crop: Literal["frame", "motion"] = "frame"
     """The whole frame, or the square in which something moves in this clip (static cameras)."""
     channels: Literal["colour", "motion"] = "colour"
@@ -38,21 +31,9 @@ class Settings:
 
 
 @dataclass(frozen=True, config=FROZEN)
-class Input:
-    """The network sees `frames` of `size` out of the shards' `stored_frames` of `stored_size`."""
-
-    frames: int
-    size: int
-    stored_frames: int
-    stored_size: int
+class Input(frames.Input):
     crop: Literal["frame", "motion"] = "frame"
     channels: Literal["colour", "motion"] = "colour"
-
-    def __post_init__(self) -> None:
-        if self.frames < 1 or self.size < 1:
-            raise ValueError(f"frames={self.frames}, size={self.size}: a clip needs at least one frame of one pixel.")
-        if self.stored_frames < self.frames or self.stored_size < self.size:
-            raise ValueError(f"{self}: shards hold at least what the network sees; spare_frames, spare_size from 1 on.")
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -65,12 +46,14 @@ class Augmentation:
             raise ValueError(f"{self}: video is at least 0 and below 1.")
 
 
-class Video(Modality):
-    name, label, counted = "video", "video", "frames"
+class Video(Frames):
+    name, label, share = "video", "video", "video"
     endings = tuple(sorted(video_file.VIDEOS))
-    dtype = np.uint8
-    request = "file"
     Settings, Input, Augmentation = Settings, Input, Augmentation
+
+    def named(self, shows: str | None) -> str:
+        """Depth that was drawn as a video is told from the modality `depth`, its millimetres."""
+        return "depth video (AVI)" if shows == "depth" else super().named(shows)
 
     def found(self, root: Path, name: str, source: Source) -> Found:
         return video_file.summary(root / name)
@@ -94,9 +77,7 @@ class Video(Modality):
         return [video_file.NOTES[kind] + (f" ({how})" if how else "") for kind, how in found.notes.items()]
 
     def input(self, settings: Settings, source: Source, longest: Callable[[int | None], int]) -> Input:
-        frames, size = settings.frames, settings.size
-        spare = round(frames * settings.spare_frames), round(size * settings.spare_size)
-        return Input(frames, size, *spare, settings.crop, settings.channels)
+        return Input(*settings.sizes, settings.crop, settings.channels)
 
     def stored(self, given: Input) -> dict[str, int | str]:
         return {"frames": given.stored_frames, "size": given.stored_size, "crop": given.crop}
@@ -123,35 +104,7 @@ class Video(Modality):
                 container.mux(stream.encode())
             return base64.b64encode(Path(file.name).read_bytes()).decode()
 
-    def describe(self, given: Input) -> str:
-        return f"{given.frames} frames of {given.size}x{given.size}"
-
-    def channels(self, given: Input) -> int:
-        return 3
-
-    def see(self, x: Tensor, length_B: Tensor, given: Input, how: Augmentation | None) -> tuple[Tensor, Tensor]:
-        from datasets.videos import augment
-
-        if (given.stored_frames, given.stored_size) == (given.frames, given.size):
-            return x, length_B
-        return augment.view(x, length_B, given.frames, given.size, how)
-
     def arrive(self, x: Tensor, length_B: Tensor, given: Input) -> Tensor:
         from datasets.videos import augment
 
         return augment.motion(x, length_B) if given.channels == "motion" else x
-
-    def values(self, x: Tensor) -> Tensor:
-        """Between 0 and 1."""
-        return x / 255
-
-    def drawn(self, given: Input, clips: int, draw: Generator) -> Tensor:
-        import torch
-
-        shape = (clips, given.frames, given.size, given.size, 3)
-        return torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw)
-
-    def ineffective(self, given: Input, how: Augmentation) -> str | None:
-        if how.video and (given.stored_frames, given.stored_size) == (given.frames, given.size):
-            return f"video {how.video:g} changes nothing where {SPARE}, or set it to 0."
-        return None

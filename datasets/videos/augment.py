@@ -1,26 +1,19 @@
-"""What stored videos become before a network sees them: cropped, at random in training, and shown as motion.
+"""What stored frames, of videos or of depth, become before a network sees them: cropped, at random in training, and
+shown as motion.
 
 Draws come from torch's global generator, which `orchestrator/worker/train.py` seeds for each epoch.
-Shapes: B clips, T frames, H, W pixels, C colours.
+Shapes: B clips, T frames, H, W pixels, C channels.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from datasets.modalities.video import Augmentation
 
+def view(video_BTHWC: Tensor, length_B: Tensor, frames: int, size: int, crop: float = 0.0) -> tuple[Tensor, Tensor]:
+    """`frames` frames of `size` x `size` out of larger ones, and how many are true; without `crop` from the middle.
 
-def view(
-    video_BTHWC: Tensor, length_B: Tensor, frames: int, size: int, how: Augmentation | None = None
-) -> tuple[Tensor, Tensor]:
-    """`frames` frames of `size` x `size` out of larger ones, and how many are true; without `how` from the middle.
-
-    With `how`, each clip's part of the time and of the frame are drawn. Nothing is flipped: left and right are classes.
+    With `crop`, the largest share of a clip's time that is left out, each clip's part of the time and of the frame are
+    drawn. Nothing is flipped: left and right are classes.
     """
     count, _, stored, _, channels = video_BTHWC.shape
     out = video_BTHWC.new_zeros(count, frames, size, size, channels)
@@ -28,9 +21,9 @@ def view(
     spare = stored - size
     for i, (length, n) in enumerate(zip(length_B.tolist(), kept.tolist(), strict=True)):
         first, last, top, left = 0.0, length - 1.0, spare // 2, spare // 2
-        if how and how.video:
+        if crop:
             part, start = torch.rand(2).tolist()
-            part = 1 - how.video * part
+            part = 1 - crop * part
             first, last = start * (1 - part) * (length - 1), (start * (1 - part) + part) * (length - 1)
             top, left = torch.randint(0, spare + 1, (2,)).tolist()
         times = torch.linspace(first, last, n).round().long()

@@ -30,6 +30,22 @@ class Line:
     """An estimate, never measured: of a clip in a training step of `paper` scale on one A40."""
 
 
+# Of S3D, by the names the paper uses, and where torchvision keeps them.
+S3D_BLOCKS = {
+    "Conv_1a": 0,
+    "Conv_2b": 2,
+    "Conv_2c": 3,
+    "Mixed_3b": 5,
+    "Mixed_3c": 6,
+    "Mixed_4b": 8,
+    "Mixed_4c": 9,
+    "Mixed_4d": 10,
+    "Mixed_4e": 11,
+    "Mixed_4f": 12,
+    "Mixed_5b": 14,
+    "Mixed_5c": 15,
+}
+
 ENCODERS = {
     # Three 1-D convolutions (paper section 3.1). Filters and dropout are Saeed et al.'s (2019): the paper leaves them
     # open.
@@ -59,21 +75,18 @@ ENCODERS = {
         "models.encoders.s3d:S3D",
         "video",
         {"weights": "none", "batchnorm_momentum": 0.1, "precision": "fp32"},
-        # By the names the paper uses, and where torchvision keeps them.
-        {
-            "Conv_1a": 0,
-            "Conv_2b": 2,
-            "Conv_2c": 3,
-            "Mixed_3b": 5,
-            "Mixed_3c": 6,
-            "Mixed_4b": 8,
-            "Mixed_4c": 9,
-            "Mixed_4d": 10,
-            "Mixed_4e": 11,
-            "Mixed_4f": 12,
-            "Mixed_5b": 14,
-            "Mixed_5c": 15,
-        },
+        S3D_BLOCKS,
+        {"precision": ("fp32", "bf16")},
+        megabytes=34.0,
+        seconds=0.1,
+    ),
+    # The same network, of depth. It has no `weights`: neither the scale nor --weights says where it starts from, for
+    # Kinetics-400 shows colours. `--set depth.model.encoder s3d` starts from them, as published depth networks also do.
+    "s3d-depth": Line(
+        "models.encoders.s3d:S3D",
+        "depth",
+        {"batchnorm_momentum": 0.1, "precision": "fp32"},
+        S3D_BLOCKS,
         {"precision": ("fp32", "bf16")},
         megabytes=34.0,
         seconds=0.1,

@@ -64,7 +64,7 @@ class S3D(VideoEncoder):
     torchvision's own pooling has a fixed 2x7x7 window and refuses frames smaller than 224; ours is over what is there.
     """
 
-    def __init__(self, weights: str, batchnorm_momentum: float, precision: str):
+    def __init__(self, batchnorm_momentum: float, precision: str, weights: str = "none"):
         super().__init__(nn.Sequential(*s3d().features), 1024)
         self.bf16 = precision == "bf16"
         for module in self.modules():

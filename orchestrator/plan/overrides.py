@@ -1,7 +1,10 @@
-"""Overrides: what --set changes of a recipe, by flat names: "STAGE.optimization.lr", "STAGE.times_epochs", "rate"."""
+"""Overrides: what --set changes of a recipe, by flat names: "STAGE.optimization.lr", "STAGE.times_epochs", "rate".
+
+A setting of an input is of every modality that has one of this name, "frames", or of one of them, "depth.frames".
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -31,7 +34,7 @@ def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
     stage, _, rest = name.partition(".")
     part, _, field = rest.partition(".")
     if not rest:
-        return _input(recipe, name, value)
+        return _input(recipe, tuple(modalities.MODALITIES), name, value)
     own = recipe.stage(stage)
     if rest in ("times_epochs", "missing"):
         return _staged(recipe, stage, **{rest: value(getattr(own, rest)) if callable(value) else value})
@@ -44,6 +47,8 @@ def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
         return _staged(recipe, stage, augmentation=own.augmentation | {read: replace(how, **{field: value})})
     if part == "model":
         return _model(recipe, stage, field, value)
+    if stage in modalities.MODALITIES and not field:
+        return _input(recipe, (stage,), part, value)
     raise _unknown()
 
 
@@ -52,12 +57,18 @@ def _unknown() -> ValueError:
     return ValueError(f"a recipe has no such field; it has {', '.join(known)} and STAGE.PART.FIELD")
 
 
-def _input(recipe: Recipe, name: str, value: Any) -> Recipe:
-    """A setting of an input, which one modality has."""
-    found = next((m for m in modalities.MODALITIES if name in names(modalities.of(m).Settings)), None)
-    if found is None:
-        raise _unknown()
-    return replace(recipe, inputs=recipe.inputs | {found: replace(recipe.settings(found), **{name: value})})
+def _input(recipe: Recipe, of: Sequence[str], name: str, value: Any) -> Recipe:
+    """A setting of the inputs that have one of this name. Where the value suits some of them only, it is those'."""
+    refused, found = _unknown(), {}
+    for modality in of:
+        if name in names(modalities.of(modality).Settings):
+            try:
+                found[modality] = replace(recipe.settings(modality), **{name: value})
+            except ValueError as error:
+                refused = error
+    if not found:
+        raise refused
+    return replace(recipe, inputs=recipe.inputs | found)
 
 
 def _varied(own: StageRecipe, stage: str, field: str) -> str | None:

@@ -154,7 +154,7 @@ class Study:
         recipe = overrides.apply(self.recipe_used, {f"{stage.name}.{name}": v for name, v in stage.changes.items()})
         own = recipe.stage(stage.name)
         epochs, optimization, augmentation = self.epochs(stage.name, recipe), own.optimization, own.augmentation
-        head = replace(own.head, finetuned={m: names for m, names in own.head.finetuned.items() if m in read})
+        head = own.head.of(read)
         if stage.alone:
             largest = max(read, key=lambda m: ENCODERS[recipe.encoder(m).name].megabytes)
             first = recipe.stage(largest)

@@ -137,7 +137,6 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
     corpus = paper.corpus_of(results["corpus"])
     return {
         "results": results,
-        "shown": labels.named("", results["video"]),
         "names": " + ".join(results["modalities"].values()),
         "fused": labels.fused(results),
         "lacking": _lacking(results),

@@ -1,7 +1,7 @@
 """Names of what stands in the report: a row of Table 2, a line of Figure 2, a bar of Figure 3, a cell.
 
 A model is named by the modalities that it reads, "imu+video", whichever stage trained it: a plan may fuse several sets
-of modalities. What a modality shows gives its label: the word RGB names a result only where it is what was seen.
+of modalities. Its label is `datasets.modalities.Modality.named`: the word RGB names a result only where it was seen.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,6 @@ from models.methods import DEFAULT, method
 Cell = dict[str, Any]
 Results = dict[str, Any]
 VARIED = {"stages": "Do two stages help", "fusions": "Ways to fuse"}  # experiments over methods
-
-
-def named(label: str, shows: str | None) -> str:
-    """A modality in the report: by what it shows ("RGB", "Depth", "Drawn figure"), else by its own label."""
-    return shows[:1].upper() + shows[1:] if shows else label
 
 
 def model_of(cell: Cell) -> str:

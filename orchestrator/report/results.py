@@ -15,7 +15,6 @@ from orchestrator.plan import paper
 from orchestrator.plan.plan import Cell, Plan
 from orchestrator.plan.study import Study
 from orchestrator.report import subsets
-from orchestrator.report.labels import named
 from orchestrator.storage.store import Store
 
 METRICS = ("top1", "top5", "f1", "k", "n", "views")
@@ -35,7 +34,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
     found = {
         "plan": plan.name,
         "corpus": manifest.corpus,
-        "modalities": {m: named(modalities.of(m).label, manifest.shows.get(m)) for m in study.modalities},
+        "modalities": {m: modalities.of(m).named(manifest.shows.get(m)) for m in study.modalities},
         "video": manifest.shows.get("video"),
         "scale": study.scale,
         "scale_text": study.describe(),

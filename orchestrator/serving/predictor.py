@@ -22,9 +22,8 @@ from orchestrator.storage.store import RunFolder, Store
 from orchestrator.worker.reader import see
 from orchestrator.worker.train import shaped
 
-# How UTD-MHAD ends the names of a trial's files, and those of what no run reads.
+# How UTD-MHAD ends the names of a trial's files, beside the endings that modalities have of their own.
 ENDINGS = re.compile("_(color|inertial)$", re.IGNORECASE)
-OTHERS = ("_depth", "_skeleton")
 Note = Callable[[str], object]
 Rows = Sequence[Sequence[float | None]]
 Clip = tuple[np.ndarray, int]  # as a shard stores it, and its true length
@@ -152,17 +151,24 @@ def clips(layout: str, read: Sequence[str], folder: Path) -> dict[str, dict[str,
     found: dict[str, dict[str, Path]] = {}
     # What a cloud keeps or a link doesn't lead to is a clip too, that can't be read.
     for file in sorted([*listing.walk(folder), *listing.not_downloaded(folder)]):
-        if file.stem.lower().endswith(OTHERS):
-            continue
+        modality, ending = modalities.of_file(file.name) or ("", "")
         kind = next((name for name in read if is_own(layout, name, file)), None)
-        if kind is None:
+        if kind is None or marked(file) not in (None, modality):
             continue
-        ending = (modalities.of_file(file.name) or ("", file.suffix))[1] if not file.is_dir() else ""
+        ending = (ending or file.suffix) if not file.is_dir() else ""
         name = ENDINGS.sub("", listing.printable(file.name[: len(file.name) - len(ending)]))
         first = found.setdefault(name, {}).setdefault(kind, file)
         if file.suffix.lower() != first.suffix.lower() or not listing.is_copy(file, first):
             raise ValueError(f"{file}: {first} has the same name; which belongs to {name}?")
     return found
+
+
+def marked(file: Path) -> str | None:
+    """The modality whose ending a name has before its extension: "a_depth.avi" is a picture of depth, and no video."""
+    marks = {
+        ending.rpartition(".")[0]: name for name in modalities.MODALITIES for ending in modalities.of(name).endings
+    }
+    return next((name for mark, name in marks.items() if mark and file.stem.lower().endswith(mark)), None)
 
 
 def is_own(layout: str, name: str, file: Path) -> bool:

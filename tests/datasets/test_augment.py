@@ -86,7 +86,7 @@ def test_a_short_video_keeps_all_its_frames_and_its_padding() -> None:
 def test_training_clips_are_cropped_in_time_and_space_and_never_flipped() -> None:
     torch.manual_seed(0)
     clips = numbered(24, 72).repeat(64, 1, 1, 1, 1)
-    seen, _ = videos.view(clips, torch.tensor([24] * 64), 16, 64, video.Augmentation(video=0.3))
+    seen, _ = videos.view(clips, torch.tensor([24] * 64), 16, 64, crop=0.3)
     frame, row, column = (seen[..., i].int() for i in range(3))
     assert (frame.diff(dim=1) >= 0).all() and (row.diff(dim=2) == 1).all() and (column.diff(dim=3) == 1).all()
     span = frame[:, -1, 0, 0] - frame[:, 0, 0, 0]

@@ -16,6 +16,7 @@ from scipy.io import savemat
 from datasets import corpora
 from datasets.corpora import about
 from datasets.corpora.recordings import Recorded, checked
+from datasets.files import sandbox
 from datasets.modalities.imu import Imu
 from datasets.signals import inertial
 from datasets.videos import decode, mp4, video_file
@@ -51,6 +52,15 @@ def mat(**how: object) -> bytes:
     return out.getvalue()
 
 
+def depth(kind: str) -> bytes:
+    out, frames = io.BytesIO(), np.random.default_rng(0).integers(1900, 2100, (10, 16, 20), np.uint16)
+    if kind == "mat":
+        savemat(out, {"d_depth": frames.transpose(1, 2, 0)}, do_compression=True)
+    else:
+        np.savez_compressed(out, depth=frames)
+    return out.getvalue()
+
+
 SEMICOLONS = (
     b"\xef\xbb\xbf# wrist\nsep=;\ntime;" + ";".join(inertial.CHANNELS).encode() + b"\r\n" + b"1;2;3;4;5;6;7\r\n" * 60
 )
@@ -62,11 +72,14 @@ PAIRED = {
     "csv": [",".join(inertial.CHANNELS).encode() + b"\n" + b"0.1,-1e-3,2,3,4,5\n" * 60, SEMICOLONS],
     "mkv": [film("libx264", "matroska"), film("ffv1", "matroska")],
 }
-# What is read by itself: a corpus's description, a sensor's samples and the header of a video as in MMAct.
+
+# What is read by itself: a corpus's description, a sensor's samples and the header of a video as in MMAct, and depth.
 ALONE = {
     "corpus.json": b'{"name": "UTD-MHAD", "video": "depth"}',
     "gyro.csv": b"".join(b"20181016_13:37:28.%02d0000,%d,9.8,-0.5\n" % (i, i) for i in range(60)),
     "a.mp4": PAIRED["mp4"][1],
+    "a_depth.mat": depth("mat"),
+    "a_depth.npz": depth("npz"),
 }
 
 
@@ -106,6 +119,8 @@ def read_alone(file: Path) -> object:
     try:
         if file.suffix == ".csv":
             return len(Imu().read(file.parent, f"||{file.name}|", corpora.of("mmact").source("imu")))
+        if file.stem == "a_depth":
+            return sandbox.examine(corpora.SUMMARY, file, "depth", "utd-mhad").count
         frames, _ = mp4.read_header(file)
     except ValueError as error:
         raise ValueError(f"{file.name}: {error}") from None

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from orchestrator.report import html, labels, subsets
+from datasets.modalities import of
+from orchestrator.report import html, subsets
 from orchestrator.storage.store import RunFolder
 
 CLASSES = ["wave", "clap", "squat"]
@@ -26,7 +27,7 @@ LABELLED = {"imu": "IMU", "video": "Video"}  # others are labelled by their name
 def named(modalities: Sequence[str], video: str | None) -> dict[str, str]:
     """As results.json labels them: a video by what it shows."""
     found = {m: LABELLED.get(m, m.capitalize()) for m in modalities}
-    return found | ({"video": labels.named("video", video)} if "video" in found else {})
+    return found | ({"video": of("video").named(video)} if "video" in found else {})
 
 
 def make(

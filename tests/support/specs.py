@@ -17,7 +17,7 @@ INPUTS = {"imu": imu.Input(100, 6), "video": video.Input(8, 32, 8, 32)}
 
 def network(*read: str, **head: Any) -> NetworkSpec:
     """`head` changes the HeadSpec."""
-    used = replace(HEADS[stage(*read)], **head)
+    used = replace(HEADS[stage(*read)].of(read), **head)
     return NetworkSpec({m: EncoderSpec(encoders.default(m)) for m in sorted(read)}, used)
 
 

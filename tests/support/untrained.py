@@ -29,16 +29,16 @@ def six_done(root: Path, manifest: Manifest) -> tuple[Store, dict[str, RunSpec]]
         part.write(store.manifest(part.digest))
     for recipe in ("paper", "tuned"):
         for kind in KINDS:
-            specs[f"{kind} {recipe}"] = _finish(store, manifest, recipe, kind, specs)
+            specs[f"{kind} {recipe}"] = finish(store, manifest, recipe, KINDS[kind], specs)
     return store, specs
 
 
 def inputs_of(manifest: Manifest, recipe: str) -> dict[str, Any]:
-    """Videos of 8 frames of 32x32, of 9 of 36x36 in the tuned recipe's shards."""
+    """Videos and depth in 8 frames of 32x32, of 9 of 36x36 in the tuned recipe's shards."""
     found = {}
     for name in manifest.modalities:
         settings = recipe_of(recipe, manifest.layout).settings(name)
-        if name == "video":
+        if name in ("video", "depth"):
             spare = {"spare_frames": 1.125, "spare_size": 1.125} if recipe == "tuned" else {}
             settings = replace(settings, frames=8, size=32, **spare)
         source = corpora.of(manifest.layout).source(name)
@@ -47,8 +47,10 @@ def inputs_of(manifest: Manifest, recipe: str) -> dict[str, Any]:
     return found
 
 
-def _finish(store: Store, manifest: Manifest, recipe: str, kind: str, specs: dict[str, RunSpec]) -> RunSpec:
-    how, read, inputs = recipe_of(recipe, manifest.layout), KINDS[kind], inputs_of(manifest, recipe)
+def finish(store: Store, manifest: Manifest, recipe: str, read: tuple[str, ...], specs: dict[str, RunSpec]) -> RunSpec:
+    """A done run on these modalities; of several its parents are among `specs`."""
+    how, inputs = recipe_of(recipe, manifest.layout), inputs_of(manifest, recipe)
+    kind = read[0] if len(read) == 1 else "fusion"
     encoders = {name: how.encoder(name) for name in read}
     for name, encoder in encoders.items():
         if "channels" in encoder.settings:
@@ -57,7 +59,12 @@ def _finish(store: Store, manifest: Manifest, recipe: str, kind: str, specs: dic
     parents = {m: specs[f"{m} {recipe}"].key for m in read} if len(read) > 1 else {}
     data = DataSpec(manifest.of(read).digest, {name: inputs[name] for name in read})
     spec = RunSpec(
-        kind, NetworkSpec(encoders, how.stage(kind).head), data, how.stage(kind).optimization, 0, parents=parents
+        kind,
+        NetworkSpec(encoders, how.stage(kind).head.of(read)),
+        data,
+        how.stage(kind).optimization,
+        0,
+        parents=parents,
     )
     model = build(spec.network, len(manifest.classes), seed=0)
     settle(model, spec, manifest)

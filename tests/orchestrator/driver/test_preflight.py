@@ -154,7 +154,7 @@ def test_a_disk_that_cannot_hold_the_weights_is_refused(
 def test_weights_take_no_more_than_is_reckoned_with(recipe: str):
     how = RECIPES[recipe]
     for stage, read in STAGES.items():
-        network = NetworkSpec({m: how.encoder(m) for m in read}, how.stage(stage).head)
+        network = NetworkSpec({m: how.encoder(m) for m in read}, how.stage(stage).head.of(read))
         spec = specs.run(*read, network=network)
         size = sum(value.nbytes for value in build(network, 37, seed=0).state_dict().values())
         assert 0.3 * preflight.run_bytes(spec) < size < preflight.run_bytes(spec)

@@ -18,6 +18,7 @@ from orchestrator.plan.spec import DataSpec, Optimization, RunSpec, dump
 from tests.support import specs
 
 INPUTS = {"imu": imu.Input(326, 6), "video": video.Input(16, 64, 16, 64)}
+FUSION = HEADS["fusion"].of(INPUTS)
 S3D = EncoderSpec("s3d", {"weights": "kinetics400"})
 # `code=1` whatever CODE is by now: raising it is meant to move keys, everything else here isn't.
 SPECS = {
@@ -41,7 +42,7 @@ SPECS = {
     ),
     "fusion": RunSpec(
         stage="fusion",
-        network=NetworkSpec({"imu": EncoderSpec("cnn"), "video": S3D}, HEADS["fusion"]),
+        network=NetworkSpec({"imu": EncoderSpec("cnn"), "video": S3D}, FUSION),
         data=DataSpec("5f0c", INPUTS, hidden={"video": (3,)}),
         optimization=Optimization(lr=5e-4, weight_decay=5e-6, batch=16, epochs=15),
         seed=0,
@@ -126,8 +127,8 @@ def test_what_is_there_or_not_is_in_the_key() -> None:
         replace(fusion, augmentation={"video": video.Augmentation()}),
         replace(fusion, data=replace(fusion.data, hidden={})),
         replace(fusion, data=replace(fusion.data, hidden={"imu": (3,)})),
-        replace(fusion, network=replace(fusion.network, head=replace(HEADS["fusion"], finetuned={}))),
-        replace(fusion, network=replace(fusion.network, head=replace(HEADS["fusion"], finetuned={"imu": ()}))),
+        replace(fusion, network=replace(fusion.network, head=replace(FUSION, finetuned={}))),
+        replace(fusion, network=replace(fusion.network, head=replace(FUSION, finetuned={"imu": ()}))),
     ]
     assert len({fusion.key, *(spec.key for spec in varied)}) == 1 + len(varied)
 
@@ -201,7 +202,7 @@ def test_unknown_arguments_are_refused() -> None:
         (lambda: EncoderSpec("s4d"), [*encoders.ENCODERS]),
         (lambda: HeadSpec(join="sum"), [*joins.JOINS]),
         (lambda: NetworkSpec({}, objective="regression"), [*objectives.OBJECTIVES]),
-        (lambda: DataSpec("5f0c", {"depth": {}}), [*modalities.MODALITIES]),
+        (lambda: DataSpec("5f0c", {"sound": {}}), [*modalities.MODALITIES]),
     ],
 )
 def test_a_part_that_is_not_there_is_refused_and_those_there_are_named(wrong: Any, known: list[str]) -> None:
@@ -279,7 +280,7 @@ def test_name_is_what_sets_it_apart(spec: RunSpec, name: str) -> None:
 )
 def test_a_name_says_what_is_fine_tuned_where_it_is_all_or_nothing(head: dict, words: str) -> None:
     fusion = SPECS["fusion"]
-    spec = replace(fusion, network=replace(fusion.network, head=replace(HEADS["fusion"], finetuned=head)))
+    spec = replace(fusion, network=replace(fusion.network, head=replace(FUSION, finetuned=head)))
     assert spec.name == f"fusion imu+video video*=1 {words}seed=0"
     attention = replace(spec.network.head, join="attention")
     assert replace(spec, network=replace(spec.network, head=attention)).name.endswith(f"{words}attention seed=0")

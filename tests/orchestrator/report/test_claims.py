@@ -21,9 +21,8 @@ def test_claims_are_differences_in_points(depth):
     quarter = "25 % of the training data against all of it about −10 −8.33 [−31.10 to +16.81; p = 1.000]"
     assert f"{quarter} not testable on this data (depth video, the number is of RGB)" in text
     assert "IMU* against nothing hidden 1: −2; 5: −14 1: −16.67 [" in text
-    assert (
-        "IMU + Depth is above IMU only +10.63 +0.00 [−19.80 to +19.80; p = 1.000] not told apart (demo scale)" in text
-    )
+    found = "+10.63 +0.00 [−19.80 to +19.80; p = 1.000] not told apart (demo scale)"
+    assert f"IMU + depth video (AVI) is above IMU only {found}" in text
     assert (
         "Training in two stages makes the fused model better not tested by the paper either not in this plan: " in text
     )
@@ -34,7 +33,7 @@ def test_what_sees_no_video_is_judged_on_depth_too(tmp_path: Path):
     results = make(tmp_path)
     found = {claim.text: claim.verdict for claim in claims.table2(results, lambda key: None)}
     assert found["IMU only: top-1"] == "not told apart", "75.00, 46.77 to 91.11: nothing lies outside"
-    for text in ("Depth only: top-1", "IMU + Depth: top-1"):
+    for text in ("depth video (AVI) only: top-1", "IMU + depth video (AVI): top-1"):
         assert found[text] == "not testable on this data (depth video, the number is of RGB)"
     for model, lost in HIDDEN.items():
         told = [(str(x), points(v, v - 1, v + 1), v) for x, v in lost.items()]
@@ -91,8 +90,8 @@ def test_a_verdict_says_at_which_scale_and_whether_it_is_clean(tmp_path: Path):
 
 def test_fusion_is_held_against_both_single_modalities_and_against_itself(tmp_path: Path):
     names = [claim.text for claim in claims.hiding(make(tmp_path), lambda key: None)]
-    assert {"IMU* + Depth drops too", "Depth* + IMU drops too"} < set(names)
-    fused, single = ("IMU* + Depth", "Depth* + IMU"), ("IMU*", "Depth*")
+    assert {"IMU* + depth video (AVI) drops too", "depth video (AVI)* + IMU drops too"} < set(names)
+    fused, single = ("IMU* + depth video (AVI)", "depth video (AVI)* + IMU"), ("IMU*", "depth video (AVI)*")
     assert {f"{a} is above {b}" for a in fused for b in single} < set(names)
 
 
@@ -139,7 +138,7 @@ def test_what_the_paper_tested_on_utd_mhad_alone_is_no_claim_about_mmact(tmp_pat
 
 def test_a_corpus_of_ones_own_has_no_claim_with_a_number_of_the_papers(tmp_path: Path):
     names = [claim.text for claim in claims.table2(make(tmp_path, corpus="mine"), lambda key: None)]
-    assert names[0] == "IMU + Depth is above IMU only" and not any("top-1" in name for name in names)
+    assert names[0] == "IMU + depth video (AVI) is above IMU only" and not any("top-1" in name for name in names)
 
 
 ODD = {

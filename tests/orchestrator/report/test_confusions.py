@@ -31,7 +31,10 @@ def test_seeds_are_counted_together_and_those_without_predictions_left_out(tmp_p
 
 def test_the_page_lists_classes_with_what_they_are_taken_for(no_plots, tmp_path: Path):
     text = text_of(write(make(tmp_path / "runs"), tmp_path))
-    assert "Class IMU only Depth only IMU + Depth IMU + Depth most often takes it for" in text
+    assert (
+        "Class IMU only depth video (AVI) only IMU + depth video (AVI) IMU + depth video (AVI) most often takes it for"
+        in text
+    )
     assert "wave 75.0 3/4 75.0 3/4 75.0 3/4 clap (1)" in text
 
 

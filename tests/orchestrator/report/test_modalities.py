@@ -11,10 +11,14 @@ from orchestrator.report import claims, html, scores
 from tests.support.made_up import ablate, fail, lack, make, pretrain, terminal, text_of, write
 
 THREE = ("imu", "skeleton", "video")
-NAMES = {"imu": "IMU", "skeleton": "Skeleton", "video": "Depth"}
+NAMES = {"imu": "IMU", "skeleton": "Skeleton", "video": "depth video (AVI)"}
 SINGLES = [f"{name} only" for name in NAMES.values()]
-FUSED = "IMU + Skeleton + Depth"
-STARRED = ["IMU* + Skeleton + Depth", "Skeleton* + IMU + Depth", "Depth* + IMU + Skeleton"]
+FUSED = "IMU + Skeleton + depth video (AVI)"
+STARRED = [
+    "IMU* + Skeleton + depth video (AVI)",
+    "Skeleton* + IMU + depth video (AVI)",
+    "depth video (AVI)* + IMU + Skeleton",
+]
 WITHOUT = [f"without {' and '.join(of)}" for count in (1, 2) for of in combinations(NAMES.values(), count)]
 
 
@@ -30,7 +34,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, str]:
 def test_three_modalities_have_a_row_each_and_their_fusion(three: tuple):
     folder, _, page = three
     text = text_of(page)
-    assert "Activity recognition from IMU + Skeleton + Depth on" in text
+    assert "Activity recognition from IMU + Skeleton + depth video (AVI) on" in text
     for label in (*SINGLES, FUSED):
         assert f"{label} 75.00 9/12 46.77 to 91.11 100.00 50.00" in text, "Table 2"
         assert f"{label} 66.67 8/12" in text, "Figure 2"
@@ -43,9 +47,9 @@ def test_three_modalities_have_a_row_each_and_their_fusion(three: tuple):
 def test_each_of_three_is_starred_alone_and_in_the_fusion(three: tuple):
     _, results, page = three
     rows = [row["label"] for row in scores.figure3(results)]
-    assert rows == [*SINGLES, FUSED, *(["IMU*", "Skeleton*", "Depth*", *STARRED] * 2)]
+    assert rows == [*SINGLES, FUSED, *(["IMU*", "Skeleton*", "depth video (AVI)*", *STARRED] * 2)]
     text = text_of(page)
-    for label in ("IMU*", "Skeleton*", "Depth*", *STARRED):
+    for label in ("IMU*", "Skeleton*", "depth video (AVI)*", *STARRED):
         assert text.count(f"{label} 58.33 7/12") == 2, "with one class hidden and with two"
     assert "squat (wrist) all bars 0" in text
 
@@ -61,7 +65,16 @@ def test_what_is_left_without_every_subset_of_three(three: tuple):
 def test_the_terminal_has_three_as_the_page_has_them(three: tuple):
     _, results, _ = three
     text = terminal(results)
-    for label in (*SINGLES, FUSED, "IMU*", "Skeleton*", "Depth*", *STARRED, "without IMU", "without IMU and"):
+    for label in (
+        *SINGLES,
+        FUSED,
+        "IMU*",
+        "Skeleton*",
+        "depth video (AVI)*",
+        *STARRED,
+        "without IMU",
+        "without IMU and",
+    ):
         assert label in text
     [row] = [line for line in text.splitlines() if "41.67" in line]
     assert row.count("58.33 (7/12)") == 3 and row.count("41.67 (5/12)") == 3
@@ -90,7 +103,7 @@ def test_the_papers_numbers_are_of_two_modalities(no_plots, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("modality", "video", "label"),
-    [("imu", None, "IMU"), ("video", "depth", "Depth"), ("skeleton", None, "Skeleton")],
+    [("imu", None, "IMU"), ("video", "depth", "depth video (AVI)"), ("skeleton", None, "Skeleton")],
 )
 def test_one_modality_has_a_report_without_a_fusion(modality: str, video: str | None, label: str, tmp_path: Path):
     results = make(tmp_path / "runs", video, "mine", modalities=(modality,))

@@ -33,12 +33,18 @@ def test_counts_and_protocol_stand_beside_the_scores(depth):
 
 def test_depth_is_never_called_rgb_and_the_paper_stands_apart(depth):
     text = text_of(depth[1])
-    for label in ("Depth only", "IMU + Depth", "Depth*", "IMU* + Depth", "Depth* + IMU"):
+    for label in (
+        "depth video (AVI) only",
+        "IMU + depth video (AVI)",
+        "depth video (AVI)*",
+        "IMU* + depth video (AVI)",
+        "depth video (AVI)* + IMU",
+    ):
         assert label in text
     for label in ("RGB only", "IMU + RGB", "RGB*", "IMU* + RGB"):
         assert label not in text
     apart = "The paper's RGB numbers, a distant reference"
-    assert text.index("Depth only 75.00") < text.index(apart)
+    assert text.index("depth video (AVI) only 75.00") < text.index(apart)
     assert "85.42" not in text[: text.index("distant reference")]
     assert "74.76" in text and "HAMLET" in text
 
@@ -114,7 +120,7 @@ def test_missing_run_files_are_said(tmp_path):
     results["cells"] = [cell for cell in results["cells"] if cell["experiment"] == "modalities"]
     (tmp_path / "runs" / "video-10-0-0-0" / "predictions.parquet").unlink()
     (tmp_path / "runs" / "imu-10-0-0-0" / "history.jsonl").unlink()
-    assert "Depth only: no confusion matrix" in text_of(write(results, tmp_path))
+    assert "depth video (AVI) only: no confusion matrix" in text_of(write(results, tmp_path))
 
 
 def test_one_experiment_alone(no_plots, tmp_path):
@@ -173,7 +179,7 @@ def test_class_names_are_not_mathematics():
 def test_terminal_tables_keep_brackets_and_the_paper_apart(tmp_path):
     results = make(tmp_path / "runs", corpus="UTD-MHAD [depth]")
     text = terminal(results)
-    assert "Table 2, UTD-MHAD [depth]" in text and "75.00 (9/12)" in text and "Depth* + IMU" in text
+    assert "Table 2, UTD-MHAD [depth]" in text and "75.00 (9/12)" in text and "depth video (AVI)* + IMU" in text
     assert text.index("75.00 (9/12)") < text.index("a distant reference") < text.index("96.05") < text.index("Figure 2")
     beside = terminal(results | {"video": "RGB", "modalities": named(results["modalities"], "RGB")})
     assert "distant" not in beside and re.search(r"RGB only.*74\.76", beside)
@@ -186,7 +192,7 @@ def test_hidden_and_seen_classes_stand_apart_in_the_terminal_and_one_draw_is_cal
         cell.update(k_hidden=1, top1_hidden=1 / 4, k_seen=6, top1_seen=6 / 8)
     assert starred
     [row] = [line for line in terminal(results).splitlines() if "75.00, 25.00, 37.50" in line]
-    assert "IMU* + Depth" in row
+    assert "IMU* + depth video (AVI)" in row
     assert "One seed is one draw" in text_of(write(results, tmp_path))
     several = text_of(write(make(tmp_path / "more", seeds=2), tmp_path))
     assert "over draws and trainings together" in several and "one draw" not in several

@@ -67,6 +67,6 @@ def test_variants_of_the_fusion_stand_against_the_papers(no_plots, tmp_path):
     assert "Do two stages help" in text
     assert "together from what stage 1 starts from 50.00 6/12 25.38 to 74.62 50.00 25.00 3/12" in text
     assert "3/12 8.89 to 53.23 – −25.00 [" in text
-    assert "IMU + Depth 75.00 9/12" in text, "Table 2 has the paper's variant"
+    assert "IMU + depth video (AVI) 75.00 9/12" in text, "Table 2 has the paper's variant"
     assert "Training in two stages makes the fused model better not tested by the paper either +25.00 [" in text
     assert "without IMU" in terminal(results) and "everything" not in terminal(results)

@@ -19,6 +19,7 @@ import pytest
 from mlflow import MlflowClient
 
 from datasets.manifest import Manifest
+from datasets.modalities import MODALITIES
 from datasets.signals import inertial
 from experiments.export import Asked
 from experiments.export import export as command
@@ -124,7 +125,7 @@ def test_a_run_in_mlflow_gets_its_model(made: tuple, files: dict, tmp_path: Path
     assert run.info.status == "FINISHED" and len(run.outputs.model_outputs) == 1
     found = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
     schema = found.metadata.signature
-    assert schema.inputs.input_names() == ["imu", "video"] and schema.outputs.input_names() == list(predictor.classes)
+    assert schema.inputs.input_names() == [*MODALITIES] and schema.outputs.input_names() == list(predictor.classes)
     example = found.input_example
     assert found.predict(example).shape == (1, 27)
     signal = inertial.read_mat(files["imu"])
