@@ -27,7 +27,7 @@ SPACES: dict[str, dict[str, Any]] = {
         "imu.augmentation.noise": ray.tune.uniform(0.0, 0.2),
         "imu.augmentation.warp": ray.tune.uniform(0.0, 0.6),
         "imu.augmentation.crop": ray.tune.uniform(0.0, 0.3),
-        "resampled": ray.tune.choice([96, 128, 180]),
+        "imu.resampled": ray.tune.choice([96, 128, 180]),
     },
     "skeleton": {
         "skeleton.model.encoder": ray.tune.choice(["co-occurrence", "temporal"]),
@@ -49,7 +49,7 @@ SPACES: dict[str, dict[str, Any]] = {
         "video.optimization.weight_decay": ray.tune.loguniform(1e-3, 1e-1),
         "video.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "video.augmentation.video": ray.tune.uniform(0.1, 0.5),
-        "channels": ray.tune.choice(["colour", "motion"]),
+        "video.channels": ray.tune.choice(["colour", "motion"]),
     },
     "depth": {
         "depth.model.dropout": ray.tune.choice([0.2, 0.5]),

@@ -67,7 +67,7 @@ def test_the_table_of_what_is_read_states_the_numbers_of_the_code() -> None:
         f"a median below {depth_file.LEAST_MM} mm",
         f"at least {person.PIXELS} pixels",
         f"(median − depth) /\n{person.MM_A_LEVEL} mm, from 1 to 255",
-        f"sees {skeleton.Settings().skeleton_samples} samples",
+        f"sees {skeleton.Settings().resampled} samples",
     ):
         assert stated in table, stated
     assert timing.EVEN == 0.25 and "a quarter of the gap" in table

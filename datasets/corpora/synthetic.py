@@ -29,7 +29,6 @@ VERSION = 1  # of the generator: raise it with every change of the written bytes
 SPAWN_FROM = 24  # clips: a spawned process imports for a second or two, as long as ten clips take
 FIRST_ON_THIGH = 22  # UTD-MHAD straps the sensor to the right wrist for actions 1-21, to the right thigh from 22
 # Of each modality that is drawn: its folder, and how its files' names end after a1_s1_t1_.
-FILES = FOLDERS | {"depth": ("Depth", "depth.mat")}
 
 Clip = tuple[int, int, int]  # action, subject, trial
 
@@ -67,7 +66,7 @@ def _write_mat(path: Path, seed: int, name: str, values: np.ndarray) -> None:
 
 
 def _path(folder: Path, modality: str, action: int, subject: int, trial: int) -> Path:
-    sub, ending = FILES[modality]
+    sub, ending = FOLDERS[modality]
     return folder / sub / f"a{action}_s{subject}_t{trial}_{ending}"
 
 
@@ -92,8 +91,8 @@ def _write_clip(folder: Path, seed: int, lacking: tuple[Clip, list[str]]) -> Non
 
 def _refuse_other(folder: Path, seed: int, clips: Sequence[Clip]) -> None:
     """Raises ValueError where a .mat file is there that this corpus wouldn't hold."""
-    wanted = {_path(folder, modality, *clip) for modality in FILES for clip in clips}
-    for mat in sorted(file for sub, _ in FILES.values() for file in (folder / sub).glob("*.mat")):
+    wanted = {_path(folder, modality, *clip) for modality in FOLDERS for clip in clips}
+    for mat in sorted(file for sub, _ in FOLDERS.values() for file in (folder / sub).glob("*.mat")):
         with mat.open("rb") as file:
             ours = file.read(116) == _header(seed)
         if mat not in wanted or not ours:
@@ -146,7 +145,7 @@ def write(
     `on_progress` is told (done, total). ValueError: the folder holds another corpus, or a modality isn't drawn.
     From SPAWN_FROM clips on processes are spawned, so a script calls this under `if __name__ == "__main__"`.
     """
-    check("synthetic", modalities, FILES)
+    check("synthetic", modalities, FOLDERS)
     about = {"name": "synthetic (UTD-MHAD layout)", "video": "drawn figure", "version": VERSION}
     about |= {"subjects": subjects, "trials": trials, "actions": actions, "seed": seed}
     clips = list(product(range(1, actions + 1), range(1, subjects + 1), range(1, trials + 1)))
@@ -155,7 +154,7 @@ def write(
         _refuse_other(folder, seed, clips)
     lacking = [(clip, [name for name in modalities if not _path(folder, name, *clip).exists()]) for clip in clips]
     lacking = [(clip, names) for clip, names in lacking if names]
-    for sub in {FILES[name][0] for _, names in lacking for name in names}:
+    for sub in {FOLDERS[name][0] for _, names in lacking for name in names}:
         (folder / sub).mkdir(parents=True, exist_ok=True)
         remove_parts(folder / sub)
     for count, _ in enumerate(each(_write_clip, folder, seed, lacking), start=len(clips) - len(lacking) + 1):

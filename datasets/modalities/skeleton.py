@@ -30,17 +30,17 @@ NOBODY = "shows nobody in any sample"
 
 @dataclass(frozen=True, config=FROZEN)
 class Settings:
-    skeleton_samples: int = 64
+    resampled: int = 64
     """That the network sees, made of a clip's own: skeletons have no fixed rate, so time is relative."""
 
 
 @dataclass(frozen=True, config=FROZEN)
 class Input:
-    """`samples` is the longest recording's, `skeleton_samples` what the network sees. `origin` and `top` are the
+    """`samples` is the longest recording's, `resampled` what the network sees. `origin` and `top` are the
     numbers of the joints at the ends of the torso."""
 
     samples: int
-    skeleton_samples: int
+    resampled: int
     joints: int
     axes: int
     origin: tuple[int, ...]
@@ -49,8 +49,8 @@ class Input:
     def __post_init__(self) -> None:
         if self.samples < 1:
             raise ValueError("no clip has a skeleton: add their files, or leave skeleton out of --modalities.")
-        if self.skeleton_samples < LEAST_SEEN:
-            raise ValueError(f"skeleton_samples={self.skeleton_samples}: a network takes {LEAST_SEEN} or more.")
+        if self.resampled < LEAST_SEEN:
+            raise ValueError(f"resampled={self.resampled}: a network takes {LEAST_SEEN} or more.")
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -121,7 +121,7 @@ class Skeleton(Modality):
     def input(self, settings: Settings, source: Source, longest: Callable[[int | None], int]) -> Input:
         joints = joints_of(source)
         ends = (tuple(joints.places(names)) for names in (joints.origin, joints.top))
-        return Input(longest(None), settings.skeleton_samples, len(joints.names), len(joints.axes), *ends)
+        return Input(longest(None), settings.resampled, len(joints.names), len(joints.axes), *ends)
 
     def stored(self, given: Input) -> dict[str, int]:
         return {"samples": given.samples, "joints": given.joints, "axes": given.axes}
@@ -170,15 +170,15 @@ class Skeleton(Modality):
     def see(self, x: Tensor, length_B: Tensor, given: Input, how: Augmentation | None) -> tuple[Tensor, Tensor]:
         from datasets.skeletons import augment
 
-        x = augment.resample(x, length_B, given.skeleton_samples, how)
+        x = augment.resample(x, length_B, given.resampled, how)
         x = augment.normalise(x, given.origin, given.top)
         # A recording that is missing has no length, and keeps none.
-        return (augment.vary(x, how) if how else x), length_B.clamp(max=1) * given.skeleton_samples
+        return (augment.vary(x, how) if how else x), length_B.clamp(max=1) * given.resampled
 
     def drawn(self, given: Input, clips: int, draw: Generator) -> Tensor:
         import torch
 
-        return torch.randn(clips, given.skeleton_samples, given.joints, given.axes, generator=draw)
+        return torch.randn(clips, given.resampled, given.joints, given.axes, generator=draw)
 
     def pictured(self, seen: np.ndarray, weight: np.ndarray, source: Source) -> tuple[np.ndarray, np.ndarray]:
         return picture.frames(seen, weight, joints_of(source))

@@ -86,5 +86,5 @@ def test_each_variation_changes_training_clips_alone(how: Augmentation) -> None:
 def test_a_value_that_can_not_be_is_refused() -> None:
     with pytest.raises(ValueError, match="crop is below 1"):
         Augmentation(crop=1.0)
-    with pytest.raises(ValueError, match="skeleton_samples=32: a network takes 48 or more"):
-        modalities.of("skeleton").input(Settings(skeleton_samples=32), Source(), lambda rate: 60)
+    with pytest.raises(ValueError, match="resampled=32: a network takes 48 or more"):
+        modalities.of("skeleton").input(Settings(resampled=32), Source(), lambda rate: 60)
