@@ -28,7 +28,6 @@ from datasets.files.atomic import read_json, remove_parts, write_whole, writing
 VERSION = 1  # of the generator: raise it with every change of the written bytes
 SPAWN_FROM = 24  # clips: a spawned process imports for a second or two, as long as ten clips take
 FIRST_ON_THIGH = 22  # UTD-MHAD straps the sensor to the right wrist for actions 1-21, to the right thigh from 22
-# Of each modality that is drawn: its folder, and how its files' names end after a1_s1_t1_.
 
 Clip = tuple[int, int, int]  # action, subject, trial
 
