@@ -102,7 +102,7 @@ def test_the_background_is_0_and_values_are_the_kinects() -> None:
 
 def test_files_are_utd_mhads(tmp_path: Path) -> None:
     folder = synthetic.write(tmp_path / "corpus", **TWO)
-    names = {f"{sub}/a{action}_s1_t1_{end}" for action in (1, 2) for sub, end in list(synthetic.FILES.values())[2:]}
+    names = {f"{sub}/a{action}_s1_t1_{end}" for action in (1, 2) for sub, end in list(synthetic.FOLDERS.values())[2:]}
     assert {str(path.relative_to(folder)) for path in folder.rglob("*.*")} == names | {"corpus.json"}
     for stem in ("a1_s1_t1", "a2_s1_t1"):
         joints = loadmat(str(folder / "Skeleton" / f"{stem}_skeleton.mat"))["d_skel"]
