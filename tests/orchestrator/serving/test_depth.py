@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.io import loadmat, savemat
+from scipy.io import loadmat
 
 from datasets import corpora
+from datasets.corpora import synthetic
 from datasets.manifest import Manifest
 from orchestrator.report import pictures
 from orchestrator.serving import saliency
@@ -26,17 +27,9 @@ Made = tuple[Store, dict[str, str]]
 
 @pytest.fixture(scope="module")
 def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The twelve clips with depth beside them: a box for a body, and one for an arm that each clip holds elsewhere."""
-    folder = tmp_path_factory.mktemp("depth") / "corpus"
-    shutil.copytree(recordings, folder)
-    (folder / "Depth").mkdir()
-    for number, video in enumerate(sorted((folder / "RGB").iterdir())):
-        depth = np.zeros((48, 64, 20), np.uint16)
-        depth[8:40, 24:32] = 2000
-        for frame in range(20):
-            depth[10 + 2 * number : 14 + 2 * number, 32 : 36 + frame // 2, frame] = 1900 - 20 * frame
-        savemat(folder / "Depth" / video.name.replace("color.avi", "depth.mat"), {"d_depth": depth})
-    return folder
+    """The twelve clips with depth beside them."""
+    folder = shutil.copytree(recordings, tmp_path_factory.mktemp("depth") / "corpus")
+    return synthetic.write(folder, subjects=2, trials=2, actions=3, modalities=("depth",))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +50,7 @@ def depths(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def test_a_scan_reads_depth_beside_signals(corpus: Manifest) -> None:
-    assert corpus.modalities == READ and not corpus.bad and corpus.clips["depth_count"].to_pylist() == [20] * 12
+    assert corpus.modalities == READ and not corpus.bad and min(corpus.clips["depth_count"].to_pylist()) >= 20
     assert "video" not in corpus.shows
 
 
