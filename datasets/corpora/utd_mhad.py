@@ -1,5 +1,5 @@
-"""UTD-MHAD: RGB/a{A}_s{S}_t{T}_color.avi, Inertial/a{A}_s{S}_t{T}_inertial.mat (Chen et al., ICIP 2015), and where they
-are asked for Depth/a{A}_s{S}_t{T}_depth.mat.
+"""UTD-MHAD: RGB/a{A}_s{S}_t{T}_color.avi, Inertial/a{A}_s{S}_t{T}_inertial.mat (Chen et al., ICIP 2015), and where
+they are asked for Skeleton/a{A}_s{S}_t{T}_skeleton.mat and Depth/a{A}_s{S}_t{T}_depth.mat.
 
 861 of 27 x 8 x 4 trials. An optional corpus.json names what the video shows; without one it is RGB.
 """
