@@ -32,7 +32,9 @@ from tests.docker.deployment import check_ray
 from tests.support.pages import PAGES, ROOT, commands, flags, script_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-PLANS = "full_grid modality_comparison training_ratio zero_shot stage_ablation fusion_comparison".split()
+PLANS = (
+    "full_grid modality_comparison modality_subsets training_ratio zero_shot stage_ablation fusion_comparison".split()
+)
 # Script to the class of its flags and the function they go to. All of them: a new script is a line here.
 SCRIPTS = dict.fromkeys((f"{name}.py" for name in PLANS), "Options launch") | {
     "fusion_comparison.py": "Compared launch",

@@ -15,12 +15,16 @@ MODALITIES = {
 }
 
 
-@cache
 def of(name: str) -> Modality:
     """Raises ValueError for a modality that isn't there."""
     if name not in MODALITIES:
         raise ValueError(f"{name}: there is no such modality, only {', '.join(MODALITIES)}.")
-    module, _, found = MODALITIES[name].partition(":")
+    return _made(MODALITIES[name])
+
+
+@cache
+def _made(where: str) -> Modality:
+    module, _, found = where.partition(":")
     return getattr(import_module(module), found)()
 
 

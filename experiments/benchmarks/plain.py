@@ -84,7 +84,7 @@ def main(manifest: Manifest, frames: int, size: int, epochs: dict[str, int]) -> 
     classes, seconds = len(manifest.classes), {}
     alone = {m: build(NetworkSpec({m: encoder}, HEADS[m]), classes, 0) for m, encoder in ENCODERS.items()}
     for stage, count in epochs.items():
-        model = alone.get(stage) or build(NetworkSpec(ENCODERS, HEADS["fusion"]), classes, 0, alone)
+        model = alone.get(stage) or build(NetworkSpec(ENCODERS, HEADS["fusion"].of(ENCODERS)), classes, 0, alone)
         trained, tested = (Clips(manifest, rows, frames, size, stage) for rows in (train, test))
         seconds[stage] = train_and_test(model, trained, tested, count, stage)
     return seconds

@@ -36,7 +36,7 @@ def compare(frames: int, size: int, clips: int) -> Row:
     parents = {m: build(NetworkSpec({m: encoder}, HEADS[m]), CLASSES, 0) for m, encoder in encoders.items()}
     with torch.no_grad():
         parents["video"].logits(batch)
-    model = build(NetworkSpec(encoders, HEADS["fusion"]), CLASSES, 0, parents)
+    model = build(NetworkSpec(encoders, HEADS["fusion"].of(encoders)), CLASSES, 0, parents)
     stored = {name: values for name, values in batch.items() if not name.startswith("video")}
     stored |= model.trunk(batch, "video")
     model.eval()

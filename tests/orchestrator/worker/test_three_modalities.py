@@ -5,7 +5,7 @@ Clips are made up and kept in memory: no Ray.
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -53,12 +53,10 @@ BEAT = {"channels": 1, "filters": (4, 6, 8), "kernels": (24, 16, 8), "dropout": 
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(modalities.MODALITIES, "pulse", f"{__name__}:Pulse")
     line = encoders.Line("models.encoders.cnn:CNN", "pulse", BEAT, encoders.ENCODERS["cnn"].blocks)
     monkeypatch.setitem(encoders.ENCODERS, "beat", line)
-    yield
-    modalities.of.cache_clear()
 
 
 @pytest.fixture
