@@ -10,7 +10,8 @@ SIZE, MARGIN, FINE = 120, 8, 2  # pixels; drawn so many times larger and then ma
 
 
 def frames(x_SJD: np.ndarray, weight_SJ: np.ndarray, joints: Joints) -> tuple[np.ndarray, np.ndarray]:
-    """Stick figures (S, SIZE, SIZE, 3) uint8, seen from the front, and the joints' weights as spots (S, SIZE, SIZE).
+    """Stick figures (S, SIZE, SIZE, 3) uint8 in the plane of the first two axes, and the joints' weights as spots
+    (S, SIZE, SIZE). Of a Kinect's axes this is the person as in a mirror.
 
     The figure keeps its scale over the clip. Where the corpus has three axes the second points up, of an image's two it
     points down.
