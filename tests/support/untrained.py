@@ -53,9 +53,9 @@ def finish(store: Store, manifest: Manifest, recipe: str, read: tuple[str, ...],
     kind = read[0] if len(read) == 1 else "fusion"
     encoders = {name: how.encoder(name) for name in read}
     for name, encoder in encoders.items():
-        if "channels" in encoder.settings:
-            channels = modalities.of(name).channels(inputs[name])
-            encoders[name] = replace(encoder, settings={**encoder.settings, "channels": channels})
+        decided = modalities.of(name).decided(inputs[name])
+        settings = encoder.settings | {n: value for n, value in decided.items() if n in encoder.settings}
+        encoders[name] = replace(encoder, settings=settings)
     parents = {m: specs[f"{m} {recipe}"].key for m in read} if len(read) > 1 else {}
     data = DataSpec(manifest.of(read).digest, {name: inputs[name] for name in read})
     spec = RunSpec(
