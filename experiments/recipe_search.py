@@ -57,6 +57,7 @@ SPACES: dict[str, dict[str, Any]] = {
         "depth.optimization.weight_decay": ray.tune.loguniform(1e-3, 1e-1),
         "depth.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "depth.augmentation.crop": ray.tune.uniform(0.1, 0.5),
+        "depth.augmentation.rotation": ray.tune.uniform(0.0, 20.0),
         "depth.channels": ray.tune.choice(["depth", "motion"]),
     },
     # Nothing that stage 1 depends on: all settings start from the recipe's own.

@@ -40,10 +40,12 @@ class Input(frames.Input):
 class Augmentation:
     crop: float = 0.0
     """The largest share of a clip's time that is left out; above zero its frames are cropped at random too."""
+    rotation: float = 0.0
+    """Of the person about the vertical, standard deviation in degrees."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.crop < 1:
-            raise ValueError(f"{self}: crop is at least 0 and below 1.")
+        if not 0 <= self.crop < 1 or self.rotation < 0:
+            raise ValueError(f"{self}: crop is at least 0 and below 1, rotation not below 0.")
 
 
 class Depth(Frames):
@@ -85,6 +87,12 @@ class Depth(Frames):
 
     def describe(self, given: Input) -> str:
         return f"depth in {super().describe(given)}"
+
+    def see(self, x: Tensor, length_B: Tensor, given: Input, how: Augmentation | None) -> tuple[Tensor, Tensor]:
+        from datasets.depths import augment
+
+        x, length_B = super().see(x, length_B, given, how)
+        return (augment.turned(x, how.rotation) if how and how.rotation else x), length_B
 
     def arrive(self, x: Tensor, length_B: Tensor, given: Input) -> Tensor:
         from datasets.videos import augment
