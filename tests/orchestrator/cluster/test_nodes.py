@@ -69,7 +69,7 @@ def test_trials_of_a_small_head_lie_on_other_nodes_and_survive_one(
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "memory": 1_000_000_000})
     try:
         first, _ = (made.add_node(num_cpus=1, memory=3_000_000_000) for _ in range(2))
-        made.wait_for_alive()
+        made.wait_for_nodes()
         storage = tmp_path / "storage"
         flags = ("--only", "modalities", "--seeds", "2", "--address", made.address)
         with (tmp_path / "log").open("w") as log:
