@@ -11,20 +11,22 @@ from datasets.modalities import skeleton
 from datasets.signals import inertial, mmact_sensors, units
 from datasets.skeletons import read
 from datasets.videos import timing, video_file
+from tests.support import pages
 from tests.support.own import FILE, PAGES, text
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-STOPS = re.findall(r"`((?:experiments|orchestrator|models|datasets)/\S+\.py):([\w.]+)`", README)
+WHOLE = README + pages.text("experiments/README.md") + pages.text("orchestrator/README.md")
+STOP = re.compile(r"`((?:experiments|orchestrator|models|datasets)/\S+\.py):([\w.]+)`")
 
 
 def test_the_tour_passes_through_driver_trial_and_worker():
-    files = [file for file, _ in STOPS]
+    files = [file for file, _ in STOP.findall(README)]
     for file in ("driver/launch", "trial/run", "worker/train"):
         assert f"orchestrator/{file}.py" in files
 
 
-@pytest.mark.parametrize(("file", "name"), STOPS)
+@pytest.mark.parametrize(("file", "name"), STOP.findall(WHOLE))
 def test_every_stop_exists(file: str, name: str):
     scope: list[ast.stmt] = ast.parse((ROOT / file).read_text()).body
     for part in name.split("."):
@@ -33,9 +35,14 @@ def test_every_stop_exists(file: str, name: str):
         scope = found[0].body
 
 
-@pytest.mark.parametrize("file", sorted(set(re.findall(r"`?((?:experiments|orchestrator)/\w+\.(?:py|md))", README))))
+@pytest.mark.parametrize("file", sorted(set(re.findall(r"`?((?:experiments|orchestrator)/\w+\.(?:py|md))", WHOLE))))
 def test_every_file_named_exists(file: str):
     assert (ROOT / file).exists()
+
+
+def test_the_readme_is_for_somebody_with_five_minutes() -> None:
+    assert len(README.splitlines()) <= 150
+    assert all(f"`{page}`" in README for page in pages.PAGES if page != "README.md")
 
 
 def test_make_targets_named_exist():

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docker/README.md", "datasets/README.md", "models/README.md")
+PAGES = (
+    "README.md",
+    "docker/README.md",
+    "datasets/README.md",
+    "models/README.md",
+    "experiments/README.md",
+    "orchestrator/README.md",
+)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Blocks without a language that show something else than commands: a line of each.
 SHOWN = ("DIR/walking/v_walking_g01_c01.avi",)

@@ -1,5 +1,7 @@
 """Predicting recordings of one's own: the same numbers as a run's own test, and a modality missing."""
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from datasets.manifest import Manifest
 from orchestrator.serving.predictor import Predictor, load, predict, predict_files, predict_folder
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import see
+from tests.support import pages
 from tests.support import specs as made_up
 from tests.support.untrained import CLIP, KINDS
 
@@ -105,3 +108,17 @@ def test_a_signal_longer_than_any_of_the_corpus_is_taken_whole(made: tuple) -> N
     signal = np.random.default_rng(0).normal(0, 40, (3 * longest, 6)).astype(np.float32)
     whole, first = (predict(predictor, {"imu": part.tolist()}) for part in (signal, signal[:200]))
     assert np.abs(whole - first).max() > 1e-6
+
+
+def test_the_readmes_example_names_what_predict_names(made: tuple, csv: Path) -> None:
+    store, specs = made
+    [(_, example)] = [found for found in pages.FENCED.findall(pages.text("README.md")) if found[0] == "python"]
+    assert len(example.splitlines()) <= 8
+    key = specs["imu paper"].key
+    for word, meant in (("DIR", store.root), ("KEY", key), ("signal.csv", csv)):
+        assert example.count(f'"{word}"') == 1
+        example = example.replace(f'"{word}"', repr(str(meant)))
+    said = subprocess.run([sys.executable, "-c", example], cwd=pages.ROOT, capture_output=True, text=True)
+    predictor = Predictor.of(store, key)
+    expected = predictor.classes[predict_files(predictor, {"imu": csv}).argmax()]
+    assert said.stdout.strip() == expected, said.stderr
