@@ -130,7 +130,7 @@ def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store
     manifest = replace(manifest, notes=(*manifest.notes, *([unused] if unused else ())))
     for note in manifest.notes:
         tell(f"note: {note}")
-    weights = pretrained.name(options.weights)
+    weights = pretrained.named(options.weights)
     study = Study(
         manifest, options.scale, options.recipe, protocol, asked(options), weights, options.workers, options.gpus,
         set=options.set,

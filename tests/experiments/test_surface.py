@@ -82,6 +82,7 @@ def test_an_address_where_no_ray_is_joined_is_one_line(tmp_path: Path) -> None:
         ("--corpus utd-mhad", "--corpus utd-mhad needs --recordings DIR"),
         ("--corpus utd-mhad --recordings {tmp}", "has no folder RGB/"),
         ("--corpus utd-mhad --recordings {six} --weights {tmp}/none.pth", "none.pth: no such file"),
+        ("--corpus utd-mhad --recordings {six} --weights i3d={tmp}/none.ckpt", "none.ckpt: no such file"),
         ("--seeds 0", "--seeds 0: at least 1"),
         ("--workers imu 0", "--workers imu 0: at least 1"),
         ("--corpus utd-mhad --recordings {six} --workers video 9", "a batch of 16 gives each less than two clips"),

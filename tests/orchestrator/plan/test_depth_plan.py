@@ -46,6 +46,13 @@ def test_depth_starts_from_the_scales_weights_where_it_is_asked_for(clips: Manif
     assert asked.network.encoders["depth"] == EncoderSpec("s3d", {"weights": "kinetics400"})
 
 
+def test_i3d_of_depth_starts_from_kinetics_at_every_scale(clips: Manifest) -> None:
+    for scale in SCALES:
+        asked = run(clips, scale, "tuned", "depth", **{"depth.model.encoder": "i3d-depth", "depth.channels": "depth"})
+        assert asked.network.encoders["depth"].weights == "kinetics400"
+        assert asked.data.inputs["depth"].channels == "depth"
+
+
 def test_video_and_depth_are_fused_with_an_encoder_of_each(clips: Manifest) -> None:
     fusion = run(clips, "demo", "tuned", "video", "depth")
     assert fusion.modalities == ("depth", "video") and fusion.parents.keys() == {"depth", "video"}

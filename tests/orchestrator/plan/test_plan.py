@@ -145,14 +145,29 @@ def test_what_is_not_read_decides_nothing(monkeypatch: pytest.MonkeyPatch, plan:
 
 
 def test_weights_of_ones_own_go_to_the_video_runs() -> None:
-    def cells(weights: str | None) -> dict[str, RunSpec]:
+    def cells(**weights: str) -> dict[str, RunSpec]:
         study = Study(manifest(), "paper", "paper", weights=weights)
         return {cell.model: study.runs[cell.key] for cell in modality_comparison.cells(study, 0)}
 
-    ours, theirs = cells("sha256:00"), cells(None)
+    ours, theirs = cells(s3d="sha256:00"), cells()
     assert (ours["video"].network.encoders["video"].weights, ours["imu"].key) == ("sha256:00", theirs["imu"].key)
     assert theirs["video"].network.encoders["video"].weights == "kinetics400"
     assert ours["video"].key != theirs["video"].key and ours["fusion"].key != theirs["fusion"].key
+    of_all, of_others, scratch = cells(**{"": "sha256:00"}), cells(i3d="sha256:00"), cells(s3d="none")
+    assert of_all["video"].key == ours["video"].key and of_others["video"].key == theirs["video"].key
+    assert scratch["video"].network.encoders["video"].weights == "none"
+
+
+def test_weights_are_the_commands_or_the_recipes_or_the_scales() -> None:
+    def weights(scale: str, given: dict[str, str], **changes: str) -> str:
+        study = Study(manifest(), scale, "paper", weights=given, set=changes)
+        return study.runs[study.cell("modalities", "video", 0).key].network.encoders["video"].weights
+
+    i3d, kinetics = {"video.model.encoder": "i3d"}, {"video.model.weights": "kinetics400"}
+    assert weights("demo", {}, **i3d) == "none" and weights("paper", {}, **i3d) == "kinetics400"
+    assert weights("demo", {}, **i3d, **kinetics) == weights("demo", {"i3d": "kinetics400"}, **i3d) == "kinetics400"
+    assert weights("paper", {"i3d": "none"}, **i3d, **kinetics) == "none"
+    assert weights("demo", {"i3d": "sha256:00", "": "sha256:11"}, **i3d, **kinetics) == "sha256:00"
 
 
 def test_the_stage_ablation_shares_stage_1(plan: Plan) -> None:

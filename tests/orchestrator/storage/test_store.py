@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from datasets.files.atomic import write_whole
+from models.spec import EncoderSpec
 from orchestrator.storage.store import RunFolder, Store
 from tests.support import specs
 
@@ -158,10 +159,17 @@ def test_store_knows_what_is_done(tmp_path: Path, folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "file"), [("kinetics400", "s3d-d76dad2f.pth"), ("sha256:0123456789abcdef", "0123456789abcdef.pth")]
+    ("encoder", "weights", "file"),
+    [
+        ("s3d", "kinetics400", "s3d-d76dad2f.pth"),
+        ("s3d", "sha256:0123456789abcdef", "0123456789abcdef.pth"),
+        ("i3d", "kinetics400", "i3d-af5c50f0df57cc48.ckpt"),
+        ("i3d-depth", "kinetics400", "i3d-af5c50f0df57cc48.ckpt"),
+        ("i3d", "sha256:0123456789abcdef", "0123456789abcdef.ckpt"),
+    ],
 )
-def test_weights_have_their_place(tmp_path: Path, weights: str, file: str) -> None:
-    assert Store(tmp_path).weights(weights) == tmp_path / "weights" / file
+def test_weights_have_their_place(tmp_path: Path, encoder: str, weights: str, file: str) -> None:
+    assert Store(tmp_path).weights(EncoderSpec(encoder, {"weights": weights})) == tmp_path / "weights" / file
 
 
 def test_spec_json_is_readable(folder: RunFolder) -> None:
