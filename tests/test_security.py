@@ -31,7 +31,7 @@ def calls(name: str) -> list[ast.Call]:
 
 def test_weights_are_never_unpickled() -> None:
     loads = [node for node in calls("load") if ast.unparse(node.func) == "torch.load"]
-    assert len(loads) >= 3
+    assert len(loads) >= 2
     for load in loads:
         assert "weights_only=True" in ast.unparse(load)
 
