@@ -6,7 +6,7 @@ Shapes: B clips, T frames, H, W pixels.
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import max_pool2d, pad
 
 from datasets.depths.person import MM_A_LEVEL
 
@@ -14,16 +14,16 @@ EDGE = 10  # levels: a pixel at an edge that is so much farther than its neighbo
 SIDE = 1900.0  # millimetres that a side of the square around a person is taken for: about a person's height
 
 
-def turned(x_BTHW1: Tensor, degrees: float) -> Tensor:
+def turned(x_BTHW1: Tensor, degrees: float, scale: float) -> Tensor:
     """Each clip about the vertical through its middle, by an angle with this standard deviation; uint8, same shape.
 
+    A pixel is `scale` millimetres wide.
     A point that another one covers isn't seen. What the camera hadn't seen stays empty, but for gaps of one pixel.
     """
     count, frames, height, width, _ = x_BTHW1.shape
     angle = torch.deg2rad(degrees * torch.randn(count)).to(x_BTHW1.device)
     cos, sin = (f(angle)[:, None, None, None] for f in (torch.cos, torch.sin))
     grey = x_BTHW1[..., 0]
-    scale = SIDE / width
     across = (torch.arange(width, device=grey.device) - (width - 1) / 2) * scale
     near = (grey.float() - 128) * MM_A_LEVEL  # towards the camera
     column = ((across * cos + near * sin) / scale + (width - 1) / 2).round().long()
@@ -42,5 +42,5 @@ def _points(grey_BTHW: Tensor) -> Tensor:
 
 def _closed(x: Tensor) -> Tensor:
     """An empty pixel between two that aren't becomes the farther of the two: a gap between points, not a hole."""
-    left, right = x.roll(1, dims=3), x.roll(-1, dims=3)
+    left, right = pad(x, (1, 0))[..., :-1], pad(x, (0, 1))[..., 1:]
     return torch.where(x > 0, x, torch.minimum(left, right))

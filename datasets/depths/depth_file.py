@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.files import mat, npz
+from datasets.files.bounded import check_bounded
 from datasets.files.file_type import mistaken
 
 # `d_depth` of UTD-MHAD's Depth/a{A}_s{S}_t{T}_depth.mat is (240, 320, T) uint16 (Chen et al., ICIP 2015).
@@ -22,6 +23,7 @@ def read(file: Path) -> np.ndarray:
 
     Raises ValueError where the file is broken or too large, or holds no such frames.
     """
+    check_bounded(file, MAX_BYTES)
     with file.open("rb") as content:
         zipped = content.read(4) == b"PK\3\4"
     try:

@@ -92,7 +92,9 @@ class Depth(Frames):
         from datasets.depths import augment
 
         x, length_B = super().see(x, length_B, given, how)
-        return (augment.turned(x, how.rotation) if how and how.rotation else x), length_B
+        if how and how.rotation:
+            x = augment.turned(x, how.rotation, augment.SIDE / given.stored_size)
+        return x, length_B
 
     def arrive(self, x: Tensor, length_B: Tensor, given: Input) -> Tensor:
         from datasets.videos import augment

@@ -17,6 +17,7 @@ from datasets.signals import augment
 if TYPE_CHECKING:
     from datasets.modalities.skeleton import Augmentation
 
+LEAST_SHARE = 0.1
 LEAST_TORSO = 1e-6  # of what is no skeleton: the padding of a recording that is missing
 
 
@@ -30,15 +31,16 @@ def normalise(x_BSJD: Tensor, origin: Sequence[int], top: Sequence[int]) -> Tens
     """Positions counted from `origin` in the first sample, in multiples of the torso's length in the first sample.
 
     The torso goes from the mean of the joints `origin` to that of the joints `top`. This is what CMC-CMKM (Brinzea et
-    al., 2022) does on UTD-MHAD. Where none of the joints of one end was seen, the length is the standard distance of
-    all joints from the origin.
+    al., 2022) does on UTD-MHAD. Where none of the joints of one end was seen, or the torso points at the camera of an
+    image and is hardly as long as LEAST_SHARE of it, the length is the standard distance of all joints from the origin.
     """
     first_BJD = x_BSJD[:, 0]
     ends = [first_BJD[:, list(joints)] for joints in (origin, top)]
     low_BD, high_BD = (_mean(joints, first_BJD) for joints in ends)
     seen_B = torch.stack([~joints.isnan().all(dim=2).all(dim=1) for joints in ends]).all(dim=0)
     spread_B = (first_BJD - low_BD[:, None]).square().sum(dim=2).nanmean(dim=1).nan_to_num(nan=0.0).sqrt()
-    torso_B = torch.where(seen_B, (high_BD - low_BD).norm(dim=1), spread_B).clamp(min=LEAST_TORSO)
+    torso_B = (high_BD - low_BD).norm(dim=1)
+    torso_B = torch.where(seen_B & (torso_B > LEAST_SHARE * spread_B), torso_B, spread_B).clamp(min=LEAST_TORSO)
     return (x_BSJD - low_BD[:, None, None]) / torso_B[:, None, None, None]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 REACH = 0.2  # of a person's size, that their joints move at most from frame to frame: six sizes a second
+GONE = 90  # frames, three seconds, after which whoever comes is somebody new
 
 
 def followed(frames: Sequence[np.ndarray]) -> np.ndarray:
@@ -20,6 +21,7 @@ def followed(frames: Sequence[np.ndarray]) -> np.ndarray:
         reached = [
             (apart, track, person)
             for track, seen in enumerate(tracks)
+            if at - max(seen) <= GONE
             for person in range(len(people))
             if (apart := _distance(seen[last := max(seen)], people[person])) <= REACH * (at - last)
         ]

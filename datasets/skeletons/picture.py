@@ -14,10 +14,10 @@ def frames(x_SJD: np.ndarray, weight_SJ: np.ndarray, joints: Joints) -> tuple[np
     (S, SIZE, SIZE). Of a Kinect's axes this is the person as in a mirror.
 
     The figure keeps its scale over the clip. Where the corpus has three axes the second points up, of an image's two it
-    points down.
+    points down. A joint that was never found, which is NaN, isn't drawn.
     """
-    plane_SJ2 = np.nan_to_num(x_SJD[..., :2]) * (1, -1 if len(joints.axes) == 3 else 1)
-    low_2, high_2 = plane_SJ2.min(axis=(0, 1)), plane_SJ2.max(axis=(0, 1))
+    plane_SJ2 = x_SJD[..., :2] * (1, -1 if len(joints.axes) == 3 else 1)
+    low_2, high_2 = np.nanmin(plane_SJ2, axis=(0, 1)), np.nanmax(plane_SJ2, axis=(0, 1))
     side = max(float((high_2 - low_2).max()), 1e-6)
     scale = FINE * (SIZE - 2 * MARGIN) / side
     at_SJ2 = FINE * SIZE / 2 + scale * (plane_SJ2 - (low_2 + high_2) / 2)
@@ -29,16 +29,18 @@ def frames(x_SJD: np.ndarray, weight_SJ: np.ndarray, joints: Joints) -> tuple[np
 def _figure(at_J2: np.ndarray, bones: list[list[int]]) -> np.ndarray:
     image = Image.new("RGB", (FINE * SIZE, FINE * SIZE), (245, 245, 245))
     draw = ImageDraw.Draw(image)
-    for a, b in bones:
+    found_J = np.asarray(np.isfinite(at_J2).all(axis=1))
+    for a, b in (bone for bone in bones if found_J[bone].all()):
         draw.line([tuple(at_J2[a]), tuple(at_J2[b])], (60, 60, 60), 2 * FINE)
-    for x, y in at_J2:
+    for x, y in at_J2[found_J]:
         draw.ellipse((x - 2 * FINE, y - 2 * FINE, x + 2 * FINE, y + 2 * FINE), (0, 114, 178))
     return np.asarray(image.resize((SIZE, SIZE), Resampling.BOX))
 
 
 def _spots(at_J2: np.ndarray, weight_J: np.ndarray, radius: float = 5.0) -> np.ndarray:
     """(SIZE, SIZE) float32: a Gaussian of `radius` pixels about each joint, as high as its weight."""
-    grid = np.arange(SIZE)
+    found_J, grid = np.asarray(np.isfinite(at_J2).all(axis=1)), np.arange(SIZE)
+    at_J2, weight_J = at_J2[found_J], weight_J[found_J]
     x_JW = np.exp(-0.5 * ((grid - at_J2[:, :1]) / radius) ** 2)
     y_JH = np.exp(-0.5 * ((grid - at_J2[:, 1:]) / radius) ** 2)
     return np.einsum("j,jh,jw->hw", weight_J, y_JH, x_JW).astype(np.float32)

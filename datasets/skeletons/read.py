@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.files.bounded import read_bounded
+from datasets.files.file_type import mistaken
 from datasets.files.mat import read_variable
 from datasets.files.npz import read_array
 from datasets.signals import dialect
@@ -34,11 +35,12 @@ def read_npz(file: Path, joints: Joints) -> np.ndarray:
     return read_array(file, "skeleton", MAX_BYTES)
 
 
+NPZ = "_skeleton.npz"
 # By the ends of files' names: a plain .mat or .csv is a signal.
 READERS: Mapping[str, Callable[[Path, Joints], np.ndarray]] = {
     "_skeleton.mat": read_mat,
     "_skeleton.csv": read_csv,
-    "_skeleton.npz": read_npz,
+    NPZ: read_npz,
 }
 
 
@@ -47,7 +49,11 @@ def read_skeleton(file: Path, joints: Joints) -> np.ndarray:
     ending = next((end for end in READERS if file.name.lower().endswith(end)), None)
     if ending is None:
         raise ValueError(f"is no skeleton, whose name ends in {', '.join(READERS)}")
-    return READERS[ending](file, joints)
+    try:
+        return READERS[ending](file, joints)
+    except ValueError as error:
+        other = None if ending == NPZ else mistaken(file)  # a .npz is a zip archive
+        raise ValueError(other or str(error)) from None
 
 
 def filled(x_SJD: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from models.parts import check, part
 class Line:
     """What is to be known of an encoder before it is built.
 
-    `settings` are the arguments of its class with their usual values; one named `channels` becomes that of the input.
-    Of the encoders of a modality the first is the default. `blocks` are the names by which stage 2 fine-tunes some of
-    its layers, with their place in `Encoder.layers`.
+    `settings` are the arguments of its class with their usual values; those that `Modality.decided` names, as
+    `channels`, become those of the input. Of the encoders of a modality the first is the default. `blocks` are the
+    names by which stage 2 fine-tunes some of its layers, with their place in `Encoder.layers`.
     """
 
     where: str

@@ -27,7 +27,7 @@ def velocities(x_BDSJ: Tensor) -> Tensor:
 class CoOccurrence(SkeletonEncoder):
     """Two streams, positions and velocities, in which joints become channels (Li et al., "Co-occurrence feature
     learning from skeleton data", IJCAI 2018), with the widths that CMC-CMKM (Brinzea et al., 2022) has:
-    (B, D, S, J) -> (B, 256, (S - 18) / 32, W')."""
+    (B, D, S, J) -> (B, 256, (S - 32) / 16, W')."""
 
     def __init__(self, channels: int, joints: int, dropout: float):
         layers = nn.Sequential(

@@ -101,7 +101,7 @@ def asked(options: Options) -> tuple[str, ...]:
     """What the experiment is about. Raises ValueError for a modality that isn't there."""
     if unknown := [name for name in options.modalities if name not in modalities.MODALITIES]:
         raise ValueError(f"--modalities {' '.join(unknown)}: choose from {', '.join(modalities.MODALITIES)}.")
-    return tuple(sorted(options.modalities or corpora.of(options.corpus).modalities))
+    return tuple(sorted(set(options.modalities) or corpora.of(options.corpus).modalities))
 
 
 def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store]:

@@ -92,8 +92,9 @@ def check_stage(options: SearchOptions) -> None:
 
 def with_modalities(options: SearchOptions) -> SearchOptions:
     """A search of a modality that the corpus isn't run with by default reads it alone, unless others are asked for."""
-    alone = options.modality in modalities.MODALITIES and options.modality not in asked(options)
-    return replace(options, modalities=(options.modality,)) if alone and not options.modalities else options
+    if options.modalities or options.modality not in modalities.MODALITIES or options.modality in asked(options):
+        return options
+    return replace(options, modalities=(options.modality,))
 
 
 def with_protocol(options: SearchOptions) -> SearchOptions:

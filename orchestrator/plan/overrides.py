@@ -22,7 +22,8 @@ def apply(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     A word is read as JSON where it is some: numbers, true, false, null, lists and objects. A function, as a method may
     give one, makes the value of `times_epochs` or `missing` from the recipe's own.
     """
-    for name, value in given.items():
+    # Another encoder has settings of its own, which come after it.
+    for name, value in sorted(given.items(), key=lambda item: not item[0].endswith(".model.encoder")):
         try:
             recipe = _with(recipe, name, parse(value))
         except (ValueError, TypeError) as error:
@@ -43,8 +44,10 @@ def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
     if part == "optimization" and field in names(Optimization):
         return _staged(recipe, stage, optimization=replace(own.optimization, **{field: value}))
     if part == "augmentation" and (read := _varied(own, stage, field)):
-        how = own.augmentation.get(read) or modalities.of(read).Augmentation()
-        return _staged(recipe, stage, augmentation=own.augmentation | {read: replace(how, **{field: value})})
+        field = field.rpartition(".")[2]
+        how = {m: own.augmentation.get(m) or modalities.of(m).Augmentation() for m in read}
+        changed = {m: replace(of_one, **{field: value}) for m, of_one in how.items()}
+        return _staged(recipe, stage, augmentation=own.augmentation | changed)
     if part == "model":
         return _model(recipe, stage, field, value)
     if stage in modalities.MODALITIES and not field:
@@ -53,8 +56,8 @@ def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
 
 
 def _unknown() -> ValueError:
-    known = [name for modality in modalities.MODALITIES for name in names(modalities.of(modality).Settings)]
-    return ValueError(f"a recipe has no such field; it has {', '.join(known)} and STAGE.PART.FIELD")
+    known = dict.fromkeys(name for m in modalities.MODALITIES for name in names(modalities.of(m).Settings))
+    return ValueError(f"a recipe has no such field; it has {', '.join(known)}, MODALITY.FIELD and STAGE.PART.FIELD")
 
 
 def _input(recipe: Recipe, of: Sequence[str], name: str, value: Any) -> Recipe:
@@ -71,10 +74,16 @@ def _input(recipe: Recipe, of: Sequence[str], name: str, value: Any) -> Recipe:
     return replace(recipe, inputs=recipe.inputs | found)
 
 
-def _varied(own: StageRecipe, stage: str, field: str) -> str | None:
-    """Which modality of a stage has an augmentation of this name: those that the recipe varies, or its own."""
-    read = dict.fromkeys([*own.augmentation, *([stage] if stage in modalities.MODALITIES else modalities.MODALITIES)])
-    return next((m for m in read if field in names(modalities.of(m).Augmentation)), None)
+def _varied(own: StageRecipe, stage: str, field: str) -> list[str]:
+    """Whose augmentation a field is of: "skeleton.noise" is one modality's, "noise" that of all which have one.
+
+    Those are the stage's own modality, or of several those that the recipe varies; where none of these has such a
+    field, any that has.
+    """
+    named, _, field = field.rpartition(".")
+    every = [m for m in modalities.MODALITIES if field in names(modalities.of(m).Augmentation) and named in ("", m)]
+    first = [m for m in every if m == stage or m in own.augmentation]
+    return first or (every if stage not in modalities.MODALITIES else [])
 
 
 def _model(recipe: Recipe, stage: str, field: str, value: Any) -> Recipe:

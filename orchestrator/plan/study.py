@@ -93,7 +93,10 @@ class Study:
         """By modality of the Manifest: what shards store of its recordings, and what networks see."""
         found = {}
         for name in self.manifest.modalities:
-            settings = replace(self.recipe_used.settings(name), **self.scaled.inputs.get(name, {}))
+            # What --set says of an input comes before the scale.
+            scaled = self.scaled.inputs.get(name, {}).items()
+            left = {k: value for k, value in scaled if not {k, f"{name}.{k}"} & set(self.set)}
+            settings = replace(self.recipe_used.settings(name), **left)
             source = corpora.of(self.manifest.layout).source(name)
             found[name] = modalities.of(name).input(
                 settings, source, lambda rate, name=name: self.manifest.longest(name, rate)

@@ -151,9 +151,9 @@ def clips(layout: str, read: Sequence[str], folder: Path) -> dict[str, dict[str,
     found: dict[str, dict[str, Path]] = {}
     # What a cloud keeps or a link doesn't lead to is a clip too, that can't be read.
     for file in sorted([*listing.walk(folder), *listing.not_downloaded(folder)]):
-        modality, ending = modalities.of_file(file.name) or ("", "")
+        _, ending = modalities.of_file(file.name) or ("", "")
         kind = next((name for name in read if is_own(layout, name, file)), None)
-        if kind is None or marked(file) not in (None, modality):
+        if kind is None or marked(file) not in (None, kind):
             continue
         ending = (ending or file.suffix) if not file.is_dir() else ""
         name = ENDINGS.sub("", listing.printable(file.name[: len(file.name) - len(ending)]))

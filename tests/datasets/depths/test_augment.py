@@ -10,7 +10,7 @@ from datasets.depths.person import MM_A_LEVEL
 def turned(x: torch.Tensor, degrees: float, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
     """By exactly this angle."""
     monkeypatch.setattr(torch, "randn", lambda *shape: torch.ones(*shape))
-    return augment.turned(x, degrees)
+    return augment.turned(x, degrees, augment.SIDE / x.shape[3])
 
 
 def points(x: torch.Tensor) -> list[tuple[int, int, int]]:
@@ -65,7 +65,7 @@ def test_clips_turn_apart_and_nothing_is_mirrored() -> None:
     x = torch.zeros(8, 1, 16, 32, 1, dtype=torch.uint8)
     x[:, :, 4:12, 8:24] = 128
     x[:, :, 6:8, 24:28] = 128  # an arm, to one side
-    found = augment.turned(x, 10.0)
+    found = augment.turned(x, 10.0, augment.SIDE / 32)
     assert len({tuple(clip.flatten().tolist()) for clip in found}) == 8
     right, left = (found[:, 0, 6:8, side, 0].gt(0).sum(dim=(1, 2)) for side in (slice(23, 32), slice(0, 9)))
     assert (right > left).all()

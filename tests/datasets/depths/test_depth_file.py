@@ -1,6 +1,7 @@
 """Depth recordings: each kind of file, and each kind of bad one."""
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +108,9 @@ def test_a_recording_is_bounded_before_it_is_given_memory(
     monkeypatch.setattr(depth_file, "MAX_BYTES", 1 << 19)
     with pytest.raises(ValueError, match=words):
         read(tmp_path, form(np.zeros((12, 2000, 200), np.uint16)))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a_depth.mat")
+    with pytest.raises(ValueError, match="is no regular file"):
+        depth_file.read(tmp_path / "a_depth.mat")

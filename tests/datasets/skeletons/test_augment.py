@@ -65,8 +65,23 @@ def test_a_person_turns_about_the_vertical_and_keeps_every_distance() -> None:
     assert not torch.allclose(turned, x, atol=0.1)
 
 
-def test_nothing_is_mirrored() -> None:
-    """The hand that moves stays the same, and left of the spine stays left of it, as long as one sees the front."""
+def test_a_hand_on_one_side_stays_there() -> None:
+    x = torch.zeros(64, 60, 20, 3)
+    x[:, :, NECK, 1] = 0.3
+    x[:, :, KINECT.names.index("right_hand"), 0] = 0.5
+    torch.manual_seed(0)
+    found = seen(x, [60] * 64, Augmentation(rotation=10, scale=0.1, noise=0.02, warp=0.3, crop=0.2))
+    assert (found[:, :, KINECT.names.index("right_hand"), 0] > 0.5).all()  # of 1.67
+
+
+def test_a_torso_that_points_at_the_camera_is_no_unit() -> None:
+    x = clips()[..., :2]
+    x[0, :, NECK] = x[0, :, SPINE] + 1e-5
+    found = augment.normalise(x, [SPINE], [NECK])
+    assert found[0].abs().max() < 20 and torch.isfinite(found).all()
+
+
+def test_a_rotation_is_none_of_a_mirror() -> None:
     for axes in (2, 3):
         torch.manual_seed(0)
         assert torch.allclose(torch.linalg.det(augment.rotations(100, 90.0, axes)), torch.ones(100), atol=1e-5)

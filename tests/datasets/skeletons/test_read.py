@@ -9,6 +9,7 @@ from scipy.io import savemat
 
 from datasets import modalities
 from datasets.modalities import Source
+from datasets.skeletons import picture
 from datasets.skeletons.joints import COCO, KINECT
 from datasets.skeletons.read import filled
 
@@ -106,6 +107,27 @@ def test_a_mat_of_another_variable_or_shape_is_refused(tmp_path: Path) -> None:
     savemat(file, {"d_skel": SKELETON})
     with pytest.raises(ValueError, match="d_skel is 30x20x3, not 20 joints x 3 axes x samples"):
         read(file)
+
+
+@pytest.mark.parametrize("kind", ["mat", "csv"])
+@pytest.mark.parametrize(("content", "words"), [(b"<!DOCTYPE html><p>", "is a web page"), (b"", "is empty")])
+def test_what_lies_in_place_of_a_recording_is_named(tmp_path: Path, kind: str, content: bytes, words: str) -> None:
+    file = tmp_path / f"x_skeleton.{kind}"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{words}"):
+        read(file)
+
+
+def test_a_joint_that_was_never_found_is_not_drawn() -> None:
+    x = SKELETON.copy()
+    x[:, 19] = np.nan
+    frames, heat = picture.frames(x, np.ones((30, 20)), KINECT)
+    assert np.isfinite(heat).all()
+    far = x.copy()
+    far[:, 19] = 50.0
+    assert not np.array_equal(frames, picture.frames(far, np.ones((30, 20)), KINECT)[0])
+    others = replace(KINECT, names=KINECT.names[:19], bones=tuple(b for b in KINECT.bones if "right_foot" not in b))
+    assert np.array_equal(frames, picture.frames(x[:, :19], np.ones((30, 19)), others)[0])
 
 
 def test_joints_that_were_not_found_lie_between_those_before_and_after() -> None:

@@ -84,3 +84,25 @@ def test_a_crop_of_depth_without_anything_to_spare_is_refused(clips: Manifest) -
     spec = run(clips, "demo", "tuned", "depth", **{"depth.spare_frames": 1, "depth.spare_size": 1})
     with pytest.raises(ValueError, match=r"depth.augmentation.crop 0.3 changes nothing .* add --set spare_frames 1.5"):
         refuse_unused(spec)
+
+
+def test_a_size_that_is_set_comes_before_the_scales(clips: Manifest) -> None:
+    found = run(clips, "laptop", "paper", "depth", "video", **{"frames": "24", "depth.size": "96"}).data.inputs
+    assert [(found[m].frames, found[m].size) for m in ("depth", "video")] == [(24, 96), (24, 64)]
+
+
+def test_a_variation_is_of_every_modality_of_a_fusion_or_of_the_one_that_is_named() -> None:
+    both = overrides.apply(RECIPES["tuned"], {"fusion.augmentation.noise": 0.5}).stage("fusion").augmentation
+    assert both["imu"].noise == both["skeleton"].noise == 0.5
+    one = overrides.apply(RECIPES["tuned"], {"fusion.augmentation.skeleton.noise": 0.5}).stage("fusion").augmentation
+    before = RECIPES["tuned"].stage("fusion").augmentation
+    assert one["skeleton"].noise == 0.5 and one["imu"] == before["imu"]
+    with pytest.raises(ValueError, match="has no such field"):
+        overrides.apply(RECIPES["tuned"], {"imu.augmentation.skeleton.scale": 0.5})
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_another_encoder_gets_its_settings_in_whatever_order(order: int) -> None:
+    given = [("skeleton.model.encoder", "temporal"), ("skeleton.model.dropout", 0.4)][::order]
+    encoder = overrides.apply(RECIPES["tuned"], dict(given)).encoder("skeleton")
+    assert (encoder.name, encoder.settings["dropout"]) == ("temporal", 0.4)
