@@ -32,7 +32,8 @@ def narrowed(options: Options) -> Options:
     Words of --only that are no modality, or none of --modalities, are left to the plan, which refuses them.
     """
     named = tuple(dict.fromkeys(word for word in options.only if word in MODALITIES))
-    if not named or "fusion" in options.only or (options.modalities and not set(named) <= set(options.modalities)):
+    alone = len(named) == 1 and "fusion" in options.only  # one modality has no fusion of its own
+    if not named or alone or (options.modalities and not set(named) <= set(options.modalities)):
         return options
     return replace(options, modalities=named, only=tuple(word for word in options.only if word not in named))
 

@@ -255,6 +255,7 @@ print(sorted(file.suffix for file in folder.iterdir()) == [".json"] + [".parquet
 
 
 @needs_mount
+@pytest.mark.long
 def test_a_full_disk_is_one_sentence_and_with_room_it_goes_on(
     manifest: Manifest, recordings: Path, tmp_path: Path
 ) -> None:

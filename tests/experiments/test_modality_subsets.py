@@ -72,6 +72,8 @@ def test_a_run_knows_what_it_reads_and_all_runs_have_the_same_clips(three: Manif
         (Options(modalities=THREE, only=("video",)), {("video",)}),
         (Options(modalities=THREE, only=("video", "imu", "fusion")), {("imu", "video")}),
         (Options(modalities=THREE, only=("fusion",)), set(SUBSETS[3:])),
+        (Options(modalities=THREE, only=("imu", "fusion")), {("imu",), *SUBSETS[3:]}),
+        (Options(only=("imu", "imu")), {("imu",)}),
         (Options(modalities=THREE, only=("subsets",)), set(SUBSETS)),
     ],
 )

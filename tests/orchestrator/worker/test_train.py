@@ -184,7 +184,8 @@ def test_clips_that_vary_vary_alike_after_a_resume(store: Store, varied: RunSpec
     goes_on_from_its_checkpoint(store, varied, varying)
 
 
-@pytest.mark.parametrize("part", [0.0, pytest.param(0.3, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("part", [0.0, 0.3])
 def test_a_fusion_of_cropped_videos_and_resampled_signals(
     part: float, store: Store, manifest: Manifest, varied: RunSpec, video_tuned: RunSpec
 ):
@@ -254,6 +255,7 @@ def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
     assert 0 <= metrics["top1_without_imu"] <= 1 and metrics["n_without_video"] == 6
 
 
+@pytest.mark.long
 def test_a_batch_of_18_over_4_workers_weights_gradients_by_clips(ray_local: None, more: tuple[Store, Manifest]):
     """All 18 training clips are one batch and nothing is dropped out: however it is divided the steps are the same."""
     store, manifest = more
