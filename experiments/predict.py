@@ -41,7 +41,7 @@ def predict(asked: Asked) -> int:
     given = {"imu": asked.imu, "video": asked.video} | asked.files
     files = {name: file for name, file in given.items() if file}
     if (asked.folder is None) != (asked.out is None) or (asked.folder and files):
-        raise ValueError("give --video or --imu or both, or else --folder DIR with --out FILE.parquet.")
+        raise ValueError("give --video, --imu or --files, or else --folder DIR with --out FILE.parquet.")
     predictor = Predictor.of(Store(asked.storage.resolve()), asked.run)
     if asked.folder is None or asked.out is None:
         probabilities = predict_files(predictor, files, lambda words: tell(f"note: {words}"))

@@ -85,7 +85,7 @@ class Skeleton(Modality):
         lines = []
         for kind, words in NOTES.items():
             noted = [f"{file} ({each.notes[kind]})" for file, each in found.items() if kind in each.notes]
-            lines += [f"{len(noted)} skeleton files: {words}: {some(noted)}"] if noted else []
+            lines += [f"{len(noted)} skeleton file{'s' * (len(noted) > 1)}: {words}: {some(noted)}"] if noted else []
         return lines
 
     def remarks_of(self, found: Found, source: Source) -> list[str]:

@@ -42,10 +42,11 @@ def example(predictor: Predictor, clips: int) -> dict[str, Tensor]:
 def to_onnx(store: Store, key: str, file: Path) -> float:
     """Write the network, any number of clips a batch; returns by how much its probabilities differ from PyTorch's.
 
-    It takes what the network sees: each modality by its name, signals (B, S, C) float32, frames (B, T, H, W, 3) uint8,
-    and their true lengths, decoded, resampled and padded as training does; a length of 0 is a missing modality. Raises
-    ValueError and keeps no file where the difference is above TOLERANCE. All of it is fp32, and so is the PyTorch it is
-    compared with: of a run in bf16 what training and predict.py compute is rounded more coarsely.
+    It takes what the network sees: each modality by its name, signals (B, S, C) and skeletons (B, S, J, D) float32,
+    frames (B, T, H, W, 3) uint8, and their true lengths, decoded, resampled and padded as training does; a length of 0
+    is a missing modality. Raises ValueError and keeps no file where the difference is above TOLERANCE. All of it is
+    fp32, and so is the PyTorch it is compared with: of a run in bf16 what training and predict.py compute is rounded
+    more coarsely.
     """
     try:
         import onnxruntime

@@ -1,9 +1,10 @@
 """A run as an MLflow model: what `mlflow models serve` loads, and how its folder is written.
 
-A request's rows have a column for each modality that the run reads: rows of numbers (inertial ones at 50 Hz ax, ay, az
-in g and gx, gy, gz in deg/s; of MMAct its 12 channels at the run's rate, null where a sensor has no sample), or the
-bytes of a file in base64. A row may lack some of them. A row of the answer has each class's probability, and a `note`
-where something is to be known of a recording, as that its unit is implausible.
+A request's rows have a column for each modality that the run reads: rows of numbers, or the bytes of a file in base64.
+The numbers are inertial ones at 50 Hz, ax, ay, az in g and gx, gy, gz in deg/s; of MMAct its 12 channels at the run's
+rate, null where a sensor has no sample; of a skeleton each joint's axes in the corpus's order, null where a joint wasn't
+found. A row may lack some modalities. A row of the answer has each class's probability, and a `note` where something is
+to be known of a recording, as that its unit is implausible.
 """
 
 import base64

@@ -48,7 +48,7 @@ def refused(capsys: pytest.CaptureFixture[str], **given: object) -> str:
             {"files": {"skeleton": "five.csv"}},
             "skeleton was given, and the run is a imu run: it reads imu alone",
         ),
-        ("imu", {"folder": "{here}"}, "give --video or --imu or both, or else --folder"),
+        ("imu", {"folder": "{here}"}, "give --video, --imu or --files, or else --folder"),
         ("imu", {"folder": "nowhere", "out": "out.parquet"}, "--folder nowhere: no such folder"),
     ],
 )

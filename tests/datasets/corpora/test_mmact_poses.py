@@ -142,9 +142,9 @@ def test_several_people_and_missing_detections_are_counted_and_filled(posed: Pat
     found = read(posed, BOTH)
     name = str(file.relative_to(posed))
     assert found.notes == (
-        "1 skeleton files: samples show several people; the one with the highest mean confidence over the recording is"
+        "1 skeleton file: samples show several people; the one with the highest mean confidence over the recording is"
         f" followed: {name} (5 of 30)",
-        "1 skeleton files: samples are without that person; they are filled from those before and after:"
+        "1 skeleton file: samples are without that person; they are filled from those before and after:"
         f" {name} (3 of 30)",
     )
     how, given = modalities.of("skeleton"), skeleton.Input(30, 64, 17, 2, (11, 12), (5, 6))
