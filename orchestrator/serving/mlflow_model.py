@@ -2,7 +2,7 @@
 
 A request's rows have a column for each modality that the run reads: rows of numbers, or the bytes of a file in base64.
 The numbers are inertial ones at 50 Hz, ax, ay, az in g and gx, gy, gz in deg/s; of MMAct its 12 channels at the run's
-rate, null where a sensor has no sample; of a skeleton each joint's axes in the corpus's order, null where a joint wasn't
+rate, null where a sensor has no sample; of a skeleton each joint's axes in the corpus's order, null where none was
 found. A row may lack some modalities. A row of the answer has each class's probability, and a `note` where something is
 to be known of a recording, as that its unit is implausible.
 """
