@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from datasets.corpora import synthetic_mmact
+from datasets.synthetic import mmact as synthetic_mmact
 from experiments import mmact_tree
 from orchestrator.cluster.connect import ROOT
 

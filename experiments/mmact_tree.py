@@ -16,8 +16,9 @@ import av
 from av.video.frame import PictureType
 
 from datasets import corpora, splits
-from datasets.corpora import mmact, synthetic_mmact
+from datasets.corpora import mmact
 from datasets.signals.mmact_sensors import SENSORS
+from datasets.synthetic import mmact as synthetic_mmact
 
 INSTANCES = 8968
 DESK_ONLY = "drinking pocket_in pocket_out sitting sitting_down standing_up using_pc".split()

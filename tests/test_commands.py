@@ -17,8 +17,8 @@ import pyarrow as pa
 import pytest
 import tyro
 
-from datasets.corpora import synthetic_mmact
 from datasets.manifest import Manifest
+from datasets.synthetic import mmact as synthetic_mmact
 from experiments import fusion_comparison, predict
 from orchestrator.driver.launch import launch
 from orchestrator.driver.recipe_search import SearchOptions

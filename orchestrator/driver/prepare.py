@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from datasets import corpora, modalities, splits, undecoded
-from datasets.corpora import synthetic, synthetic_mmact
 from datasets.files.bad_file import BadRecordings
+from datasets.synthetic import mmact as synthetic_mmact
+from datasets.synthetic import utd_mhad as synthetic
 from orchestrator.cluster import connect, nodes, placement, precision, start_errors
 from orchestrator.driver import preflight
 from orchestrator.driver.terminal import console, every, tell

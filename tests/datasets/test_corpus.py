@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from datasets import corpora, splits
-from datasets.corpora import CORPORA, synthetic_mmact
+from datasets.corpora import CORPORA
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
 from datasets.modalities import imu, video
 from datasets.modalities.imu import Imu
 from datasets.shards import Recordings
+from datasets.synthetic import mmact as synthetic_mmact
 from tests.support.films import count_frames
 
 LOOKED_AT = 8  # clips that are decoded, spread over the corpus

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from datasets import splits
-from datasets.corpora import synthetic
 from datasets.manifest import Manifest, schema
+from datasets.synthetic import utd_mhad as synthetic
 from tests.support.folders import read
 
 ROWS = np.arange(100, 190)

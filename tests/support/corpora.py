@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from datasets import corpora
-from datasets.corpora import synthetic
 from datasets.manifest import Manifest
 from datasets.signals import inertial
+from datasets.synthetic import utd_mhad as synthetic
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def manifest(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Mani
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """In MMAct's layout: one subject at the desk, four instances, 16 clips."""
-    from datasets.corpora import synthetic_mmact
+    from datasets.synthetic import mmact as synthetic_mmact
 
     return synthetic_mmact.write(tmp_path_factory.mktemp("mmact"), subjects=(14,), scenes=(3,), sessions=(2,))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from datasets.corpora import synthetic
+from datasets.synthetic import utd_mhad as synthetic
 
 ROOT = Path(__file__).parents[2]
 Command = Callable[..., list[str]]

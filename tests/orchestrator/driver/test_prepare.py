@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from datasets.corpora import synthetic, synthetic_mmact
+from datasets.synthetic import mmact as synthetic_mmact
+from datasets.synthetic import utd_mhad as synthetic
 from experiments import modality_comparison
 from orchestrator.driver import prepare
 from orchestrator.plan.options import Options

@@ -10,8 +10,8 @@ import pytest
 from scipy.io import loadmat
 
 from datasets import corpora
-from datasets.corpora import synthetic
 from datasets.manifest import Manifest
+from datasets.synthetic import utd_mhad as synthetic
 from orchestrator.report import pictures
 from orchestrator.serving import saliency
 from orchestrator.serving.export import to_onnx

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets import corpora, shards
-from datasets.corpora import synthetic_mmact
+from datasets.synthetic import mmact as synthetic_mmact
 from experiments import modality_comparison
 from orchestrator.plan.study import Study
 from orchestrator.storage.metrics import score_run

@@ -12,12 +12,13 @@ import pytest
 
 import experiments.prepare
 from datasets import corpora, shards
-from datasets.corpora import mmact, synthetic_mmact
+from datasets.corpora import mmact
 from datasets.estimate import estimate
 from datasets.manifest import Manifest
 from datasets.modalities import imu, video
 from datasets.modalities.imu import Imu
 from datasets.signals import mmact_sensors
+from datasets.synthetic import mmact as synthetic_mmact
 from datasets.videos import decode
 from orchestrator.plan import paper
 from orchestrator.plan.options import Options

@@ -10,7 +10,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from datasets.corpora.movements import CHANNELS, GROUPS, REST, Keys, Pose
+from datasets.synthetic.movements import CHANNELS, GROUPS, REST, Keys, Pose
 
 SAMPLE_RATE, OVERSAMPLING = 50, 4
 FINE_RATE = SAMPLE_RATE * OVERSAMPLING

@@ -8,10 +8,11 @@ import pytest
 from scipy.io import loadmat
 
 from datasets import corpora
-from datasets.corpora import kinect, synthetic
-from datasets.corpora.figure import Figure
 from datasets.corpora.utd_mhad import CLASSES
 from datasets.skeletons.joints import KINECT
+from datasets.synthetic import kinect
+from datasets.synthetic import utd_mhad as synthetic
+from datasets.synthetic.figure import Figure
 
 HEAD, SHOULDER_L, SHOULDER_R, HAND_R, FOOT_R = KINECT.places(
     ("head", "left_shoulder", "right_shoulder", "right_hand", "right_foot")

@@ -12,10 +12,11 @@ import pytest
 from scipy.io import loadmat
 from scipy.spatial.transform import Rotation
 
-from datasets.corpora import sensors, synthetic
-from datasets.corpora.figure import FINE_RATE, OVERSAMPLING, SAMPLE_RATE, Figure
-from datasets.corpora.movements import SIGNAL_TWINS, VIDEO_TWINS
 from datasets.corpora.utd_mhad import CLASSES
+from datasets.synthetic import sensors
+from datasets.synthetic import utd_mhad as synthetic
+from datasets.synthetic.figure import FINE_RATE, OVERSAMPLING, SAMPLE_RATE, Figure
+from datasets.synthetic.movements import SIGNAL_TWINS, VIDEO_TWINS
 
 SMALL: dict[str, Any] = {"subjects": 1, "trials": 1, "actions": 2, "seed": 3}
 

@@ -18,12 +18,12 @@ import av
 import numpy as np
 from scipy.io import savemat
 
-from datasets.corpora import kinect
-from datasets.corpora.figure import Figure, Style, angles, body
-from datasets.corpora.movements import MOVES
-from datasets.corpora.sensors import FRAME_RATE, SIZE, frames, inertial
 from datasets.corpora.utd_mhad import CLASSES, FOLDERS
 from datasets.files.atomic import read_json, remove_parts, write_whole, writing
+from datasets.synthetic import kinect
+from datasets.synthetic.figure import Figure, Style, angles, body
+from datasets.synthetic.movements import MOVES
+from datasets.synthetic.sensors import FRAME_RATE, SIZE, frames, inertial
 
 VERSION = 1  # of the generator: raise it with every change of the written bytes
 SPAWN_FROM = 24  # clips: a spawned process imports for a second or two, as long as ten clips take

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets.corpora import sensors
-from datasets.corpora.figure import Figure
+from datasets.synthetic import sensors
+from datasets.synthetic.figure import Figure
 
 POINTS = (
     *("nose", "eye_L", "eye_R", "ear_L", "ear_R"),

@@ -30,12 +30,13 @@ import numpy as np
 from av.video.frame import PictureType
 from scipy.spatial.transform import Rotation
 
-from datasets.corpora import figure, keypoints, sensors, synthetic
-from datasets.corpora.figure import FINE_RATE, Figure, Style
-from datasets.corpora.movements import MOVES, Keys, _wrist
-from datasets.corpora.sensors import GRAVITY, SIZE
 from datasets.files.atomic import write_whole
 from datasets.signals.mmact_sensors import SENSORS
+from datasets.synthetic import figure, keypoints, sensors
+from datasets.synthetic import utd_mhad as synthetic
+from datasets.synthetic.figure import FINE_RATE, Figure, Style
+from datasets.synthetic.movements import MOVES, Keys, _wrist
+from datasets.synthetic.sensors import GRAVITY, SIZE
 
 VERSION = 2  # of the generator: raise it with every change of the written bytes
 FRAME_RATE = Fraction(30000, 1001)

@@ -8,8 +8,8 @@ too, y up, z away from the Kinect. The joints' order is that of the data set's S
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from datasets.corpora.figure import FINE_RATE, Figure
-from datasets.corpora.movements import BONES
+from datasets.synthetic.figure import FINE_RATE, Figure
+from datasets.synthetic.movements import BONES
 
 # The figure's joints in the order of the data set's: a hand is a hand, a foot a toe.
 JOINTS = (

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.spatial.transform import Rotation
 
-from datasets.corpora.figure import FINE_RATE, SAMPLE_RATE, Figure
-from datasets.corpora.movements import BONES
+from datasets.synthetic.figure import FINE_RATE, SAMPLE_RATE, Figure
+from datasets.synthetic.movements import BONES
 
 FRAME_RATE = 15
 GRAVITY = 9.81

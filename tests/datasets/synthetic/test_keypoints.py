@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.corpora import keypoints, sensors, synthetic
-from datasets.corpora.figure import Figure
-from datasets.corpora.synthetic_mmact import CAMERAS, OCCLUDER, seen
 from datasets.skeletons.joints import COCO
+from datasets.synthetic import keypoints, sensors
+from datasets.synthetic import utd_mhad as synthetic
+from datasets.synthetic.figure import Figure
+from datasets.synthetic.mmact import CAMERAS, OCCLUDER, seen
 
 
 @pytest.fixture(scope="module")
