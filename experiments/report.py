@@ -13,7 +13,7 @@ from typing import Any
 import tyro
 
 from orchestrator.driver.terminal import console, refuse_bad_input
-from orchestrator.report import html, scores
+from orchestrator.report import html, scores, tables
 from orchestrator.report.pictures import Look
 from orchestrator.report.results import read
 from orchestrator.storage.store import Store
@@ -44,7 +44,7 @@ def results_of(storage: Path, plan: str) -> dict[str, Any]:
 
 def rewrite(which: Pages) -> int:
     results, beside = results_of(which.storage, which.plan), [results_of(s, which.plan) for s in which.beside]
-    for table in html.tables(results):
+    for table in tables.tables(results):
         console.print(table)
     folder = which.storage.resolve() / "reports" / which.plan
     seen = looks(Store(which.storage.resolve()), results) if which.look else ""

@@ -96,11 +96,11 @@ def write_results(found: dict[str, Any], store: Store) -> dict[str, Any]:
 
 def write_report(found: dict[str, Any], store: Store) -> list[Path]:
     """report.html, and the tables and failures in the terminal; returns what the tracking server gets."""
-    from orchestrator.report import html
+    from orchestrator.report import html, tables
 
     folder = store.report(found["plan"])
     page = html.write(found, store.root / "runs", folder)
-    for table in html.tables(found):
+    for table in tables.tables(found):
         console.print(table)
     for key, run in found["runs"].items():
         if run["status"] in ("failed", "skipped"):

@@ -1,24 +1,21 @@
-"""results.json and the run folders in; one self-contained page, its plots, and tables for the terminal out."""
+"""results.json and the run folders in; one self-contained page with its plots out."""
 
 import base64
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from rich.table import Table
-from rich.text import Text
 
 from datasets.files.atomic import write_whole
 from orchestrator.plan import paper
-from orchestrator.report import claims, confusions, costs, figures, labels, paired, pictures, scores, subsets
+from orchestrator.report import claims, comparisons, confusions, costs, figures, labels, paired, pictures, scores
 from orchestrator.report.confusions import Predictions
 from orchestrator.report.figures import Series
 from orchestrator.report.labels import Results
-from orchestrator.report.paired import Right, difference
+from orchestrator.report.paired import Right
 from orchestrator.report.pictures import Look
 from orchestrator.storage.store import RunFolder
 
@@ -139,7 +136,7 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "results": results,
         "names": " + ".join(results["modalities"].values()),
         "fused": labels.fused(results),
-        "lacking": _lacking(results),
+        "lacking": comparisons.lacking(results),
         "comparable": scores.comparable(results),
         "paper_corpus": corpus,
         "papers_modalities": set(results["modalities"]) == paper.MODALITIES,
@@ -159,8 +156,8 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "claim_note": claims.NOTE,
         "difference_note": paired.NOTE,
         "claims": claims.all_of(results, right),
-        "variants": _variants(results, right),
-        "subsets": subsets.table(results),
+        "variants": comparisons.variants(results, right),
+        "subsets": comparisons.subsets(results),
         "run_rows": costs.runs(results),
         "times": costs.times(results),
     }
@@ -171,136 +168,3 @@ def _beside(results: Results) -> dict[str, Any]:
     corpus = paper.corpus_of(results["corpus"])
     rows = [row | {"paper": printed.get(row["model"], {}).get(corpus or "", {})} for row in scores.table2(results)]
     return {"results": results, "rows": rows, "comparable": scores.comparable(results)}
-
-
-def _variants(results: Results, right: Right) -> list[dict[str, Any]]:
-    """A table for each experiment over variants of a fused network; for other plans one of that alone."""
-    tables = []
-    for experiment, title in scores.VARIED.items():
-        cells = {name: scores.variant(results, experiment, name) for name in scores.variants(results, experiment)}
-        if cells:
-            first = next((name for name in ("", "concatenation") if name in cells), next(iter(cells)))
-            bases = {name: "dropout" if name == "attention-dropout" and "dropout" in cells else first for name in cells}
-            rows = [
-                _variant(results, labels.variant_label(name), found, cells[bases[name]], right)
-                for name, found in cells.items()
-            ]
-            for row, base in zip(rows, bases.values(), strict=True):
-                row["against"] += f" (against “{labels.variant_label(base)}”)" * bool(row["against"] and base != first)
-            tables.append({"title": title, "rows": rows, "base": f"“{labels.variant_label(first)}”"})
-    model = labels.fused(results) or ""
-    whole = scores.modality(results, model)
-    if (
-        not tables
-        and not results.get("subsets")
-        and any(cell.get(f"top1_{part}") is not None for cell in whole for part in _lacking(results))
-    ):
-        row = _variant(results, labels.model_label(results, model), whole, whole, right)
-        tables.append({"title": "What is left where a modality is missing", "rows": [row], "base": ""})
-    return tables
-
-
-def _lacking(results: Results) -> dict[str, str]:
-    """What a fused network is asked without: the metric's part, and its words."""
-    names = results["modalities"]
-    missing = [of for count in range(1, len(names)) for of in combinations(names, count)]
-    return {f"without_{'_'.join(of)}": f"without {' and '.join(names[m] for m in of)}" for of in missing}
-
-
-def _variant(
-    results: Results, label: str, cells: list[scores.Cell], base: list[scores.Cell], right: Right
-) -> dict[str, Any]:
-    gap = None if cells is base else difference(cells, base, right)
-    left = [scores.score(cells, "top1", f"_{part}") for part in _lacking(results)]
-    whole = {"top1": scores.score(cells, "top1"), "f1": scores.score(cells, "f1")}
-    return {"label": label, "against": gap.text if gap else "", "left": left, **whole}
-
-
-# The terminal
-
-
-def tables(results: Results) -> list[Table]:
-    """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless they compare."""
-    out = [_terminal_table2(results), *_terminal_subsets(results)]
-    if not scores.comparable(results) and not results.get("subsets"):
-        out.append(_terminal_paper(results))
-    if shares := scores.ratios(results):
-        out.append(_rich(results, "Figure 2: top-1 by share of the training data", [f"{100 * r:g} %" for r in shares]))
-        for row in scores.figure2(results):
-            _add(out[-1], row["label"], *(_with_counts(score) for score in row["scores"]))
-    out += _terminal_figure3(results)
-    for table in _variants(results, lambda key: None):
-        out.append(_rich(results, table["title"], ["top-1", "F1", *_lacking(results).values()]))
-        for row in table["rows"]:
-            entries = (row["top1"], row["f1"], *row["left"])
-            _add(out[-1], row["label"], *(_with_counts(score) for score in entries))
-    return [table for table in out if table.row_count]
-
-
-def _terminal_table2(results: Results) -> Table:
-    beside = scores.comparable(results)
-    title = "Table 2" if results["seeds"] == 1 else "Table 2, below a mean its 95 % interval"
-    table = _rich(results, title, ["top-1", "top-5", "F1", *(["paper: top-1", "top-5", "F1"] if beside else [])])
-    for row in scores.table2(results):
-        printed = (paper.printed(results["corpus"], row["model"]) or {}) if beside else {}
-        theirs = [f"{100 * value:.2f}" for value in printed.values()]
-        interval = "" if results["seeds"] == 1 else f"\n{row['top1'].interval}"
-        _add(table, row["label"], _with_counts(row["top1"]) + interval, row["top5"].text, row["f1"].text, *theirs)
-    return table
-
-
-def _terminal_subsets(results: Results) -> list[Table]:
-    """The scores, and apart from them the comparisons: a terminal has no room for both side by side."""
-    whole = _rich(results, "Subsets of the modalities", ["top-1", "F1", "clips", "left of the full fusion"])
-    against = _rich(results, "Subsets against one modality fewer", ["points of top-1"])
-    for row in subsets.table(results):
-        entries = (row["top1"], row["f1"], row["left"])
-        top1, f1, left = (_with_counts(score) + f"\n{score.interval}" * bool(score.interval) for score in entries)
-        _add(whole, row["label"], top1, f1, str(row["clips"] or "–"), left)
-        if row["against"]:
-            _add(against, row["label"], "\n".join(row["against"]))
-    return [whole, against]
-
-
-def _terminal_figure3(results: Results) -> list[Table]:
-    counts = scores.hidden_counts(results)
-    columns = [f"{x} hidden" for x in counts]
-    whole = _rich(results, "Figure 3: top-1, F1 by classes hidden", columns)
-    parts = _rich(results, "Figure 3: top-1 on seen, on hidden classes, their harmonic mean", columns)
-    for model, star in labels.bars(results) if counts else ():
-        label = labels.bar_label(results, model, star)
-        cells = [scores.zero_shot(results, model, star, x) for x in counts]
-        entries = [(_with_counts(scores.score(at, "top1")), scores.score(at, "f1").text) for at in cells]
-        _add(whole, label, *map(", ".join, entries))
-        _add(parts, label, *(", ".join(scores.score(at, *of).text for of in scores.APART.values()) for at in cells))
-    return [whole, parts]
-
-
-def _terminal_paper(results: Results) -> Table:
-    theirs = paper.PROTOCOLS.get(paper.corpus_of(results["corpus"]) or "", "")
-    table = Table(title="The paper's RGB numbers, a distant reference", caption=f"protocol {theirs}", min_width=48)
-    for name in ("", "top-1", "top-5", "F1"):
-        table.add_column(name, justify="right" if name else "left")
-    for row in paper.TABLE2:
-        if row["model"] and (printed := paper.printed(results["corpus"], row["model"])):
-            _add(table, row["method"], *(f"{100 * value:.2f}" for value in printed.values()))
-    return table
-
-
-def _rich(results: Results, title: str, columns: list[str]) -> Table:
-    caption = f"per cent; {results['protocol_text']}; {results['scale_text']}"
-    table = Table(title=Text(f"{title}, {results['corpus']}"), caption=Text(caption), min_width=60)
-    table.add_column("")
-    for name in columns:
-        table.add_column(name, justify="right")
-    return table
-
-
-def _add(table: Table, *entries: str) -> None:
-    table.add_row(*(Text(entry) for entry in entries))  # a plain string would be read as markup: "[depth]" vanishes
-
-
-def _with_counts(score: scores.Score) -> str:
-    """With one seed its k/n; with several they would fill the screen, and the page lists them."""
-    beside = score.parts[0][0] if len(score.parts) == 1 else score.note
-    return f"{score.text} ({beside})" if beside else score.text

@@ -1,7 +1,9 @@
-"""Is A better than B? Differences of top-1 clip by clip, with a 95 % interval and a test. Nothing is chosen by it."""
+"""Is A better than B? 95 % intervals of scores, and differences of top-1 clip by clip with a test. Nothing is chosen by
+them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -124,3 +126,19 @@ def _clips(cell: dict[str, Any], right: Right) -> dict[Clip, bool] | None:
             return None
         found |= part
     return found
+
+
+def wilson(k: float, n: int, views: float | None = None) -> tuple[float, float]:
+    """95 %, of k right of n clips, per cent: Wilson's score interval.
+
+    Where a performance has several `views` on average they count as one: they may all be right or wrong together.
+    """
+    shown = round(n / (views or 1))
+    found = binomtest(round(k * shown / n), shown).proportion_ci(method="wilson")
+    return 100 * found.low, 100 * found.high
+
+
+def interval_of(values: list[float]) -> tuple[float, float]:
+    """95 %, of the mean of two or more seeds' values, within 0 and 100."""
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return max(0.0, fmean(values) - half), min(100.0, fmean(values) + half)

@@ -14,7 +14,7 @@ from models.methods import DEFAULT
 from orchestrator.plan import paper
 from orchestrator.plan.plan import Cell, Plan
 from orchestrator.plan.study import Study
-from orchestrator.report import subsets
+from orchestrator.report import comparisons
 from orchestrator.storage.store import Store
 
 METRICS = ("top1", "top5", "f1", "k", "n", "views")
@@ -49,7 +49,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "cells": [_cell(cell, study, store, runs[cell.key]) for cell in plan.cells],
         "runs": runs,
     }
-    return found | {"subsets": subsets.compared(found, cache(lambda key: store.run(key).right()))}
+    return found | {"subsets": comparisons.compared(found, cache(lambda key: store.run(key).right()))}
 
 
 TEXTS = ("corpus", "scale", "created", "protocol_text", "scale_text", "recipe")

@@ -10,7 +10,6 @@ from statistics import fmean, stdev
 from typing import Any
 
 from orchestrator.plan import paper
-from orchestrator.report.intervals import interval_of, wilson
 from orchestrator.report.labels import (
     VARIED,
     Cell,
@@ -24,6 +23,7 @@ from orchestrator.report.labels import (
     models,
     starred,
 )
+from orchestrator.report.paired import interval_of, wilson
 from orchestrator.storage.metrics import harmonic
 
 METRICS = ("top1", "top5", "f1")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from datasets.modalities import of
-from orchestrator.report import html, subsets
+from orchestrator.report import comparisons, html, tables
 from orchestrator.storage.store import RunFolder
 
 CLASSES = ["wave", "clap", "squat"]
@@ -140,7 +140,7 @@ def make_subsets(runs: Path, right: Mapping[str, int], seeds: int = 1) -> dict[s
             read: dict[str, list[int]] = {modality: [] for modality in model.split("+")}
             add_cell(results, runs, "subsets", "fusion" if len(read) > 1 else model, 1.0, read, seed, count - seed)
     lack(results)
-    return results | {"subsets": subsets.compared(results, lambda key: RunFolder(runs / key).right())}
+    return results | {"subsets": comparisons.compared(results, lambda key: RunFolder(runs / key).right())}
 
 
 def lack(results: dict) -> None:
@@ -187,6 +187,6 @@ def text_of(page: str) -> str:
 
 def terminal(results: dict) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
-    for table in html.tables(results):
+    for table in tables.tables(results):
         console.print(table)
     return console.export_text()

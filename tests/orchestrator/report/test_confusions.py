@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.report import confusions
-from orchestrator.report.intervals import wilson
+from orchestrator.report.paired import wilson
 from tests.support.made_up import fail, make, text_of, write
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.report import claims, html, scores, subsets
+from orchestrator.report import claims, comparisons, html, scores
 from orchestrator.storage.store import RunFolder
 from tests.support.made_up import fail, make_subsets, terminal, text_of, write
 
@@ -114,7 +114,7 @@ def test_what_failed_is_missing_and_the_rest_stands(no_plots: None, tmp_path: Pa
     """Without the full fusion nothing is left to ask of it, and fewer comparisons are corrected for."""
     made = make_subsets(tmp_path / "runs", RIGHT)
     fail(made, 6, "failed", "out of memory")
-    rows = subsets.compared(made, lambda key: RunFolder(tmp_path / "runs" / key).right())
+    rows = comparisons.compared(made, lambda key: RunFolder(tmp_path / "runs" / key).right())
     assert [len(row["against"]) for row in rows] == [0, 0, 0, 2, 2, 2, 0] and rows[6]["top1"] is None
     assert not any(row["left"] for row in rows)
     assert rows[4]["against"][0]["holm"] == pytest.approx(6 * 2 / 2**8)

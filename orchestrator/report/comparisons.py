@@ -1,9 +1,11 @@
-"""Subsets of the modalities: the score of each, what a modality adds to it, and what is left of the full fusion."""
+"""Rows that compare what was trained: each subset of the modalities, and variants of the fusion."""
 
 from dataclasses import asdict
+from itertools import combinations
 from statistics import fmean, stdev
 from typing import Any
 
+from orchestrator.report import labels, scores
 from orchestrator.report.labels import Cell, Results, model_label, models, read_by
 from orchestrator.report.paired import Difference, Right, corrected, difference
 from orchestrator.report.scores import ends_of, score, subset, values
@@ -37,7 +39,7 @@ def compared(results: Results, right: Right) -> list[dict[str, Any]]:
     ]
 
 
-def table(results: Results) -> list[dict[str, Any]]:
+def subsets(results: Results) -> list[dict[str, Any]]:
     """The same rows with labels, and with scores that lead to their runs."""
     rows = results.get("subsets", [])
     found = {model: subset(results, model) for row in rows for model in ["+".join(row["modalities"])]}
@@ -82,3 +84,44 @@ def _text(results: Results, gap: dict[str, Any]) -> str:
     """As in "IMU only: +4.96 [+2.36 to +7.56; p < 0.001, Holm = 0.003]"."""
     less = model_label(results, "+".join(gap["modalities"]))
     return f"{less}: {Difference(**{name: value for name, value in gap.items() if name != 'modalities'}).text}"
+
+
+def variants(results: Results, right: Right) -> list[dict[str, Any]]:
+    """A table for each experiment over variants of a fused network; for other plans one of that alone."""
+    tables = []
+    for experiment, title in scores.VARIED.items():
+        cells = {name: scores.variant(results, experiment, name) for name in scores.variants(results, experiment)}
+        if cells:
+            first = next((name for name in ("", "concatenation") if name in cells), next(iter(cells)))
+            bases = {name: "dropout" if name == "attention-dropout" and "dropout" in cells else first for name in cells}
+            rows = [
+                _variant(results, labels.variant_label(name), found, cells[bases[name]], right)
+                for name, found in cells.items()
+            ]
+            for row, base in zip(rows, bases.values(), strict=True):
+                row["against"] += f" (against “{labels.variant_label(base)}”)" * bool(row["against"] and base != first)
+            tables.append({"title": title, "rows": rows, "base": f"“{labels.variant_label(first)}”"})
+    model = labels.fused(results) or ""
+    whole = scores.modality(results, model)
+    if (
+        not tables
+        and not results.get("subsets")
+        and any(cell.get(f"top1_{part}") is not None for cell in whole for part in lacking(results))
+    ):
+        row = _variant(results, model_label(results, model), whole, whole, right)
+        tables.append({"title": "What is left where a modality is missing", "rows": [row], "base": ""})
+    return tables
+
+
+def lacking(results: Results) -> dict[str, str]:
+    """What a fused network is asked without: the metric's part, and its words."""
+    names = results["modalities"]
+    missing = [of for count in range(1, len(names)) for of in combinations(names, count)]
+    return {f"without_{'_'.join(of)}": f"without {' and '.join(names[m] for m in of)}" for of in missing}
+
+
+def _variant(results: Results, label: str, cells: list[Cell], base: list[Cell], right: Right) -> dict[str, Any]:
+    gap = None if cells is base else difference(cells, base, right)
+    left = [score(cells, "top1", f"_{part}") for part in lacking(results)]
+    whole = {"top1": score(cells, "top1"), "f1": score(cells, "f1")}
+    return {"label": label, "against": gap.text if gap else "", "left": left, **whole}

@@ -1,0 +1,95 @@
+"""The report's tables for the terminal."""
+
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.plan import paper
+from orchestrator.report import comparisons, labels, scores
+from orchestrator.report.labels import Results
+
+
+def tables(results: Results) -> list[Table]:
+    """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless they compare."""
+    out = [_terminal_table2(results), *_terminal_subsets(results)]
+    if not scores.comparable(results) and not results.get("subsets"):
+        out.append(_terminal_paper(results))
+    if shares := scores.ratios(results):
+        out.append(_rich(results, "Figure 2: top-1 by share of the training data", [f"{100 * r:g} %" for r in shares]))
+        for row in scores.figure2(results):
+            _add(out[-1], row["label"], *(_with_counts(score) for score in row["scores"]))
+    out += _terminal_figure3(results)
+    for table in comparisons.variants(results, lambda key: None):
+        out.append(_rich(results, table["title"], ["top-1", "F1", *comparisons.lacking(results).values()]))
+        for row in table["rows"]:
+            entries = (row["top1"], row["f1"], *row["left"])
+            _add(out[-1], row["label"], *(_with_counts(score) for score in entries))
+    return [table for table in out if table.row_count]
+
+
+def _terminal_table2(results: Results) -> Table:
+    beside = scores.comparable(results)
+    title = "Table 2" if results["seeds"] == 1 else "Table 2, below a mean its 95 % interval"
+    table = _rich(results, title, ["top-1", "top-5", "F1", *(["paper: top-1", "top-5", "F1"] if beside else [])])
+    for row in scores.table2(results):
+        printed = (paper.printed(results["corpus"], row["model"]) or {}) if beside else {}
+        theirs = [f"{100 * value:.2f}" for value in printed.values()]
+        interval = "" if results["seeds"] == 1 else f"\n{row['top1'].interval}"
+        _add(table, row["label"], _with_counts(row["top1"]) + interval, row["top5"].text, row["f1"].text, *theirs)
+    return table
+
+
+def _terminal_subsets(results: Results) -> list[Table]:
+    """The scores, and apart from them the comparisons: a terminal has no room for both side by side."""
+    whole = _rich(results, "Subsets of the modalities", ["top-1", "F1", "clips", "left of the full fusion"])
+    against = _rich(results, "Subsets against one modality fewer", ["points of top-1"])
+    for row in comparisons.subsets(results):
+        entries = (row["top1"], row["f1"], row["left"])
+        top1, f1, left = (_with_counts(score) + f"\n{score.interval}" * bool(score.interval) for score in entries)
+        _add(whole, row["label"], top1, f1, str(row["clips"] or "–"), left)
+        if row["against"]:
+            _add(against, row["label"], "\n".join(row["against"]))
+    return [whole, against]
+
+
+def _terminal_figure3(results: Results) -> list[Table]:
+    counts = scores.hidden_counts(results)
+    columns = [f"{x} hidden" for x in counts]
+    whole = _rich(results, "Figure 3: top-1, F1 by classes hidden", columns)
+    parts = _rich(results, "Figure 3: top-1 on seen, on hidden classes, their harmonic mean", columns)
+    for model, star in labels.bars(results) if counts else ():
+        label = labels.bar_label(results, model, star)
+        cells = [scores.zero_shot(results, model, star, x) for x in counts]
+        entries = [(_with_counts(scores.score(at, "top1")), scores.score(at, "f1").text) for at in cells]
+        _add(whole, label, *map(", ".join, entries))
+        _add(parts, label, *(", ".join(scores.score(at, *of).text for of in scores.APART.values()) for at in cells))
+    return [whole, parts]
+
+
+def _terminal_paper(results: Results) -> Table:
+    theirs = paper.PROTOCOLS.get(paper.corpus_of(results["corpus"]) or "", "")
+    table = Table(title="The paper's RGB numbers, a distant reference", caption=f"protocol {theirs}", min_width=48)
+    for name in ("", "top-1", "top-5", "F1"):
+        table.add_column(name, justify="right" if name else "left")
+    for row in paper.TABLE2:
+        if row["model"] and (printed := paper.printed(results["corpus"], row["model"])):
+            _add(table, row["method"], *(f"{100 * value:.2f}" for value in printed.values()))
+    return table
+
+
+def _rich(results: Results, title: str, columns: list[str]) -> Table:
+    caption = f"per cent; {results['protocol_text']}; {results['scale_text']}"
+    table = Table(title=Text(f"{title}, {results['corpus']}"), caption=Text(caption), min_width=60)
+    table.add_column("")
+    for name in columns:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _add(table: Table, *entries: str) -> None:
+    table.add_row(*(Text(entry) for entry in entries))  # a plain string would be read as markup: "[depth]" vanishes
+
+
+def _with_counts(score: scores.Score) -> str:
+    """With one seed its k/n; with several they would fill the screen, and the page lists them."""
+    beside = score.parts[0][0] if len(score.parts) == 1 else score.note
+    return f"{score.text} ({beside})" if beside else score.text
