@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datasets.shards import Shards
     from models.network import Network
 
-pytest_plugins = ["tests.support.corpora", "tests.support.grids"]
+pytest_plugins = ["tests.support.recordings.corpora", "tests.support.grids"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,7 +60,7 @@ def no_other_mlflow() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def made(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Any]]:
     """A Store with six runs that are done but weren't trained, and their specs by kind and recipe."""
-    from tests.support.untrained import six_done
+    from tests.support.runs.untrained import six_done
 
     return six_done(tmp_path_factory.mktemp("untrained"), manifest)
 
@@ -68,7 +68,7 @@ def made(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 @pytest.fixture(scope="module")
 def depth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder and the page of a grid on depth video, from made-up results."""
-    from tests.support.made_up import make, write
+    from tests.support.runs.made_up import make, write
 
     folder = tmp_path_factory.mktemp("depth")
     return folder, write(make(folder / "runs"), folder)
@@ -105,7 +105,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def stage1(one_thread: None) -> dict[str, Network]:
-    from tests.support.networks import trained
+    from tests.support.runs.networks import trained
 
     return trained()
 

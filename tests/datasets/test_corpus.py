@@ -22,7 +22,7 @@ from datasets.modalities import imu, video
 from datasets.modalities.imu import Imu
 from datasets.shards import Recordings
 from datasets.synthetic import mmact as synthetic_mmact
-from tests.support.films import count_frames
+from tests.support.recordings.films import count_frames
 
 LOOKED_AT = 8  # clips that are decoded, spread over the corpus
 MOST_CLASSES = 10_000

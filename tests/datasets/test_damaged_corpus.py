@@ -13,7 +13,7 @@ from datasets import corpora, shards
 from datasets.files.atomic import write_whole
 from datasets.manifest import Manifest
 from datasets.modalities import video
-from tests.support.spoilt import Damage, cut, emptied, flipped, zeroed
+from tests.support.runs.spoilt import Damage, cut, emptied, flipped, zeroed
 
 FILMS = video.Input(4, 16, 4, 16)
 ABOUT = {"modality": "video", "input": {"frames": 4, "size": 16, "crop": "frame"}, "notes": []}

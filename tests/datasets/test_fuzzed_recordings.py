@@ -20,10 +20,10 @@ from datasets.files import sandbox
 from datasets.modalities.imu import Imu
 from datasets.signals import inertial
 from datasets.videos import decode, mp4, video_file
-from tests.support import fuzzing
-from tests.support.films import count_frames
-from tests.support.fuzzing import OUTCOMES, tried
-from tests.support.mutation import Edit, edits, mutated
+from tests.support.recordings import fuzzing
+from tests.support.recordings.films import count_frames
+from tests.support.recordings.fuzzing import OUTCOMES, tried
+from tests.support.recordings.mutation import Edit, edits, mutated
 
 
 @pytest.fixture(scope="module", autouse=True)

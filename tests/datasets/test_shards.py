@@ -23,7 +23,7 @@ from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
 from datasets.modalities import imu, video
 from datasets.shards import Shards
-from tests.support.mmact_files import Tree, csv_of, read
+from tests.support.recordings.mmact_files import Tree, csv_of, read
 from tests.support.small_disk import needs_mount, run_on
 
 FILMS = video.Input(8, 32, 8, 32)

@@ -11,7 +11,7 @@ import pytest
 from datasets import splits
 from datasets.manifest import Manifest, schema
 from datasets.synthetic import utd_mhad as synthetic
-from tests.support.folders import read
+from tests.support.recordings.folders import read
 
 ROWS = np.arange(100, 190)
 LABELS = np.repeat([0, 1, 2, 7], [10, 20, 57, 3])  # of ROWS: unequal classes, and not all of those between

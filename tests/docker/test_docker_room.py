@@ -11,8 +11,8 @@ from orchestrator.plan.plan import Plan
 from orchestrator.plan.recipes import SCALES
 from orchestrator.plan.spec import RunSpec
 from tests.docker.deployment import PAGE, documents, ray_clusters
-from tests.support import specs
-from tests.support.specs import STAGES, gpus_of
+from tests.support.runs import specs
+from tests.support.runs.specs import STAGES, gpus_of
 
 
 def paper_runs() -> dict[str, RunSpec]:

@@ -17,7 +17,7 @@ from experiments.benchmarks.row import Place, Row
 from orchestrator.driver.prepare import make_plan
 from orchestrator.plan.options import Options
 from orchestrator.plan.study import Study
-from tests.support.plans import manifest as utd_mhad
+from tests.support.runs.plans import manifest as utd_mhad
 
 ROOT = Path(__file__).parents[2]
 KEYS = {"name", "of", "ours", "against", "unit", "ratio", "target", "at_least", "met"}

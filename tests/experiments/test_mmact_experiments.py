@@ -19,7 +19,7 @@ from orchestrator.driver import prepare
 from orchestrator.driver.launch import launch
 from orchestrator.driver.recipe_search import SearchOptions, search, with_modalities, with_protocol
 from orchestrator.plan.options import Options
-from tests.support.mmact_files import ROWS, SIX, csv_of, put, write_instances, written
+from tests.support.recordings.mmact_files import ROWS, SIX, csv_of, put, write_instances, written
 
 CLASSES = ("walking", "running", "kicking", "fall", "jumping", "closing", "opening")
 EXPERIMENTS = {

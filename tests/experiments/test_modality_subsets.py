@@ -19,7 +19,7 @@ from orchestrator.plan.plan import Plan
 from orchestrator.plan.study import Study
 from orchestrator.worker.reader import rows_of
 from tests.orchestrator.plan.test_plan import manifest
-from tests.support.skeletons import with_skeletons, write_skeletons
+from tests.support.recordings.skeletons import with_skeletons, write_skeletons
 
 THREE = ("imu", "skeleton", "video")
 SUBSETS = [read for count in (1, 2, 3) for read in combinations(THREE, count)]

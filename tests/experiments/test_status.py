@@ -7,7 +7,7 @@ import pytest
 
 from experiments import status
 from orchestrator.storage.store import Store
-from tests.support.made_up import make, pretrain
+from tests.support.runs.made_up import make, pretrain
 
 
 def test_scores_stand_below_their_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

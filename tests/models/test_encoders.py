@@ -15,7 +15,7 @@ from models.encoders.cnn import CNN
 from models.encoders.s3d import LEAST_BF16
 from models.network import Network
 from models.spec import EncoderSpec
-from tests.support.networks import CLASSES, IMU, VIDEO, clips
+from tests.support.runs.networks import CLASSES, IMU, VIDEO, clips
 
 pytestmark = pytest.mark.usefixtures("one_thread", "seeded")
 

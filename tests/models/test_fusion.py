@@ -12,8 +12,8 @@ from models import encoders
 from models.build import build
 from models.joins.attention import Attention
 from models.network import Network
-from tests.support import specs
-from tests.support.networks import CLASSES, IMU, clips
+from tests.support.runs import specs
+from tests.support.runs.networks import CLASSES, IMU, clips
 
 pytestmark = pytest.mark.usefixtures("one_thread", "seeded")
 

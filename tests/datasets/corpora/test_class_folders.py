@@ -13,7 +13,7 @@ from datasets.files import sandbox
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
 from datasets.modalities import MODALITIES, Modality, Source
-from tests.support.folders import read
+from tests.support.recordings.folders import read
 
 
 def bad(folder: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from datasets.manifest import Manifest
 from datasets.modalities import imu, video
 from datasets.modalities.imu import Imu
 from datasets.signals import mmact_sensors
-from tests.support.mmact_files import ROWS, Tree, bad, csv_of, names_of, put, read
+from tests.support.recordings.mmact_files import ROWS, Tree, bad, csv_of, names_of, put, read
 
 
 @pytest.mark.parametrize("sensors", ["", "sensors", "Sensor_trimmed/2019"])

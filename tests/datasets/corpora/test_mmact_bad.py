@@ -14,9 +14,9 @@ from datasets import corpora, shards, undecoded
 from datasets.corpora import mmact
 from datasets.modalities import imu, video
 from datasets.videos import decode, mp4, video_file
-from tests.support import films
-from tests.support.films import count_frames
-from tests.support.mmact_files import ROWS, SIX, STAMP, Tree, bad, csv_of, put, read, written
+from tests.support.recordings import films
+from tests.support.recordings.films import count_frames
+from tests.support.recordings.mmact_files import ROWS, SIX, STAMP, Tree, bad, csv_of, put, read, written
 
 
 @pytest.mark.parametrize("name", ["sesion1", "session", "session_1", "session0"])

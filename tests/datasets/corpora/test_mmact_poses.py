@@ -13,9 +13,9 @@ from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
 from datasets.modalities import skeleton
 from datasets.signals import mmact_sensors
-from tests.support import poses
-from tests.support.mmact_files import Tree, read
-from tests.support.poses import put_beside, walking
+from tests.support.recordings import poses
+from tests.support.recordings.mmact_files import Tree, read
+from tests.support.recordings.poses import put_beside, walking
 
 BOTH, ALL = ("imu", "skeleton"), ("imu", "skeleton", "video")
 NOT_51 = "numbers for a person, not 51: x, y and confidence of 17 joints"

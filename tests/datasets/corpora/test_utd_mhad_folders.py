@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datasets.files.bad_file import BadRecordings
-from tests.support.folders import read
+from tests.support.recordings.folders import read
 
 
 def parts(plain: Path, to: Path) -> Path:

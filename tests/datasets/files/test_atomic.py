@@ -14,8 +14,8 @@ import torch
 
 from datasets.manifest import Manifest
 from orchestrator.storage.store import RunFolder, Store
+from tests.support.runs.spoilt import IMU, three_done
 from tests.support.small_disk import needs_mount, run_on
-from tests.support.spoilt import IMU, three_done
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from datasets import corpora
 from datasets.videos import mp4
-from tests.support.films import count_frames
+from tests.support.recordings.films import count_frames
 
 MISTAKEN: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "is empty: copy or download it again"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datasets import corpora
 from datasets.files import listing
-from tests.support.folders import read
+from tests.support.recordings.folders import read
 
 APPLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(60)
 CLUTTER = [

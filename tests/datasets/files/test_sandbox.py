@@ -20,7 +20,7 @@ from datasets.files import sandbox
 from datasets.files.bad_file import BadFile
 from datasets.signals import inertial
 from datasets.videos import decode, video_file
-from tests.support.films import count_frames
+from tests.support.recordings.films import count_frames
 
 
 def film(file: Path, codec: str = "mpeg4", size: tuple[int, int] = (64, 48), frames: int = 6) -> Path:

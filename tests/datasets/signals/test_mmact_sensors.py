@@ -8,7 +8,7 @@ import torch
 
 from datasets.signals import mmact_sensors
 from models import encoders
-from tests.support.mmact_files import ROWS
+from tests.support.recordings.mmact_files import ROWS
 
 
 @pytest.mark.parametrize("names", ["", "time,x,y,z\n", "time,azimuth,pitch,roll\r\n", '\ufeff"Time","x","y","z"\n\n'])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from datasets.skeletons.follow import followed
-from tests.support.poses import walking
+from tests.support.recordings.poses import walking
 
 
 def frames(*people: np.ndarray) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 
 from datasets.skeletons import poses
 from datasets.skeletons.poses import read_people
-from tests.support.poses import challenge, frames_of, walking
+from tests.support.recordings.poses import challenge, frames_of, walking
 
 FRAMES = frames_of(walking(0, 3, frames=12), walking(500, 0, frames=12, confidence=0.5))
 PERSON = FRAMES[0][0]

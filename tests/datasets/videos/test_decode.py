@@ -10,7 +10,7 @@ from scipy.io import loadmat
 from datasets.signals import inertial
 from datasets.videos import decode
 from datasets.videos.video_file import VIDEOS
-from tests.support.films import count_frames
+from tests.support.recordings.films import count_frames
 
 SIZE = 24
 

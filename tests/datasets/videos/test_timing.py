@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasets.videos import timing, video_file
-from tests.support.films import count_frames, film, greys, levels, notes
+from tests.support.recordings.films import count_frames, film, greys, levels, notes
 
 
 @pytest.mark.parametrize("stamps", [[-(2**62), 0, 2**62], [0, 2**53], [None, 1, 2], [5, 5, 5, 5], [3]])

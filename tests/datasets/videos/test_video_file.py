@@ -14,8 +14,19 @@ from PIL import Image
 from datasets.files import sandbox
 from datasets.videos import decode, mp4
 from datasets.videos.containers import missing_bytes
-from tests.support import films
-from tests.support.films import GROUPS, count_frames, decoded, film, greys, halves, levels, noise, notes, spoil
+from tests.support.recordings import films
+from tests.support.recordings.films import (
+    GROUPS,
+    count_frames,
+    decoded,
+    film,
+    greys,
+    halves,
+    levels,
+    noise,
+    notes,
+    spoil,
+)
 
 RED, BLUE, GREEN = (200, 0, 0), (0, 0, 120), (0, 200, 0)
 

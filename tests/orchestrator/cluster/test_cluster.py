@@ -10,8 +10,8 @@ from orchestrator.plan.plan import Plan
 from orchestrator.plan.recipes import SCALES
 from orchestrator.plan.schedule import Need
 from orchestrator.plan.spec import RunSpec
-from tests.support import specs
-from tests.support.specs import STAGES, gpus_of
+from tests.support.runs import specs
+from tests.support.runs.specs import STAGES, gpus_of
 
 PAPER = gpus_of("paper")
 CPU_NODE, GPU_NODE = {"CPU": 64.0, "memory": 1e11}, {"CPU": 32.0, "GPU": 1.0}

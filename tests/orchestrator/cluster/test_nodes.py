@@ -22,8 +22,8 @@ from orchestrator.cluster.nodes import alive
 from orchestrator.cluster.placement import capacity, check_placeable, giving_back, make_room
 from orchestrator.plan.plan import Plan
 from tests.support.processes import nodes_of_workers, wait_for, wait_for_nodes
-from tests.support.specs import gpus_of
-from tests.support.specs import run as run_of
+from tests.support.runs.specs import gpus_of
+from tests.support.runs.specs import run as run_of
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.long

@@ -8,8 +8,8 @@ import pytest
 
 from models.spec import EncoderSpec
 from orchestrator.cluster import precision
-from tests.support import specs
-from tests.support.specs import STAGES, gpus_of
+from tests.support.runs import specs
+from tests.support.runs.specs import STAGES, gpus_of
 
 HALF = EncoderSpec("s3d", {"precision": "bf16"})
 

@@ -17,9 +17,9 @@ from orchestrator.plan.recipes import RECIPES
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
 from orchestrator.tracking.address import Address
-from tests.support import specs
-from tests.support.skeletons import with_skeletons
-from tests.support.specs import STAGES
+from tests.support.recordings.skeletons import with_skeletons
+from tests.support.runs import specs
+from tests.support.runs.specs import STAGES
 
 MLFLOW = Address("http://mlflow:5000", "MLFLOW_TRACKING_URI").described
 CPU_NODE, GPU_NODE = {"CPU": 2.0}, {"CPU": 32.0, "GPU": 1.0}

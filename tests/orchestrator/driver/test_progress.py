@@ -13,7 +13,7 @@ from orchestrator.plan.plan import Plan
 from orchestrator.plan.schedule import Need, Schedule
 from orchestrator.plan.spec import Optimization
 from orchestrator.storage.store import Store
-from tests.support import specs
+from tests.support.runs import specs
 
 SPECS = [specs.run("imu", seed=seed, how=Optimization(1e-3, 0, 8, epochs=8)) for seed in (0, 1)]
 FIRST, SECOND = (spec.key for spec in SPECS)

@@ -19,7 +19,7 @@ import pytest
 from experiments import status, track
 from tests.support.mlflow_view import seen, seen_in
 from tests.support.processes import done, in_training, started, wait_for
-from tests.support.spoilt import cut
+from tests.support.runs.spoilt import cut
 
 FLAGS = ("--only", "modalities", "--seeds", "2")
 

@@ -11,7 +11,7 @@ from orchestrator.driver import recipe_search, search_results
 from orchestrator.driver.search_trial import Looks, looks
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
-from tests.support.plans import manifest
+from tests.support.runs.plans import manifest
 
 JUDGED = Looks("imu")
 

@@ -12,8 +12,8 @@ from orchestrator.plan.schedule import Need, Schedule, by_urgency
 from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.store import Store
 from orchestrator.trial.failures import RETRIES
-from tests.support import specs
-from tests.support.specs import INPUTS, STAGES
+from tests.support.runs import specs
+from tests.support.runs.specs import INPUTS, STAGES
 
 CPUS, GPUS = 4.0, 1.0
 NEEDS = {"imu": Need(1.0, 0.25), "video": Need(2.0, 0.0), "fusion": Need(3.5, 1.0)}

@@ -14,7 +14,7 @@ from orchestrator.plan.options import Options
 from orchestrator.plan.recipes import RECIPES
 from orchestrator.plan.study import Study
 from orchestrator.report import results
-from tests.support.plans import manifest
+from tests.support.runs.plans import manifest
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from orchestrator.plan import recipes
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Outline, Study
-from tests.support.plans import manifest
+from tests.support.runs.plans import manifest
 
 
 def grid(

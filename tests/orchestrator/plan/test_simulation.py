@@ -11,9 +11,9 @@ from orchestrator.plan.schedule import Need
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
-from tests.support import specs
-from tests.support.plans import manifest
-from tests.support.skeletons import with_skeletons
+from tests.support.recordings.skeletons import with_skeletons
+from tests.support.runs import specs
+from tests.support.runs.plans import manifest
 
 
 def chain(seed: int) -> dict[str, RunSpec]:

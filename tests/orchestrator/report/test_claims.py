@@ -7,7 +7,7 @@ import pytest
 from orchestrator.plan import paper
 from orchestrator.report import claims, verdicts
 from orchestrator.report.paired import Difference
-from tests.support.made_up import make, text_of, write
+from tests.support.runs.made_up import make, text_of, write
 
 HIDDEN = {"imu": {1: -2.0, 5: -14.0}, "video": {1: -4.0, 5: -12.0}}
 

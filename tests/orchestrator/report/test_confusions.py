@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.report import confusions
 from orchestrator.report.paired import wilson
-from tests.support.made_up import fail, make, text_of, write
+from tests.support.runs.made_up import fail, make, text_of, write
 
 
 def test_clips_are_counted_by_subject_and_by_class(tmp_path: Path):

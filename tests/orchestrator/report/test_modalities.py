@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from orchestrator.report import claims, html, scores
-from tests.support.made_up import ablate, fail, lack, make, pretrain, terminal, text_of, write
+from tests.support.runs.made_up import ablate, fail, lack, make, pretrain, terminal, text_of, write
 
 THREE = ("imu", "skeleton", "video")
 NAMES = {"imu": "IMU", "skeleton": "Skeleton", "video": "depth video (AVI)"}

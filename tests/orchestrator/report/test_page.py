@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from orchestrator.report import figures, html
 from tests.orchestrator.report.test_pictures import look
-from tests.support.made_up import ablate, fail, in_folds, make, named
+from tests.support.runs.made_up import ablate, fail, in_folds, make, named
 
 WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 PAPER = {"width": 700, "height": 1000}  # A4 less its margins

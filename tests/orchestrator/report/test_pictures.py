@@ -10,7 +10,7 @@ from PIL import Image
 
 from orchestrator.report import html, pictures
 from orchestrator.report.pictures import Look
-from tests.support.made_up import make, text_of
+from tests.support.runs.made_up import make, text_of
 
 
 def look(channels: int = 6, classes: tuple[str, ...] = ("wave", "clap", "squat")) -> Look:

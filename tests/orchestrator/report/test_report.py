@@ -7,7 +7,7 @@ import numpy as np
 
 from orchestrator.report import figures, html, pictures
 from tests.orchestrator.report.test_pictures import look
-from tests.support.made_up import PLOTS, fail, make, named, terminal, text_of, write
+from tests.support.runs.made_up import PLOTS, fail, make, named, terminal, text_of, write
 
 
 def test_page_and_plots_are_written_and_self_contained(depth):

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.plan import paper
 from orchestrator.report import scores
-from tests.support.made_up import add_cell, fail, make, terminal, text_of, write
+from tests.support.runs.made_up import add_cell, fail, make, terminal, text_of, write
 
 
 def test_paper_rows_are_as_printed():

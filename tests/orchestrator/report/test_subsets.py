@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.report import claims, comparisons, html, scores
 from orchestrator.storage.store import RunFolder
-from tests.support.made_up import fail, make_subsets, terminal, text_of, write
+from tests.support.runs.made_up import fail, make_subsets, terminal, text_of, write
 
 # Of 12 clips; who has more right has all of those right that others have.
 RIGHT = {

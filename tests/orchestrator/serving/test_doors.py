@@ -19,7 +19,7 @@ from datasets.signals import inertial
 from experiments.predict import Asked
 from experiments.predict import predict as command
 from orchestrator.serving.predictor import Predictor, predict_files
-from tests.support import films
+from tests.support.recordings import films
 
 if TYPE_CHECKING:
     from orchestrator.serving.mlflow_model import Served

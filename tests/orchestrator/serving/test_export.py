@@ -28,7 +28,7 @@ from orchestrator.serving.export import copy_run, to_onnx
 from orchestrator.serving.predictor import Predictor, predict_files
 from orchestrator.storage.store import Store
 from orchestrator.tracking.tracker import Tracker
-from tests.support.untrained import KINDS, six_done
+from tests.support.runs.untrained import KINDS, six_done
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 ROOT = Path(__file__).parents[3]

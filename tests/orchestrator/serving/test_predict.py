@@ -17,8 +17,8 @@ from orchestrator.serving.predictor import Predictor, load, predict, predict_fil
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import see
 from tests.support import pages
-from tests.support import specs as made_up
-from tests.support.untrained import CLIP, KINDS
+from tests.support.runs import specs as made_up
+from tests.support.runs.untrained import CLIP, KINDS
 
 
 @pytest.fixture(scope="module")

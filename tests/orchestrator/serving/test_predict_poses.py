@@ -16,9 +16,9 @@ from orchestrator.plan.study import Study
 from orchestrator.serving.predictor import Predictor, predict, predict_files, predict_folder
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import see
-from tests.support.mmact_files import write_instances
-from tests.support.poses import put, put_beside, walking
-from tests.support.untrained import settle
+from tests.support.recordings.mmact_files import write_instances
+from tests.support.recordings.poses import put, put_beside, walking
+from tests.support.runs.untrained import settle
 
 READ = ("imu", "skeleton")
 

@@ -17,7 +17,7 @@ from orchestrator.serving import saliency
 from orchestrator.serving.export import to_onnx
 from orchestrator.serving.predictor import Predictor, predict, predict_files, predict_folder
 from orchestrator.storage.store import Store
-from tests.support.untrained import CLIP, finish
+from tests.support.runs.untrained import CLIP, finish
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 READ = ("imu", "skeleton")

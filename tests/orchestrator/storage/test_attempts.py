@@ -11,7 +11,7 @@ from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, Work
 
 from orchestrator.storage.store import Store, TakenOver
 from orchestrator.trial import failures
-from tests.support import specs
+from tests.support.runs import specs
 
 ROOT = Path(__file__).parents[3]
 SPEC = specs.run("imu")

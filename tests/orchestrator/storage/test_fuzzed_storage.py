@@ -20,9 +20,10 @@ from datasets.modalities import imu, video
 from experiments import status
 from orchestrator.report import results
 from orchestrator.storage.store import RunFolder
-from tests.support import fuzzing, specs
-from tests.support.fuzzing import tried
-from tests.support.mutation import Edit, edits, mutated
+from tests.support.recordings import fuzzing
+from tests.support.recordings.fuzzing import tried
+from tests.support.recordings.mutation import Edit, edits, mutated
+from tests.support.runs import specs
 
 SPEC = specs.run("imu")
 

@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.storage import lock
 from orchestrator.storage.store import Store, TakenOver
-from tests.support import specs
+from tests.support.runs import specs
 
 ROOT = Path(__file__).parents[3]
 SPEC = specs.run("imu")

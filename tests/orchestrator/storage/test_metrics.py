@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.storage.metrics import score, score_run
 from orchestrator.storage.store import Store
-from tests.support import specs
+from tests.support.runs import specs
 
 
 def ranked(*rankings: list[int], classes: int) -> np.ndarray:

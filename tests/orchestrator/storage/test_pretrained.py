@@ -18,7 +18,8 @@ from orchestrator.plan.spec import RunSpec
 from orchestrator.storage import pretrained, published
 from orchestrator.storage.store import Store
 from orchestrator.worker.train import load_model
-from tests.support import i3d_reference, specs
+from tests.support import i3d_reference
+from tests.support.runs import specs
 
 
 def digest(file: Path) -> str:

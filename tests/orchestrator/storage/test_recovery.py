@@ -11,7 +11,7 @@ from datasets.files.atomic import read_json
 from orchestrator.plan.plan import Plan
 from orchestrator.storage.recovery import recover
 from orchestrator.storage.store import Store
-from tests.support.spoilt import FUSION, HOW, IMU, PLAN, VIDEO, Damage, cut, emptied, flipped, three_done, zeroed
+from tests.support.runs.spoilt import FUSION, HOW, IMU, PLAN, VIDEO, Damage, cut, emptied, flipped, three_done, zeroed
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import torch
 from datasets.files.atomic import write_whole
 from models.spec import EncoderSpec
 from orchestrator.storage.store import RunFolder, Store
-from tests.support import specs
+from tests.support.runs import specs
 
 SPEC = specs.run("imu")
 

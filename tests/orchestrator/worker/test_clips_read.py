@@ -11,7 +11,7 @@ from orchestrator.driver.search_trial import Looks, looks
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.study import Study
 from orchestrator.worker.reader import rows_of
-from tests.support.plans import manifest
+from tests.support.runs.plans import manifest
 
 
 def test_stage_1_trains_on_no_clip_of_a_class_hidden_from_it_and_stage_2_on_all() -> None:

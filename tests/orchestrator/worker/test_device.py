@@ -19,7 +19,7 @@ from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import Reader
 from orchestrator.worker.train import update
-from tests.support import specs
+from tests.support.runs import specs
 
 META = torch.device("meta")
 HOW = Optimization(lr=1e-3, weight_decay=1e-5, batch=4, epochs=1)

@@ -13,8 +13,8 @@ from experiments import modality_comparison
 from orchestrator.plan.study import Study
 from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import Store
-from tests.support import trials
-from tests.support.poses import put_beside
+from tests.support.recordings.poses import put_beside
+from tests.support.runs import trials
 
 pytestmark = pytest.mark.long
 

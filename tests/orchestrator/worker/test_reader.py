@@ -13,7 +13,7 @@ from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import Reader, rows_of
 from orchestrator.worker.train import predict
-from tests.support import specs
+from tests.support.runs import specs
 
 HOW = Optimization(lr=1e-3, weight_decay=1e-6, batch=4, epochs=4)
 CPU = torch.device("cpu")

@@ -33,8 +33,8 @@ from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import Reader, rows_of
 from orchestrator.worker.train import predict, settle_batchnorm, subsets, update
-from tests.support.networks import CLASSES
-from tests.support.plans import manifest
+from tests.support.runs.networks import CLASSES
+from tests.support.runs.plans import manifest
 
 pytestmark = pytest.mark.usefixtures("one_thread", "seeded")
 THREE = ("imu", "pulse", "video")

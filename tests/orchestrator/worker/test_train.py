@@ -21,7 +21,7 @@ from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.trial import run
-from tests.support import specs, trials
+from tests.support.runs import specs, trials
 
 # First losses of seed 0 on the tiny corpus; they move when the code computes something else: then raise spec.CODE.
 GOLDEN = {"whole": [3.29629, 2.45892], "seen": [3.24748], "fused": [3.33129], "varying": [3.28459], "moving": [3.14920]}

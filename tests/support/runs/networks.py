@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from models.build import build
 from models.network import Network
-from tests.support import specs
+from tests.support.runs import specs
 
 CLASSES = 5
 IMU, VIDEO, FUSION = specs.network("imu"), specs.network("video"), specs.network("imu", "video")

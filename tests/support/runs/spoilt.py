@@ -10,8 +10,8 @@ import torch
 from orchestrator.plan.plan import Plan
 from orchestrator.storage import metrics
 from orchestrator.storage.store import Store
-from tests.support import specs
-from tests.support.specs import HOW as HOW
+from tests.support.runs import specs
+from tests.support.runs.specs import HOW as HOW
 
 IMU, VIDEO = specs.run("imu"), specs.run("video")
 FUSION = specs.run("imu", "video", parents={"imu": IMU.key, "video": VIDEO.key})

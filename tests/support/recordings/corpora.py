@@ -55,7 +55,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Six frames of H.264."""
-    from tests.support.mmact_files import SIX, written
+    from tests.support.recordings.mmact_files import SIX, written
 
     return written(tmp_path_factory.mktemp("film") / "film.mp4", SIX).read_bytes()
 
@@ -63,7 +63,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def tree(tmp_path: Path, film: bytes) -> Callable[..., Path]:
     """Writes instances with all sensors and two cameras, as tree((subject, scene, session, class), ...)."""
-    from tests.support.mmact_files import write_instances
+    from tests.support.recordings.mmact_files import write_instances
 
     def write(*instances: tuple, sensors: str = "", videos: str = "trimmed", cameras: tuple = (1, 2)) -> Path:
         write_instances(tmp_path, film, instances, sensors, videos, cameras)
@@ -75,7 +75,7 @@ def tree(tmp_path: Path, film: bytes) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def files(recordings: Path) -> dict[str, Path]:
     """A clip's video and signal."""
-    from tests.support.untrained import CLIP
+    from tests.support.runs.untrained import CLIP
 
     return {"video": recordings / f"RGB/{CLIP}_color.avi", "imu": recordings / f"Inertial/{CLIP}_inertial.mat"}
 
