@@ -1,7 +1,6 @@
 """Rows that compare what was trained: each subset of the modalities, and variants of the fusion."""
 
 from dataclasses import asdict
-from itertools import combinations
 from statistics import fmean, stdev
 from typing import Any
 
@@ -9,6 +8,7 @@ from orchestrator.report import labels, scores
 from orchestrator.report.labels import Cell, Results, model_label, models, read_by
 from orchestrator.report.paired import Difference, Right, corrected, difference
 from orchestrator.report.scores import ends_of, score, subset, values
+from orchestrator.storage import metrics
 
 
 def compared(results: Results, right: Right) -> list[dict[str, Any]]:
@@ -63,9 +63,9 @@ def _is_one_more(model: str, less: str) -> bool:
 def _left(found: dict[str, list[Cell]], model: str) -> tuple[list[Cell], str]:
     """The cells of the network that fuses all, and which of their metrics are of this subset; no cells for itself."""
     largest = max(found, key=lambda other: other.count("+"))
-    lacking = [modality for modality in read_by(largest) if modality not in read_by(model)]
-    within = set(read_by(model)) < set(read_by(largest))
-    return (found[largest], f"_without_{'_'.join(lacking)}") if within else ([], "")
+    kept = set(read_by(model))
+    parts = [part for part, of in metrics.lacking(read_by(largest)).items() if {*of} == {*read_by(largest)} - kept]
+    return (found[largest], f"_{parts[0]}") if parts else ([], "")
 
 
 def _fractions(cells: list[Cell], part: str = "") -> dict[str, Any] | None:
@@ -116,8 +116,7 @@ def variants(results: Results, right: Right) -> list[dict[str, Any]]:
 def lacking(results: Results) -> dict[str, str]:
     """What a fused network is asked without: the metric's part, and its words."""
     names = results["modalities"]
-    missing = [of for count in range(1, len(names)) for of in combinations(names, count)]
-    return {f"without_{'_'.join(of)}": f"without {' and '.join(names[m] for m in of)}" for of in missing}
+    return {part: f"without {' and '.join(names[m] for m in of)}" for part, of in metrics.lacking(names).items()}
 
 
 def _variant(results: Results, label: str, cells: list[Cell], base: list[Cell], right: Right) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from orchestrator.plan import paper
 from orchestrator.plan.plan import Cell, Plan
 from orchestrator.plan.study import Study
 from orchestrator.report import comparisons
+from orchestrator.storage.metrics import lacking
 from orchestrator.storage.store import Store
 
 METRICS = ("top1", "top5", "f1", "k", "n", "views")
@@ -22,9 +22,7 @@ METRICS = ("top1", "top5", "f1", "k", "n", "views")
 
 def parts(modalities: Sequence[str]) -> list[str]:
     """Of the test clips: those of seen and of hidden classes, and all of them without some of the modalities."""
-    missing = [of for count in range(1, len(modalities)) for of in combinations(modalities, count)]
-    lacking = [f"without_{'_'.join(of)}" for of in missing]
-    return [f"{name}_{part}" for part in ("seen", "hidden", *lacking) for name in ("top1", "k", "n")]
+    return [f"{name}_{part}" for part in ("seen", "hidden", *lacking(modalities)) for name in ("top1", "k", "n")]
 
 
 def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,20 @@ without some of its modalities; where performances have several views, how many 
 clips on average.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from orchestrator.storage.store import RunFolder
+
+
+def lacking(modalities: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What may be missing of several modalities, all but one at most, by its name in predictions and metrics."""
+    names = tuple(modalities)
+    missing = [of for count in range(1, len(names)) for of in combinations(names, count)]
+    return {f"without_{'_'.join(of)}": of for of in missing}
 
 
 def score_run(folder: RunFolder) -> dict[str, Any]:

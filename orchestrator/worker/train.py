@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from models.encoders.encoder import inside
 from models.network import Network
 from orchestrator.plan.spec import RunSpec
 from orchestrator.storage import pretrained
+from orchestrator.storage.metrics import lacking
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.storage.timings import Clock
 from orchestrator.worker.reader import Reader, rows_of
@@ -233,9 +233,9 @@ def predict(model: Network, reader: Reader, manifest: Manifest) -> pa.Table:
         seen = {name: model.encode(batch, name) for name in names}
         if len(names) > 1 and size not in missed:
             missed[size] = {name: model.encode(missing(model, batch, name), name) for name in names}
-        for without in subsets(names):
+        for column, without in lacking(names).items():
             encoded = seen | {name: missed[size][name] for name in without}
-            columns[f"without_{'_'.join(without)}"] = model.logits(joined(batch, encoded)).argmax(1)
+            columns[column] = model.logits(joined(batch, encoded)).argmax(1)
         columns["probabilities"] = model.logits(joined(batch, seen)).float().softmax(1)
         parts.append({name: values.cpu().numpy() for name, values in columns.items()})
     gathered: list[Any] = [parts]
@@ -251,11 +251,6 @@ def predict(model: Network, reader: Reader, manifest: Manifest) -> pa.Table:
     about = [name for name in ("clip", "subject", "instance") if name in clips.column_names]
     columns = {name: clips[name] for name in about} | whole | {"predicted": probabilities.argmax(1)}
     return pa.table(columns | {"probabilities": list(probabilities)})
-
-
-def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """What may be missing of several modalities: all but one, at most."""
-    return [without for count in range(1, len(names)) for without in combinations(names, count)]
 
 
 def missing(model: Network, batch: stream.Batch, name: str) -> stream.Batch:

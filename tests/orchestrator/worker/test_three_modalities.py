@@ -29,10 +29,10 @@ from models.spec import HeadSpec, NetworkSpec
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
-from orchestrator.storage.metrics import score_run
+from orchestrator.storage.metrics import lacking, score_run
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import Reader, rows_of
-from orchestrator.worker.train import predict, settle_batchnorm, subsets, update
+from orchestrator.worker.train import predict, settle_batchnorm, update
 from tests.support.runs.networks import CLASSES
 from tests.support.runs.plans import manifest
 
@@ -165,10 +165,10 @@ def test_without_each_that_may_be_missing_it_predicts_as_blind(
     table = predict(model, reader, clips)
     names = [name for name in table.column_names if name.startswith("without_")]
     assert names == [f"without_{'_'.join(of)}" for count in (1, 2) for of in combinations(THREE, count)]
-    assert len(names) == 6 == len(subsets(THREE))
+    assert len(names) == 6 == len(lacking(THREE).values())
     [batch] = reader.batches("test", 64)
     logits = {}
-    for missing in subsets(THREE):
+    for missing in lacking(THREE).values():
         blind = batch | {f"{name}_length": torch.zeros_like(batch[f"{name}_length"]) for name in missing}
         with torch.no_grad():
             logits[missing] = model.logits(blind)
@@ -194,7 +194,7 @@ def test_each_encoder_sees_a_clip_once_and_every_logit_is_what_the_whole_network
     expected = []
     with torch.no_grad():
         made = {name: model.trunk(batch, name) for name in THREE}
-        for without in [*subsets(THREE), ()]:
+        for without in [*lacking(THREE).values(), ()]:
             given = dict(made)
             for name in without:
                 blank = model.blank(batch[name], name)
