@@ -17,7 +17,7 @@ from orchestrator.serving import saliency
 from orchestrator.serving.export import to_onnx
 from orchestrator.serving.predictor import Predictor, clips, predict_files, predict_folder
 from orchestrator.storage.store import Store
-from tests.support.runs.untrained import CLIP, finish
+from tests.support.runs.untrained import CLIP, fused_done
 
 MLFLOWS_OWN = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 READ = ("depth", "imu")
@@ -40,13 +40,7 @@ def corpus(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 @pytest.fixture(scope="module")
 def depths(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Done runs of the tuned recipe, untrained: the keys by their modalities."""
-    store, specs, keys = Store(tmp_path_factory.mktemp("storage")), {}, {}
-    for read in (("depth",), ("imu",), READ):
-        part = corpus.of(read)
-        part.write(store.manifest(part.digest))
-        spec = finish(store, part, "tuned", read, specs)
-        specs[f"{spec.stage} tuned"], keys["+".join(read)] = spec, spec.key
-    return store, keys
+    return fused_done(tmp_path_factory.mktemp("storage"), corpus)
 
 
 def test_a_scan_reads_depth_beside_signals(corpus: Manifest) -> None:

@@ -17,7 +17,7 @@ from orchestrator.serving import saliency
 from orchestrator.serving.export import to_onnx
 from orchestrator.serving.predictor import Predictor, predict, predict_files, predict_folder
 from orchestrator.storage.store import Store
-from tests.support.runs.untrained import CLIP, finish
+from tests.support.runs.untrained import CLIP, fused_done
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 READ = ("imu", "skeleton")
@@ -39,13 +39,8 @@ def corpus(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 @pytest.fixture(scope="module")
 def fused(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, str]:
     """A done run of the tuned recipe, untrained, and its parents."""
-    store, specs = Store(tmp_path_factory.mktemp("storage")), {}
-    for read in (("imu",), ("skeleton",), READ):
-        part = corpus.of(read)
-        part.write(store.manifest(part.digest))
-        spec = finish(store, part, "tuned", read, specs)
-        specs[f"{spec.stage} tuned"] = spec
-    return store, specs["fusion tuned"].key
+    store, keys = fused_done(tmp_path_factory.mktemp("storage"), corpus)
+    return store, keys["imu+skeleton"]
 
 
 def test_a_folder_is_predicted_from_the_files_of_each_clip(fused: tuple, folder: Path, tmp_path: Path) -> None:

@@ -33,6 +33,17 @@ def six_done(root: Path, manifest: Manifest) -> tuple[Store, dict[str, RunSpec]]
     return store, specs
 
 
+def fused_done(root: Path, manifest: Manifest) -> tuple[Store, dict[str, str]]:
+    """Done runs of the tuned recipe on each of two modalities and on both: the keys, as in "depth+imu"."""
+    store, specs, keys = Store(root), {}, {}
+    for read in (*((name,) for name in manifest.modalities), manifest.modalities):
+        part = manifest.of(read)
+        part.write(store.manifest(part.digest))
+        spec = finish(store, part, "tuned", read, specs)
+        specs[f"{spec.stage} tuned"], keys["+".join(read)] = spec, spec.key
+    return store, keys
+
+
 def inputs_of(manifest: Manifest, recipe: str) -> dict[str, Any]:
     """Videos and depth in 8 frames of 32x32, of 9 of 36x36 in the tuned recipe's shards."""
     found = {}
