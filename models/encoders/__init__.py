@@ -95,8 +95,11 @@ ENCODERS = {
     ),
     # VSKD's, of the accelerometer that starts at channel `first`.
     "gramian-resnet18": Line(
-        "models.encoders.gramian:GramianResNet", "imu", {"channels": 6, "first": 0, "width": 300},
-        megabytes=45.0, seconds=2e-3,
+        "models.encoders.gramian:GramianResNet",
+        "imu",
+        {"channels": 6, "first": 0, "width": 300},
+        megabytes=45.0,
+        seconds=2e-3,
     ),
     # Of 3-D joints, with CMC-CMKM's widths: 432,000 parameters for UTD-MHAD's 20 joints.
     "co-occurrence": Line(
