@@ -9,6 +9,7 @@ from dataclasses import replace
 from datasets.modalities import imu, skeleton
 from models.spec import EncoderSpec, HeadSpec
 from orchestrator.plan.recipe import Recipe, StageRecipe
+from orchestrator.plan.recipes import TILT
 from orchestrator.plan.spec import Optimization
 
 # CMC-CMKM's of UTD-MHAD, by its code (github.com/razzu/cmc-cmkm): Adam at 1e-3, here at a constant rate. Its signals'
@@ -54,9 +55,13 @@ RECIPES = {"cmc-cmkm": CMC_CMKM, "vskd": VSKD}
 
 
 def _for_mmact(recipe: Recipe) -> Recipe:
-    """Signals at 50 Hz. CMC-CMKM's batches and temperatures of MMAct; VSKD says nothing of which accelerometer it
-    takes there, so it is the watch, as in its predecessor SAKDN."""
-    stages = dict(recipe.stages)
+    """Signals at 50 Hz, which aren't turned, for three channels are angles; skeletons are turned within the image.
+    CMC-CMKM's batches and temperatures of MMAct; VSKD says nothing of which accelerometer it takes there, so it is the
+    watch, as in its predecessor SAKDN."""
+    turned, stages = {"imu": 0.0, "skeleton": TILT}, {}
+    for name, stage in recipe.stages.items():
+        varied = {m: replace(how, rotation=turned[m]) for m, how in stage.augmentation.items()}
+        stages[name] = replace(stage, augmentation=varied)
     for name, batch in (("simclr_imu", 64), ("simclr_skeleton", 128), ("cmc", 128), ("cmkm", 128)):
         if name in stages:
             heat = 0.2 if name.startswith("simclr") else stages[name].head.temperature
