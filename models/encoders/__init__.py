@@ -93,6 +93,16 @@ ENCODERS = {
         | {"feedforward": 2048, "dropout": 0.1},
         megabytes=5.0,
     ),
+    # HAMLET's and MuMu's, of segments.
+    "segments-imu": Line(
+        "models.encoders.segments:SignalSegments", "imu", {"channels": 6, "width": 256, "dropout": 0.3}, megabytes=6.0
+    ),
+    "segments-skeleton": Line(
+        "models.encoders.segments:SkeletonSegments",
+        "skeleton",
+        {"channels": 3, "joints": 20, "width": 256, "dropout": 0.3},
+        megabytes=12.0,
+    ),
     # VSKD's, of the accelerometer that starts at channel `first`.
     "gramian-resnet18": Line(
         "models.encoders.gramian:GramianResNet",

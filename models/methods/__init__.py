@@ -59,6 +59,8 @@ METHODS = {
     "cmkm-supervised": "models.methods.cmc_cmkm:SUPERVISED",
     "cmc": "models.methods.cmc_cmkm:CMC",
     "cmc-cmkm": "models.methods.cmc_cmkm:CMC_CMKM",
+    "hamlet": "models.methods.hamlet:HAMLET",
+    "mumu": "models.methods.mumu:MUMU",
     "vskd-student": "models.methods.vskd:STUDENT",
 }
 

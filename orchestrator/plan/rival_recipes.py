@@ -51,7 +51,24 @@ VSKD = Recipe(
     stages={"vskd_student": StageRecipe(HeadSpec(hidden=None), Optimization(2e-4, 1e-5, 16, 1))},
 )
 
-RECIPES = {"cmc-cmkm": CMC_CMKM, "vskd": VSKD}
+
+def _of_segments(stage: str, width: int, dropout: float, join: str) -> Recipe:
+    """HAMLET's and MuMu's; models/methods says which of it are readings."""
+    settings = {"width": width, "dropout": dropout}
+    how = Optimization(3e-4, 1e-2, 16, 1, "adamw", "warm-restarts")
+    return Recipe(
+        inputs={"imu": imu.Settings(resampled=128), "skeleton": skeleton.Settings(resampled=64)},
+        encoders={m: EncoderSpec(f"segments-{m}", settings) for m in ("imu", "skeleton")},
+        stages={stage: StageRecipe(HeadSpec(hidden=width, join=join), how)},
+    )
+
+
+RECIPES = {
+    "cmc-cmkm": CMC_CMKM,
+    "hamlet": _of_segments("hamlet", 256, 0.3, "hierarchical-attention"),
+    "mumu": _of_segments("mumu", 128, 0.4, "guided-attention"),
+    "vskd": VSKD,
+}
 
 
 def _for_mmact(recipe: Recipe) -> Recipe:

@@ -23,6 +23,8 @@ STAGES = {
     "cmkm-supervised": ["cmkm_supervised"],
     "cmc": ["cmc", "cmkm_classifier"],
     "cmc-cmkm": ["simclr_imu", "simclr_skeleton", "cmkm", "cmkm_classifier"],
+    "hamlet": ["hamlet"],
+    "mumu": ["mumu"],
     "vskd-student": ["vskd_student"],
 }
 
@@ -71,7 +73,7 @@ def test_encoders_and_inputs_are_the_methods_own(clips: Manifest) -> None:
         for stage, [spec, *_] in plan.stages.items()
         if "imu" in spec.modalities
     }
-    assert samples == {"imu": 128, "fusion": 128, "vskd_student": 64} | dict.fromkeys(
+    assert samples == {"imu": 128, "fusion": 128, "hamlet": 128, "mumu": 128, "vskd_student": 64} | dict.fromkeys(
         ("simclr_imu", "probe_imu", "cmkm_supervised", "cmc", "cmkm", "cmkm_classifier"), 50
     )
     assert one(plan, "imu").network.encoders["imu"].name == "cnn"
