@@ -8,8 +8,9 @@ from datasets.manifest import Manifest
 from datasets.modalities import imu
 from models.methods import METHODS, method
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.recipes import TILT
 from orchestrator.plan.rival_recipes import MMACT_RECIPES, RECIPES
-from orchestrator.plan.spec import RunSpec
+from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.report import results
 from tests.support.recordings.skeletons import with_skeletons
@@ -133,6 +134,8 @@ def test_a_training_ratio_and_hidden_classes_reach_every_stage(clips: Manifest) 
         ("simclr-skeleton", ("imu",), "add skeleton to --modalities"),
         ("vskd-student", ("skeleton",), "add imu to --modalities"),
         ("cmc", ("imu",), "name two or more, not imu alone"),
+        ("hamlet", ("imu",), "name two or more, not imu alone"),
+        ("mumu", ("skeleton",), "name two or more, not skeleton alone"),
     ],
 )
 def test_what_a_method_cannot_do_without_is_told(name: str, read: tuple, words: str, clips: Manifest) -> None:
@@ -140,10 +143,17 @@ def test_what_a_method_cannot_do_without_is_told(name: str, read: tuple, words: 
         Study(clips, "demo", "paper").cell("fusions", read, 0, method=name)
 
 
+def test_a_rate_with_warm_restarts_goes_down_three_times() -> None:
+    how = Optimization(0.4, 0.0, 16, 7, "adamw", "warm-restarts")
+    found = [how.rate(epoch / 7) for epoch in (0, 0.5, 1, 2, 2.9999, 3, 5, 6.9999)]
+    assert found == pytest.approx([0.4, 0.2, 0.4, 0.2, 0.0, 0.4, 0.2, 0.0], abs=1e-4)
+
+
 def test_on_mmact_they_have_its_rate_and_settings() -> None:
     cmkm, vskd = MMACT_RECIPES["cmc-cmkm"], MMACT_RECIPES["vskd"]
     assert cmkm.settings("imu") == imu.Settings(resampled=50, rate=50)
     assert (cmkm.stage("simclr_skeleton").head.temperature, cmkm.stage("cmkm").optimization.batch) == (0.2, 128)
+    assert {how.rotation for stage in cmkm.stages.values() for how in stage.augmentation.values()} == {0.0, TILT}
     assert vskd.encoder("imu").settings["first"] == 3 and RECIPES["vskd"].encoder("imu").settings["first"] == 0
 
 
