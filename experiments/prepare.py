@@ -32,7 +32,7 @@ def prepare(options: Options) -> int:
         study, store = open_study(options)
         store = take_storage("prepare", store, held)
         connect.connect(options.address, tell)
-        write_shards(study, store)
+        write_shards(study, store, study.inputs.items())
     return 0
 
 

@@ -43,7 +43,9 @@ class HeadSpec:
 
     With `hidden` it is a two-layer MLP of that width, else dropout and one layer. `join` is how several embeddings
     become one: "concatenation" is the paper's, `models/joins` has the others. `finetuned` names, of the encoders that
-    parents have trained, the blocks that train on; an encoder that it doesn't name trains on as a whole.
+    parents have trained, the blocks that train on; an encoder that it doesn't name trains on as a whole. Contrastive
+    objectives divide cosines between the views of a clip by `temperature`, and CMC-CMKM those between clips of one
+    modality by `temperature_within`.
     """
 
     hidden: int | None = 512
@@ -51,9 +53,13 @@ class HeadSpec:
     join: str = "concatenation"
     finetuned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label_smoothing: float = 0.0
+    temperature: float = field(default=0.1, metadata={"left_out_at": 0.1})
+    temperature_within: float = field(default=1.0, metadata={"left_out_at": 1.0})
 
     def __post_init__(self) -> None:
         check("join", self.join, JOINS, "models/joins")
+        if min(self.temperature, self.temperature_within) <= 0:
+            raise ValueError(f"temperature {self.temperature} within {self.temperature_within}: both are above 0.")
 
     def of(self, modalities: Collection[str]) -> "HeadSpec":
         """The head on the encoders of these modalities alone."""

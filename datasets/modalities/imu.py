@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,11 @@ class Augmentation:
     """Standard deviation of the logarithm of the speed along a clip."""
     crop: float = 0.0
     """The largest share of a signal that is left out at its ends."""
+    scale: float = field(default=0.0, metadata={"left_out_at": 0.0})
+    """Of each channel, standard deviation of the logarithm of the factor."""
 
     def __post_init__(self) -> None:
-        if min(self.rotation, self.noise, self.warp, self.crop) < 0 or self.crop >= 1:
+        if min(vars(self).values()) < 0 or self.crop >= 1:
             raise ValueError(f"{self}: nothing is below 0, and crop is below 1.")
 
 
@@ -152,12 +155,15 @@ class Imu(Modality):
     def channels(self, given: Input) -> int:
         return given.channels
 
+    def decided(self, given: Input) -> dict[str, int]:
+        return {"channels": given.channels, "samples": given.resampled or given.samples}
+
     def see(self, x: Tensor, length_B: Tensor, given: Input, how: Augmentation | None) -> tuple[Tensor, Tensor]:
         from datasets.signals import augment
 
         if given.resampled:
             x = augment.resample(x, length_B, given.resampled, how)
-            length_B = length_B.new_full(length_B.shape, given.resampled)
+            length_B = length_B.clamp(max=1) * given.resampled  # a recording that is missing has no length
         return (augment.vary(x, how) if how else x), length_B
 
     def drawn(self, given: Input, clips: int, draw: Generator) -> Tensor:

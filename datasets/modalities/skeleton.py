@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,11 @@ class Augmentation:
     """Standard deviation of the logarithm of the speed along a clip."""
     crop: float = 0.0
     """The largest share of a recording that is left out at its ends."""
+    shear: float = field(default=0.0, metadata={"left_out_at": 0.0})
+    """Standard deviation of how much of each axis is added to each other one."""
 
     def __post_init__(self) -> None:
-        if min(self.rotation, self.scale, self.noise, self.warp, self.crop) < 0 or self.crop >= 1:
+        if min(vars(self).values()) < 0 or self.crop >= 1:
             raise ValueError(f"{self}: nothing is below 0, and crop is below 1.")
 
 

@@ -49,12 +49,14 @@ def resample(imu_BSC: Tensor, length_B: Tensor, samples: int, how: Timing | None
 
 
 def vary(imu_BSC: Tensor, how: Augmentation) -> Tensor:
-    """The same movement by a sensor that sits a little rotated and is a little noisy."""
+    """The same movement by a sensor that sits a little rotated and is a little noisy and not quite calibrated."""
     count, samples, channels = imu_BSC.shape
     x = imu_BSC.reshape(count, samples, channels // 3, 3)
     if how.rotation:
         x = torch.einsum("bscj,bij->bsci", x, rotations(count, how.rotation).to(x))
     x = x.reshape(count, samples, channels)
+    if how.scale:
+        x = x * (how.scale * torch.randn(count, 1, channels)).exp().to(x)
     if how.noise:
         spread = x.nan_to_num(nan=0.0) if x.isnan().any() else x  # NaN is where a sensor has no sample
         x = x + how.noise * spread.std(dim=1, keepdim=True) * torch.randn(x.shape).to(x)

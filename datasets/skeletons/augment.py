@@ -60,6 +60,9 @@ def vary(x_BSJD: Tensor, how: Augmentation) -> Tensor:
         x_BSJD = torch.einsum("bsjd,bed->bsje", x_BSJD, rotations(count, how.rotation, axes).to(x_BSJD))
     if how.scale:
         x_BSJD = x_BSJD * (how.scale * torch.randn(count, 1, 1, 1)).exp().to(x_BSJD)
+    if how.shear:
+        shear = how.shear * torch.randn(count, axes, axes) * (1 - torch.eye(axes)) + torch.eye(axes)
+        x_BSJD = torch.einsum("bsjd,bed->bsje", x_BSJD, shear.to(x_BSJD))
     if how.noise:
         x_BSJD = x_BSJD + how.noise * torch.randn(x_BSJD.shape).to(x_BSJD)
     return x_BSJD

@@ -23,7 +23,7 @@ TARGETS = {"imu": 1.5, "video": 1.10}
 def measure(place: Place) -> list[Row]:
     """Seconds an epoch. "streamed" reads the shards again in each; "as a run does" reads them once and keeps them."""
     connect.connect(None)
-    prepare.write_shards(place.study, place.store)
+    prepare.write_shards(place.study, place.store, place.study.inputs.items())
     return [row for modality in ROUNDS for row in _of(modality, place)]
 
 

@@ -85,6 +85,32 @@ ENCODERS = {
         {"channels": 6, "filters": (32, 64, 96), "kernels": (24, 16, 8), "dropout": 0.1},
         {"conv1": 0, "conv2": 3, "conv3": 6},
     ),
+    # CMC-CMKM's, with its widths: 1.2 million parameters.
+    "cnn-transformer": Line(
+        "models.encoders.transformer:CNNTransformer",
+        "imu",
+        {"channels": 6, "samples": 50, "filters": (32, 64, 128), "kernel": 5, "layers": 2, "heads": 2}
+        | {"feedforward": 2048, "dropout": 0.1},
+        megabytes=5.0,
+    ),
+    # HAMLET's and MuMu's, of segments.
+    "segments-imu": Line(
+        "models.encoders.segments:SignalSegments", "imu", {"channels": 6, "width": 256, "dropout": 0.3}, megabytes=6.0
+    ),
+    "segments-skeleton": Line(
+        "models.encoders.segments:SkeletonSegments",
+        "skeleton",
+        {"channels": 3, "joints": 20, "width": 256, "dropout": 0.3},
+        megabytes=12.0,
+    ),
+    # VSKD's, of the accelerometer that starts at channel `first`.
+    "gramian-resnet18": Line(
+        "models.encoders.gramian:GramianResNet",
+        "imu",
+        {"channels": 6, "first": 0, "width": 300},
+        megabytes=45.0,
+        seconds=2e-3,
+    ),
     # Of 3-D joints, with CMC-CMKM's widths: 432,000 parameters for UTD-MHAD's 20 joints.
     "co-occurrence": Line(
         "models.encoders.skeleton:CoOccurrence",

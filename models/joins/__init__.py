@@ -8,4 +8,6 @@ other.
 JOINS = {
     "concatenation": None,
     "attention": "models.joins.attention:Attention",
+    "hierarchical-attention": "models.joins.hierarchical:Hierarchical",
+    "guided-attention": "models.joins.guided:Guided",
 }

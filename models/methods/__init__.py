@@ -33,10 +33,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Method:
-    """`stages` come in an order in which parents stand before children; the last is what is tested."""
+    """`stages` come in an order in which parents stand before children; the last is what is tested.
+
+    `recipe` names the recipe of `orchestrator/plan/rival_recipes.py` that says how all of its stages are trained, what
+    they read and with which encoders, whatever --recipe says; without one they are trained by the study's.
+    """
 
     label: str
     stages: Callable[[Sequence[str]], tuple[Stage, ...]]
+    recipe: str = ""
 
 
 DEFAULT = "two-stage"
@@ -49,6 +54,14 @@ METHODS = {
     "attention": "models.methods.two_stage:ATTENTION",
     "dropout": "models.methods.two_stage:DROPOUT",
     "attention-dropout": "models.methods.two_stage:ATTENTION_DROPOUT",
+    "simclr-imu": "models.methods.simclr:IMU",
+    "simclr-skeleton": "models.methods.simclr:SKELETON",
+    "cmkm-supervised": "models.methods.cmc_cmkm:SUPERVISED",
+    "cmc": "models.methods.cmc_cmkm:CMC",
+    "cmc-cmkm": "models.methods.cmc_cmkm:CMC_CMKM",
+    "hamlet": "models.methods.hamlet:HAMLET",
+    "mumu": "models.methods.mumu:MUMU",
+    "vskd-student": "models.methods.vskd:STUDENT",
 }
 
 

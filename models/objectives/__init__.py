@@ -22,6 +22,7 @@ class Line:
 OBJECTIVES = {
     "classification": Line("models.objectives.classification:Classification"),
     "contrastive": Line("models.objectives.contrastive:Contrastive", classifies=False),
+    "knowledge-mining": Line("models.objectives.knowledge_mining:KnowledgeMining", classifies=False),
     "simclr": Line("models.objectives.contrastive:SimCLR", classifies=False, views=2),
 }
 

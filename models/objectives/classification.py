@@ -34,12 +34,16 @@ class Classification(Network):
             return made | {f"{modality}_sequence": sequence, f"{modality}_sequence_length": steps}
         return made | {f"{modality}_embedding": self.embedding(made, modality)}
 
-    def logits(self, batch: Batch) -> Tensor:
+    def joined(self, batch: Batch) -> Tensor:
+        """(B, W): what the classifier sees."""
         if self.join:
             sequences, steps = zip(*(self.sequence(batch, modality) for modality in self.encoders), strict=True)
-            return self.head(self.join(sequences, steps))
+            return self.join(sequences, steps)
         embeddings = [self.embedding(batch, modality) for modality in self.encoders]
-        return self.head(torch.cat(embeddings, dim=1) if len(embeddings) > 1 else embeddings[0])
+        return torch.cat(embeddings, dim=1) if len(embeddings) > 1 else embeddings[0]
+
+    def logits(self, batch: Batch) -> Tensor:
+        return self.head(self.joined(batch))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         logits_BK = self.logits(batch)

@@ -1,9 +1,12 @@
 """Contrastive objectives: embeddings of one clip are near one another, and far from those of the other clips.
 
 Over several workers the other clips are those of all workers, so that a run of several computes what a run of one does.
+A clip that lacks one of the modalities, whose input has no length, makes no pair and is nobody's other clip.
 B clips of this worker, N clips of all, W width.
 """
 
+from collections.abc import Mapping
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -13,8 +16,6 @@ from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 
 from models.network import Batch, Network
-
-TEMPERATURE = 0.1
 
 
 class Contrastive(Network):
@@ -29,33 +30,64 @@ class Contrastive(Network):
         """(B, W) of length 1."""
         return F.normalize(self.project[modality](self.embedding(batch, modality)), dim=1)
 
+    def there(self, batch: Batch) -> Tensor:
+        """(B,): whether a clip lacks no modality."""
+        lengths = [batch.get(f"{name}_trunk_length", batch.get(f"{name}_length")) for name in self.encoders]
+        return torch.stack([length > 0 for length in lengths if length is not None]).all(dim=0)
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        found = [self.projected(batch, modality) for modality in self.encoders]
-        pairs = [(a, b) for i, a in enumerate(found) for b in found[i + 1 :]]
-        return {"loss": torch.stack([both_ways(a, b) for a, b in pairs]).sum(0) / len(pairs)}
+        found = {name: self.projected(batch, name) for name in self.encoders}
+        return {"loss": contrast(found, self.there(batch), self.spec.head.temperature)}
 
 
 class SimCLR(Contrastive):
-    """Between two variations of a clip of one modality, the second named `imu:2` (Chen et al., ICML 2020)."""
+    """Between two variations of a clip of one modality, the second named `imu:2` (Chen et al., ICML 2020): NT-Xent."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         [modality] = self.encoders
         second = {name.removesuffix(":2"): values for name, values in batch.items() if name.endswith(":2")}
-        return {"loss": both_ways(self.projected(batch, modality), self.projected(second, modality))}
+        found = {"first": self.projected(batch, modality), "second": self.projected(second, modality)}
+        temperature = self.spec.head.temperature
+        return {"loss": contrast(found, self.there(batch), temperature, within=temperature)}
 
 
 def projection(width: int, hidden: int | None) -> nn.Module:
     """The MLP whose output is compared; the encoder's embedding before it is what is kept."""
-    return nn.Sequential(nn.Linear(width, hidden or width), nn.ReLU(), nn.Linear(hidden or width, 128))
+    hidden = hidden or width
+    return nn.Sequential(nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, 128))
 
 
-def both_ways(a_BW: Tensor, b_BW: Tensor) -> Tensor:
-    """InfoNCE, summed over this worker's clips: each is to find its own among the others of all workers."""
-    a_NW, b_NW, first = gathered(a_BW), gathered(b_BW), before_here(len(a_BW))
-    own_B = first + torch.arange(len(a_BW), device=a_BW.device)
-    there = F.cross_entropy(a_BW @ b_NW.T / TEMPERATURE, own_B, reduction="sum")
-    back = F.cross_entropy(b_BW @ a_NW.T / TEMPERATURE, own_B, reduction="sum")
-    return (there + back) / 2
+def contrast(
+    found: Mapping[str, Tensor], there_B: Tensor, temperature: float, within: float = 0.0,
+    near: Mapping[str, Tensor] | None = None,
+) -> Tensor:  # fmt: skip
+    """InfoNCE, summed over this worker's clips that are there: the mean over all pairs of views, in both orders.
+
+    `found` has embeddings (B, W) of length 1 by view. Of a clip's embedding in view a, N is the sum of exp(cosine /
+    `temperature`) over the embeddings in view b that it is to find: its own, and those of the clips that `near[b]`
+    (B, N) names. D is the same sum over all clips. With `within` above 0 the other clips' embeddings in view a enter
+    with exp(cosine / `within`), to N those that `near[a]` names, to D all of them. The loss is -log(N / D).
+    """
+    everyone = {name: gathered(x_BW) for name, x_BW in found.items()}
+    own_BN, lost_BN = others(there_B)
+    none_BN, losses = torch.zeros_like(own_BN), []
+    for a, b in permutations(found, 2):
+        logits = [(found[a] @ everyone[b].T / temperature).masked_fill(lost_BN & ~own_BN, -torch.inf)]
+        right = [own_BN | near[b] if near else own_BN]
+        if within:
+            logits += [(found[a] @ everyone[a].T / within).masked_fill(lost_BN | own_BN, -torch.inf)]
+            right += [near[a] if near else none_BN]
+        all_BM, right_BM = torch.cat(logits, dim=1), torch.cat(right, dim=1)
+        losses.append(all_BM.logsumexp(dim=1) - all_BM.masked_fill(~right_BM, -torch.inf).logsumexp(dim=1))
+    return (torch.stack(losses).mean(dim=0) * there_B).sum()
+
+
+def others(there_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each clip of this worker which of all workers' clips it is itself, and which aren't there: (B, N) both."""
+    there_N = gathered(there_B[:, None].float())[:, 0] > 0
+    own = before_here(len(there_B)) + torch.arange(len(there_B), device=there_B.device)
+    own_BN = own[:, None] == torch.arange(len(there_N), device=there_B.device)
+    return own_BN, ~there_N.expand_as(own_BN)
 
 
 def gathered(x_BW: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 import math
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -45,7 +46,7 @@ def table(
     if words := idle_gpus(list(todo.values()), study.gpus, nodes, concurrency):
         _add(out, "idle", words)
     _add(out, "storage", str(store.root))
-    _add(out, "disk", disk(list(todo.values()), study, store, read))
+    _add(out, "disk", disk(list(todo.values()), plan.inputs, study, store, read))
     _add(out, "tracking", f"MLflow at {tracking}")
     return out
 
@@ -92,14 +93,16 @@ def idle_gpus(
     return f"{idle} of {there:g} GPUs, for lack of runs or CPUs; --seeds and --workers use more" if idle > 0 else None
 
 
-def disk(todo: Sequence[RunSpec], study: Study, store: Store, read: str = "shards") -> str:
+def disk(
+    todo: Sequence[RunSpec], inputs: Iterable[tuple[str, Any]], study: Study, store: Store, read: str = "shards"
+) -> str:
     """What will be written, at most, and what is free. Raises ValueError where the weights alone don't fit."""
     runs = sum(map(run_bytes, todo))
     # What is in training holds a checkpoint of three times its weights; no more runs than there are left.
     runs += 3 * max(map(run_bytes, todo), default=0)
-    folders = {m: shards.folder_of(store.root, study.manifest, m, given) for m, given in study.inputs.items()}
-    absent = [m for m, folder in folders.items() if not (folder / "index.json").exists()]
-    a_clip = sum(modalities.of(m).bytes(study.inputs[m]) for m in absent)
+    folders = [(shards.folder_of(store.root, study.manifest, m, given), m, given) for m, given in inputs]
+    absent = [(m, given) for folder, m, given in folders if not (folder / "index.json").exists()]
+    a_clip = sum(modalities.of(m).bytes(given) for m, given in absent)
     written, decoded = not absent, study.manifest.clips.num_rows * a_clip if read == "shards" else 0
     free = shutil.disk_usage(existing(store.root)).free
     if runs > free:

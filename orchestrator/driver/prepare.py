@@ -1,7 +1,7 @@
 """DRIVER: what comes before the first training: the corpus read, the plan made, the cluster asked, clips decoded."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +55,7 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
     tracking = address(options.tracking_uri, store.root).described
     console.print(preflight.table(plan, study, store, nodes.alive(), options.concurrency, tracking, options.read, here))
     if options.read == "shards":
-        study = write_shards(study, store)
+        study = write_shards(study, store, plan.inputs)
     return plan, study, store
 
 
@@ -188,12 +188,12 @@ def simulate_plan(plan: Plan, study: Study, store: Store, options: Options) -> N
     console.print(f"seconds of {source}", highlight=False)
 
 
-def write_shards(study: Study, store: Store) -> Study:
-    """Those of each modality; the study with what decoding told of its recordings."""
+def write_shards(study: Study, store: Store, inputs: Iterable[tuple[str, Any]]) -> Study:
+    """Those of each Input, by its modality; the study with what decoding told of its recordings."""
     from datasets import shards
 
     notes = list(study.manifest.notes)
-    for name, given in study.inputs.items():
+    for name, given in inputs:
         began = time.monotonic()
         try:
             made = shards.write(store.root, study.manifest, name, given, every(200, f"{name} clips decoded"), tell)

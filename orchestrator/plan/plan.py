@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from datasets import modalities
 from models.methods import DEFAULT
 from orchestrator.plan.spec import RunSpec
 
@@ -54,6 +56,15 @@ class Plan:
     def modalities(self) -> tuple[str, ...]:
         """All that its runs read, in alphabetical order."""
         return tuple(sorted({modality for spec in self.runs.values() for modality in spec.modalities}))
+
+    @property
+    def inputs(self) -> tuple[tuple[str, Any], ...]:
+        """What its runs read, by modality; of several Inputs with the same shards the first."""
+        found: dict[str, tuple[str, Any]] = {}
+        for spec in self.runs.values():
+            for name, given in spec.data.inputs.items():
+                found.setdefault(f"{name} {modalities.of(name).stored(given)}", (name, given))
+        return tuple(found.values())
 
     @property
     def stages(self) -> dict[str, list[RunSpec]]:

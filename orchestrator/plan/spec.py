@@ -55,7 +55,8 @@ class Optimization:
     """Adam at a constant rate (Table 1 states rate, weight decay and batch; the rest is open). `batch` is global.
 
     "adamw" decays weights apart from the gradient; "one-cycle" warms up over three tenths of the steps and then goes
-    down to nothing along a cosine. Of a network without anything to train the epochs are 0.
+    down to nothing along a cosine; "warm-restarts" goes down along a cosine three times, each twice as long as the one
+    before (Loshchilov and Hutter, "SGDR", 2017). Of a network without anything to train the epochs are 0.
     """
 
     lr: float
@@ -63,12 +64,17 @@ class Optimization:
     batch: int
     epochs: int
     optimizer: Literal["adam", "adamw"] = "adam"
-    schedule: Literal["constant", "one-cycle"] = "constant"
+    schedule: Literal["constant", "one-cycle", "warm-restarts"] = "constant"
 
     def rate(self, done: float) -> float:
         """The learning rate when a share `done` of all steps is behind."""
         if self.schedule == "constant":
             return self.lr
+        if self.schedule == "warm-restarts":
+            at, length = 7 * done, 1
+            while at >= length and length < 4:
+                at, length = at - length, 2 * length
+            return self.lr * 0.5 * (1 + math.cos(math.pi * at / length))
         if done < WARM_UP:
             return self.lr * (0.04 + 0.96 * done / WARM_UP)
         return self.lr * 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))

@@ -1,8 +1,8 @@
 """Study: what all runs of a plan share (corpus, protocol, scale, recipe), and the cells and runs one can ask of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from datasets import corpora, modalities, splits
@@ -14,6 +14,7 @@ from orchestrator.plan import overrides
 from orchestrator.plan.plan import Cell
 from orchestrator.plan.recipe import Recipe, Scale
 from orchestrator.plan.recipes import SCALES, recipe_of
+from orchestrator.plan.rival_recipes import rival_recipe
 from orchestrator.plan.spec import DataSpec, RunSpec
 
 Hidden = Mapping[str, Sequence[int]]
@@ -52,7 +53,8 @@ class Study:
     given_gpus: Mapping[str, float] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)
     set: Mapping[str, Any] = field(default_factory=dict)
-    """What of the recipe is otherwise, as in `orchestrator/plan/overrides.py`."""
+    """What of the recipe is otherwise, as in `orchestrator/plan/overrides.py`. Of a recipe that is a method's own it
+    changes how stages are trained, not what they read, nor with which encoders."""
 
     def __post_init__(self) -> None:
         self.modalities = self.modalities or self.manifest.modalities
@@ -88,26 +90,33 @@ class Study:
         """A study for each split of the protocol; they collect their runs together."""
         return [replace(self, protocol=fold) for fold in splits.folds(self.manifest, self.protocol)]
 
+    def recipe_by(self, own: str) -> Recipe:
+        """The recipe by this name that is a method's own; of no name the study's."""
+        if not own:
+            return self.recipe_used
+        recipe = rival_recipe(own, self.manifest.layout)
+        changes = {name: value for name, value in self.set.items() if name.partition(".")[0] in recipe.stages}
+        return overrides.apply(recipe, changes)
+
     @cached_property
     def inputs(self) -> dict[str, Any]:
         """By modality of the Manifest: what shards store of its recordings, and what networks see."""
-        found = {}
-        for name in self.manifest.modalities:
-            # What --set says of an input comes before the scale.
-            scaled = self.scaled.inputs.get(name, {}).items()
-            left = {k: value for k, value in scaled if not {k, f"{name}.{k}"} & set(self.set)}
-            settings = replace(self.recipe_used.settings(name), **left)
-            source = corpora.of(self.manifest.layout).source(name)
-            found[name] = modalities.of(name).input(
-                settings, source, lambda rate, name=name: self.manifest.longest(name, rate)
-            )
-        return found
+        # What --set says of an input comes before the scale.
+        return {name: self._input(name, self.recipe_used, set(self.set)) for name in self.manifest.modalities}
+
+    def _input(self, name: str, recipe: Recipe, given: Collection[str] = ()) -> Any:
+        """Of a modality, by a recipe and the scale; of the recipe alone what is `given`."""
+        scaled = self.scaled.inputs.get(name, {}).items()
+        left = {k: value for k, value in scaled if not {k, f"{name}.{k}"} & set(given)}
+        source = corpora.of(self.manifest.layout).source(name)
+        longest = partial(self.manifest.longest, name)
+        return modalities.of(name).input(replace(recipe.settings(name), **left), source, longest)
 
     def describe(self) -> str:
         """The scale in words, of what the plan's runs are."""
         words = [modalities.of(name).describe(given) for name, given in self.inputs.items()]
         for name in self.manifest.modalities:
-            encoder = self._encoder(name)
+            encoder = self._encoder(name, self.recipe_used, self.inputs[name])
             start = {"none": "from scratch", "kinetics400": "from Kinetics-400"}.get(encoder.weights, "from a file")
             words += [f"{encoder.name.upper()} {start}"] * ("weights" in encoder.settings)
         epochs = {spec.stage: count for spec in self.runs.values() if (count := spec.optimization.epochs)}
@@ -124,14 +133,15 @@ class Study:
         hidden: Hidden | None = None, method: str = DEFAULT,
     ) -> Cell:  # fmt: skip
         """One number of a table or figure, with the runs behind it; without a key where a modality wasn't read."""
-        stages = stages_of(method, read)
+        stages, own = stages_of(method, read), own_recipe(method)
         if not set(stages[-1].modalities) <= set(self.manifest.modalities):
             return _cell(experiment, stages[-1], seed, ratio, hidden, method, self.protocol, "")
         made: dict[str, RunSpec] = {}
         for stage in stages:
-            asked = (repr(stage), seed, ratio, repr(hidden), *(made[name].key for name in stage.parents.values()))
+            asked = (own, repr(stage), seed, ratio, repr(hidden), *(made[name].key for name in stage.parents.values()))
             if asked not in self._asked:
-                spec = self._spec(stage, seed, ratio, hidden or {}, {r: made[n].key for r, n in stage.parents.items()})
+                parents = {role: made[name].key for role, name in stage.parents.items()}
+                spec = self._spec(stage, own, seed, ratio, hidden or {}, parents)
                 self._asked[asked] = self.runs.setdefault(spec.key, spec)
             made[stage.name] = self._asked[asked]
         return _cell(experiment, stages[-1], seed, ratio, hidden, method, self.protocol, made[stages[-1].name].key)
@@ -144,45 +154,48 @@ class Study:
     def epochs(self, stage: str, recipe: Recipe) -> int:
         return round(self.scaled.epochs.get(stage, self.scaled.other_epochs) * recipe.stage(stage).times_epochs)
 
-    def _encoder(self, modality: str) -> EncoderSpec:
+    def _encoder(self, modality: str, recipe: Recipe, given: Any) -> EncoderSpec:
         """As the recipe has it, with what the input decides and the weights that --weights or the scale start from."""
-        found = self.recipe_used.encoder(modality)
-        decided = modalities.of(modality).decided(self.inputs[modality])
+        found = recipe.encoder(modality)
+        decided = modalities.of(modality).decided(given)
         changed = found.settings | {name: value for name, value in decided.items() if name in found.settings}
         if "weights" in changed:
             usual = self.scaled.weights if found.weights == "none" else found.weights
             changed["weights"] = self.weights.get(ENCODERS[found.name].backbone, self.weights.get("", usual))
         return replace(found, settings=changed)
 
-    def _spec(self, stage: Stage, seed: int, ratio: float, hidden: Hidden, parents: dict[str, str]) -> RunSpec:
-        read = stage.modalities
-        recipe = overrides.apply(self.recipe_used, {f"{stage.name}.{name}": v for name, v in stage.changes.items()})
-        own = recipe.stage(stage.name)
-        epochs, optimization, augmentation = self.epochs(stage.name, recipe), own.optimization, own.augmentation
-        head = own.head.of(read)
+    def _spec(
+        self, stage: Stage, own: str, seed: int, ratio: float, hidden: Hidden, parents: dict[str, str]
+    ) -> RunSpec:
+        read, recipe = stage.modalities, self.recipe_by(own)
+        inputs = {m: self._input(m, recipe) if own else self.inputs[m] for m in read}
+        recipe = overrides.apply(recipe, {f"{stage.name}.{name}": v for name, v in stage.changes.items()})
+        how = recipe.stage(stage.name)
+        epochs, optimization, augmentation = self.epochs(stage.name, recipe), how.optimization, how.augmentation
+        head = how.head.of(read)
         if stage.alone:
             largest = max(read, key=lambda m: ENCODERS[recipe.encoder(m).name].megabytes)
             first = recipe.stage(largest)
             epochs, optimization = epochs + self.epochs(largest, recipe), first.optimization
-            augmentation = {m: how for m, how in augmentation.items() if m != largest}
-            augmentation |= {m: how for m, how in first.augmentation.items() if m == largest}
+            augmentation = {m: varied for m, varied in augmentation.items() if m != largest}
+            augmentation |= {m: varied for m, varied in first.augmentation.items() if m == largest}
             head = replace(head, label_smoothing=first.head.label_smoothing)
         workers = self.workers.get(stage.name, 1)
         self._check_workers(stage, workers, optimization.batch)
         return RunSpec(
             stage=stage.name,
-            network=NetworkSpec({m: self._encoder(m) for m in read}, head, stage.objective),
+            network=NetworkSpec({m: self._encoder(m, recipe, inputs[m]) for m in read}, head, stage.objective),
             data=DataSpec(
                 recordings=self.manifest.digest_of(read),
-                inputs={m: self.inputs[m] for m in read},
+                inputs=inputs,
                 protocol=self.protocol,
                 ratio=ratio,
                 hidden={m: tuple(hidden[m]) for m in read if hidden.get(m)},
             ),
             optimization=replace(optimization, epochs=epochs if optimization.epochs else 0),
             seed=seed,
-            augmentation={m: how for m, how in augmentation.items() if m in read},
-            missing=own.missing,
+            augmentation={m: varied for m, varied in augmentation.items() if m in read},
+            missing=how.missing,
             workers=workers,
             threads=self.scaled.threads_of(read),
             parents=parents,
@@ -198,6 +211,11 @@ class Study:
                 f"{workers} workers of a {stage.name} run with {share:g} of a GPU each may lie on one GPU, where NCCL"
                 f" refuses them: give each a whole one (--gpus {stage.name} 1), or take one worker."
             )
+
+
+def own_recipe(name: str) -> str:
+    """Of a method, the name of its own recipe; "" where it is trained by the study's."""
+    return method(name).recipe
 
 
 def stages_of(name: str, read: str | Sequence[str]) -> tuple[Stage, ...]:

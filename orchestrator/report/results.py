@@ -12,7 +12,7 @@ from datasets.files.atomic import read_json
 from models.methods import DEFAULT
 from orchestrator.plan import paper
 from orchestrator.plan.plan import Cell, Plan
-from orchestrator.plan.study import Study
+from orchestrator.plan.study import Study, own_recipe
 from orchestrator.report import comparisons
 from orchestrator.storage.metrics import lacking
 from orchestrator.storage.store import Store
@@ -38,7 +38,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "scale_text": study.describe(),
         "recipe": study.recipe_name,
         "protocol": study.protocol,
-        "protocol_text": f"{splits.describe(manifest, study.protocol)}{_only(plan, study)}; {selection(study)}",
+        "protocol_text": f"{splits.describe(manifest, study.protocol)}{_only(plan, study)}; {selection(study, plan)}",
         **about,
         "classes": list(manifest.classes),
         "bad_clips": [asdict(bad) for bad in manifest.bad],
@@ -83,16 +83,17 @@ def _only(plan: Plan, study: Study) -> str:
     return f", of which only {len(asked)} here" if len(asked) < len(folds) else ""
 
 
-def selection(study: Study) -> str:
-    """What had a say in the result besides the training clips."""
+def selection(study: Study, plan: Plan | None = None) -> str:
+    """What had a say in the result besides the training clips; of a plan with the recipes of its methods."""
     tested = {s for fold in study.folds() for s in splits.subjects_tested(study.manifest, fold.protocol)}
-    recipe, words = study.recipe_used, ["last epoch"]
-    told = sorted(tested & set(recipe.chosen_on))
-    if recipe.chosen_on and not told:
-        by = ", ".join(map(str, recipe.chosen_on))
-        words.append(f"recipe {study.recipe} was chosen by subjects {by}, none of them tested")
-    if told:
-        words.append(f"NOT CLEAN: recipe {study.recipe} was chosen by scores of subjects {', '.join(map(str, told))}")
+    words, own = ["last epoch"], [own_recipe(cell.method) for cell in plan.cells] if plan else []
+    for name, recipe in {study.recipe: study.recipe_used, **{n: study.recipe_by(n) for n in own if n}}.items():
+        told = sorted(tested & set(recipe.chosen_on))
+        if recipe.chosen_on and not told:
+            by = ", ".join(map(str, recipe.chosen_on))
+            words.append(f"recipe {name} was chosen by subjects {by}, none of them tested")
+        if told:
+            words.append(f"NOT CLEAN: recipe {name} was chosen by scores of subjects {', '.join(map(str, told))}")
     if study.set:
         words.append("changed by --set: whether by a look at test scores, only who set it knows")
     return "; ".join(words) if len(words) > 1 else "last epoch, no selection"

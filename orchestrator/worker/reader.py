@@ -22,11 +22,12 @@ KEEP_BYTES = 4 << 30
 
 
 def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    """Manifest rows a run trains on and is tested on. A run of several modalities keeps the clips of hidden classes."""
+    """Manifest rows a run trains on and is tested on. A run of several modalities keeps the clips of hidden classes,
+    unless it is to compare the modalities of a clip with one another."""
     train_rows, test_rows = splits.split(manifest, spec.data.protocol)
     labels, instances = splits.labels(manifest), splits.instances(manifest)
     train_rows = splits.subset(train_rows, labels[train_rows], spec.data.ratio, spec.seed, instances[train_rows])
-    if len(spec.modalities) == 1:
+    if len(spec.modalities) == 1 or not spec.classifies:
         train_rows = splits.without(train_rows, labels[train_rows], hidden_classes(spec))
     return train_rows, test_rows
 

@@ -51,7 +51,7 @@ def train(config: dict[str, Any]) -> None:
     resumed = folder.load("checkpoint")
     if resumed:
         model.load_state_dict(resumed["model"])
-    elif not spec.parents:
+    else:
         set_statistics(model, spec, lambda: reader.batches("train", size=64))
     how = spec.optimization
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -163,10 +163,10 @@ def shaped(store: Store, spec: RunSpec, classes: int) -> Network:
 def set_statistics(model: Network, spec: RunSpec, batches: Callable[[], Iterator[stream.Batch]]) -> None:
     """Mean and standard deviation of each channel over the training clips' true samples or frames.
 
-    An encoder with pretrained weights keeps the statistics those were trained with.
+    An encoder with pretrained weights keeps the statistics those were trained with, and so does a parent's.
     """
     for modality, encoder in spec.network.encoders.items():
-        if encoder.weights == "none":
+        if encoder.weights == "none" and modality not in spec.parents:
             mean, std = statistics(modality, batches())
             model.encoder(modality).mean.copy_(mean)
             model.encoder(modality).std.copy_(std)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from datasets import modalities
 from datasets.modalities import imu, video
 from datasets.signals import augment as signals
 from datasets.videos import augment as videos
@@ -39,6 +40,20 @@ def test_warping_and_cropping_go_forward_within_the_signal() -> None:
     span = cropped[:, -1] - cropped[:, 0]
     assert (span >= 0.8 * 29 - 1e-3).all() and span.min() < 25 and span.max() > 27
     assert cropped.min() >= 0 and cropped.max() <= 29
+
+
+def test_a_recording_that_is_missing_keeps_no_length() -> None:
+    see, given = modalities.of("imu").see, imu.Input(50, 6, resampled=60)
+    assert see(ramp(30).repeat(2, 1, 1), torch.tensor([30, 0]), given, None)[1].tolist() == [60, 0]
+
+
+def test_each_channel_is_stronger_or_weaker_all_along() -> None:
+    torch.manual_seed(0)
+    clips = torch.rand(200, 30, 6) + 1
+    factor = signals.vary(clips, imu.Augmentation(scale=0.2)) / clips
+    assert torch.allclose(factor, factor[:, :1].expand_as(factor), atol=1e-5)
+    assert factor[:, 0].log().std(0).numpy() == pytest.approx(0.2, rel=0.2)
+    assert torch.corrcoef(factor[:, 0].T).fill_diagonal_(0).abs().max() < 0.3
 
 
 def test_a_rotated_sensor_measures_vectors_of_the_same_length() -> None:

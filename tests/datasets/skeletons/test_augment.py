@@ -65,6 +65,17 @@ def test_a_person_turns_about_the_vertical_and_keeps_every_distance() -> None:
     assert not torch.allclose(turned, x, atol=0.1)
 
 
+def test_a_sheared_person_is_another_by_one_linear_map() -> None:
+    x = seen(clips(), [60] * 4)
+    sheared = augment.vary(x, Augmentation(shear=0.2))
+    for before, after in zip(x.flatten(1, 2), sheared.flatten(1, 2), strict=True):
+        found = torch.linalg.lstsq(before, after).solution
+        assert torch.allclose(before @ found, after, atol=1e-3)
+        assert torch.allclose(found.diagonal(), torch.ones(3), atol=1e-3) and not torch.allclose(
+            found, found.T, atol=1e-2
+        )
+
+
 def test_a_hand_on_one_side_stays_there() -> None:
     x = torch.zeros(64, 60, 20, 3)
     x[:, :, NECK, 1] = 0.3

@@ -1,0 +1,25 @@
+"""HAMLET (Islam and Iqbal, IROS 2020, arXiv 2008.01148): segments, an LSTM and two levels of attention, end to end.
+
+The paper states the network (`models/encoders/segments.py`, `models/joins/hierarchical.py`), AdamW at 3e-4 and cosine
+annealing with warm restarts. Readings where it is open, most of them of the first author's code
+(github.com/mmiakashs/METRO):
+- segments of 5 samples without overlap, the last filled up with zeros; embeddings of 256;
+- inertial signals are one modality, whose sensors are what joints are;
+- recordings are resampled to one length, skeletons to 64 and signals to 128 samples;
+- batches of 16, weight decay 0.01, restarts after one and three sevenths of the epochs, so that the last ends low;
+- the last epoch is tested; the authors keep the best by a training subject whom they withhold.
+The 95.12 that is printed for it is of leave-one-subject-out on RGB and skeletons, without inertial signals.
+"""
+
+from collections.abc import Sequence
+
+from models.methods import Method, Stage
+
+
+def stages(modalities: Sequence[str]) -> tuple[Stage, ...]:
+    if len(modalities) < 2:
+        raise ValueError(f"HAMLET fuses modalities: name two or more, not {' '.join(modalities)} alone.")
+    return (Stage("hamlet", tuple(modalities)),)
+
+
+HAMLET = Method("HAMLET, its authors' settings", stages, "hamlet")
