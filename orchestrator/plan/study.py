@@ -93,8 +93,9 @@ class Study:
         """By modality of the Manifest: what shards store of its recordings, and what networks see."""
         found = {}
         for name in self.manifest.modalities:
-            # What --set says of an input comes before the scale.
-            scaled = self.scaled.inputs.get(name, {}).items()
+            # What --set says of an input comes before the recipe's own of a scale, and that before the scale.
+            own = self.recipe_used.scaled.get(self.scale, {}).get(name, {})
+            scaled = (self.scaled.inputs.get(name, {}) | own).items()
             left = {k: value for k, value in scaled if not {k, f"{name}.{k}"} & set(self.set)}
             settings = replace(self.recipe_used.settings(name), **left)
             source = corpora.of(self.manifest.layout).source(name)
