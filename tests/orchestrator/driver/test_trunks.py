@@ -145,7 +145,7 @@ def test_a_clip_is_one_of_its_views_where_it_varies_and_itself_elsewhere(
 def test_a_hidden_class_is_padding(done: list[Path], store: Store, manifest: Manifest, stage2: RunSpec) -> None:
     """Where the trunk's output is kept, and where a later layer's is."""
     alone = load_model(replace(stage2, parents={}), store, len(manifest.classes))
-    for parents in ({}, {name: alone for name in stage2.modalities}):
+    for parents in ({}, dict.fromkeys(stage2.modalities, alone)):
         model = build(stage2.network, len(manifest.classes), 0, parents).eval()
         reader = reading(store, manifest, stage2, "shards", model)
         [batch] = reader.batches("train", 64)
