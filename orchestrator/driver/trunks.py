@@ -24,6 +24,7 @@ from orchestrator.driver.preflight import size
 from orchestrator.driver.progress import duration
 from orchestrator.driver.terminal import every, tell
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage import pretrained, trunks
 from orchestrator.storage.store import Store
@@ -106,6 +107,20 @@ def write(jobs: Sequence[Job], study: Study, store: Store) -> None:
         index = {"modality": trunk.column, "input": {"shape": shape} | trunk.about}
         shards.end(job.folder, index | ({"rows": trunk.rows} if trunk.rows else {}), files)
         tell(f"trunk: {len(files)} in {job.folder} ({time.monotonic() - began:.1f} s)")
+
+
+def check_written(specs: Sequence[RunSpec], study: Study, store: Store) -> None:
+    """Raises ValueError where runs that a search proposes would read what nobody has computed for them."""
+    for spec in specs:
+        for name in spec.modalities:
+            for trunk in trunks.of(study.manifest, spec, name):
+                if not (trunk.folder(store.root) / "index.json").exists():
+                    raise ValueError(
+                        f"--settings: this search varies what frozen blocks of {trunk.encoder.name} see of {name}, so"
+                        " that each setting needs a trunk of its own. Add --read recordings, or --set"
+                        f" {name}.model.frozen none {name}.augmentation.views 0, or judge one change with --settings 0"
+                        " --set NAME VALUE."
+                    )
 
 
 def _read(plan: Plan, study: Study, store: Store) -> dict[Path, tuple[Trunk, dict[str, float]]]:

@@ -199,6 +199,15 @@ def test_what_is_lost_or_damaged_is_computed_again_and_nothing_else(
     assert "varied views through s3d up to Conv_2c, at most" in capsys.readouterr().out
 
 
+def test_a_search_that_varies_what_frozen_blocks_see_is_refused(
+    done: list[Path], store: Store, plan: tuple[Plan, Study], stage1: RunSpec
+) -> None:
+    jobs.check_written(list(plan[0].runs.values()), plan[1], store)
+    other = replace(stage1, augmentation={"video": replace(VARIED, video=0.2)})
+    with pytest.raises(ValueError, match=r"--settings: .* frozen blocks of s3d see of video, .* --read recordings"):
+        jobs.check_written([other], plan[1], store)
+
+
 def test_a_disk_that_cannot_hold_it_is_refused(
     store: Store, plan: tuple[Plan, Study], done: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
