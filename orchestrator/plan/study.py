@@ -95,7 +95,7 @@ class Study:
         for name in self.manifest.modalities:
             # What --set says of an input comes before the recipe's own of a scale, and that before the scale.
             own = self.recipe_used.scaled.get(self.scale, {}).get(name, {})
-            scaled = (self.scaled.inputs.get(name, {}) | own).items()
+            scaled = {**self.scaled.inputs.get(name, {}), **own}.items()
             left = {k: value for k, value in scaled if not {k, f"{name}.{k}"} & set(self.set)}
             settings = replace(self.recipe_used.settings(name), **left)
             source = corpora.of(self.manifest.layout).source(name)
