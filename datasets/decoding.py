@@ -75,7 +75,7 @@ class Recordings:
             return None, list(bad), notes
         made = {
             "row": pa.array(rows, pa.int64()),
-            self.modality: _fixed(values, pa.from_numpy_dtype(self.how.dtype)),
+            self.modality: fixed(values, pa.from_numpy_dtype(self.how.dtype)),
             f"{self.modality}_length": pa.array(lengths, pa.int64()),
         }
         return pa.table(made), [], notes
@@ -109,6 +109,7 @@ class Recordings:
         return BadFile(name, why) if len(there) < 2 else BadFile(there[0], f"with its other sensors, {why}")
 
 
-def _fixed(column: list[np.ndarray], dtype: pa.DataType) -> pa.FixedSizeListArray:
+def fixed(column: Sequence[np.ndarray], dtype: pa.DataType) -> pa.FixedSizeListArray:
+    """A column of arrays of one shape, each flattened."""
     flat = np.ascontiguousarray(np.stack(column)).reshape(-1)
     return pa.FixedSizeListArray.from_arrays(pa.array(flat, dtype), column[0].size)

@@ -1,13 +1,15 @@
 """Shards: Parquet files of a modality's decoded, fixed-shape clips, by a Ray Data job; index.json comes last.
 
+What is computed from such clips may lie in shards too, by the same functions (orchestrator/driver/trunks.py).
+
 They lie in shards/MODALITY/KEY/ of a storage: what another modality's recordings are moves none of them.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
@@ -20,7 +22,7 @@ import pyarrow.parquet as pq
 import ray
 
 from datasets import corpora, modalities
-from datasets.decoding import Recordings
+from datasets.decoding import Notes, Recordings
 from datasets.files import crashes
 from datasets.files.atomic import FULL, read_json, remove_parts, write_whole, writing
 from datasets.files.bad_file import BadFile, BadRecordings
@@ -31,13 +33,17 @@ VERSION = 3  # raise it when the content of a shard changes
 # A shard's folder is named after all of the recordings.
 KEPT = " The other shards stay for as long as no recording changes; mended or fewer ones are all decoded again."
 NOTES = b"notes"
+Progress = Callable[[int, int], None]  # how many clips of how many
+# What a part holds, or None and the files that are in its way, and notes.
+Made = AbstractContextManager[tuple[pa.Table | None, list[BadFile], Notes]]
 
 
 @dataclass(frozen=True)
 class Shards:
     """`files` in manifest order; `clips` says how many clips each holds; `notes` is what decoding them told.
 
-    `stored` is what of the modality's Input they follow from.
+    `stored` is what of the modality's Input they follow from. `rows` are the manifest rows that they hold, None
+    for all.
     """
 
     folder: Path
@@ -46,6 +52,7 @@ class Shards:
     files: tuple[str, ...]
     clips: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    rows: tuple[int, ...] | None = None
 
     @staticmethod
     def read(folder: Path) -> "Shards":
@@ -57,13 +64,17 @@ class Shards:
             if any(Path(name).name != name or count < 1 for name, count in zip(files, clips, strict=True)):
                 raise ValueError("it names files elsewhere or without clips")
             modality, stored, notes = str(index["modality"]), dict(index["input"]), map(str, index["notes"])
-            return Shards(folder, modality, stored, tuple(files), tuple(clips), tuple(notes))
+            rows = tuple(map(int, index["rows"])) if "rows" in index else None
+            if rows is not None and len(rows) != sum(clips):
+                raise ValueError(f"it names {len(rows)} rows and files of {sum(clips)} clips")
+            return Shards(folder, modality, stored, tuple(files), tuple(clips), tuple(notes), rows)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file}: is no index of shards ({type(error).__name__}: {error}).") from None
 
     def bounds(self) -> list[int]:
-        """Where each shard starts, and the end."""
-        return [0, *accumulate(self.clips)]
+        """The manifest rows at which each shard starts, and the end."""
+        starts = [0, *accumulate(self.clips)]
+        return starts if self.rows is None else [*(self.rows[start] for start in starts[:-1]), self.rows[-1] + 1]
 
     def holding(self, rows: Sequence[int] | np.ndarray) -> list[tuple[str, list[int]]]:
         """The shards that hold any of these manifest rows (sorted), each with those it holds."""
@@ -85,7 +96,7 @@ class Shards:
         except (OSError, pa.ArrowException, ValueError) as error:
             with suppress(OSError):
                 _note(file).touch()
-            raise ValueError(f"{file}: is damaged ({error}); the next start decodes it again.") from None
+            raise ValueError(f"{file}: is damaged ({error}); the next start writes it again.") from None
 
 
 def folder_of(storage: Path, manifest: Manifest, modality: str, given_input: Any) -> Path:
@@ -100,20 +111,30 @@ def write_table(table: pa.Table, file: Path | BinaryIO) -> None:
 
 
 def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
-    """Decode the clips of one shard, unless it is there and whole.
+    """Decode the clips of one shard, unless it is there and whole."""
+    rows, file = range(task["start"], task["stop"]), folder / task["file"]
+    return write_part(file, len(rows), lambda: _decoded(recordings, rows, file))
+
+
+@contextmanager
+def _decoded(recordings: Recordings, rows: Sequence[int], file: Path) -> Iterator[Any]:
+    how = corpora.SUMMARY, recordings.modality, recordings.layout
+    with crashes.counted(file.with_suffix(".begun")) as died:
+        bad = crashes.culprits(recordings.root, recordings.files(rows), died, *how)
+        yield (None, bad, {}) if bad else recordings.tried(rows)
+
+
+def write_part(file: Path, clips: int, make: Callable[[], Made]) -> dict[str, Any]:
+    """Write a part of so many clips, unless it is there and whole; what `run` is told of it.
 
     Files that can't be decoded are told, not raised, so that the driver names all there are; as JSON, for Ray Data
-    can't tell what a list without entries holds. A full disk is told, for Ray would make a traceback of it.
+    can't tell what a list without entries holds. So are a full disk and a damaged file, for Ray would make a traceback
+    of them.
     """
-    file, clips = folder / f"part-{task['shard']:05d}.parquet", task["stop"] - task["start"]
     made = {"file": file.name, "clips": clips, "bytes": 0, "bad": "[]", "full": 0, "why": ""}
-    if _damage(file, clips):
-        rows = range(task["start"], task["stop"])
-        how = corpora.SUMMARY, recordings.modality, recordings.layout
+    if damage(file, clips):
         try:
-            with crashes.counted(file.with_suffix(".begun")) as died:
-                bad = crashes.culprits(recordings.root, recordings.files(rows), died, *how)
-                table, bad, notes = (None, bad, {}) if bad else recordings.tried(rows)
+            with make() as (table, bad, notes):
                 if table is None:
                     return made | {"bad": json.dumps([[b.file, b.reason] for b in bad])}
                 with writing(file) as part:
@@ -123,11 +144,13 @@ def _write_shard(task: dict, recordings: Recordings, folder: Path) -> dict:
             if error.errno not in FULL:
                 raise
             return made | {"why": error.strerror, "full": error.errno}
+        except ValueError as error:
+            return made | {"why": str(error)}
         _note(file).unlink(missing_ok=True)
     return made | {"bytes": file.stat().st_size}
 
 
-def _damage(file: Path, clips: int, size: int | None = None) -> str | None:
+def damage(file: Path, clips: int, size: int | None = None) -> str | None:
     """Why a shard must be written (again), None where it is there and whole as far as its end tells."""
     if not file.exists():
         return "is missing"
@@ -152,7 +175,7 @@ def write(
     manifest: Manifest,
     modality: str,
     given_input: Any,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
     say: Callable[[str], None] = print,
 ) -> Shards:
     """A modality's Shards of a Manifest, decoded as a Ray Data job unless they exist; needs a Ray that is connected.
@@ -161,30 +184,63 @@ def write(
     that can't be decoded, and OSError at the first that the disk has no room for; the other shards are kept.
     """
     folder = folder_of(storage, manifest, modality, given_input)
+    if whole := begin(folder, say):
+        return whole
+    for begun in folder.glob("*.begun"):  # by a start that was killed
+        begun.unlink()
+    recordings = Recordings.of(manifest, modality, given_input)
+    tasks = [
+        {"file": part_name(i), "clips": b - a, "start": a, "stop": b}
+        for i, (a, b) in enumerate(pairwise(recordings.bounds()))
+    ]
+    files = run(tasks, folder, partial(_write_shard, recordings=recordings, folder=folder), on_progress)
+    if bad := dict.fromkeys(BadFile(*found) for row in files for found in json.loads(row["bad"])):
+        raise BadRecordings(manifest.root, tuple(sorted(bad, key=lambda b: b.file)), KEPT)
+    index = {"version": VERSION, "manifest": manifest.of((modality,)).digest, "modality": modality}
+    index |= {"input": recordings.how.stored(given_input)}
+    return end(folder, index, files, _noted(recordings, [folder / file["file"] for file in files]))
+
+
+def part_name(number: int) -> str:
+    return f"part-{number:05d}.parquet"
+
+
+def begin(folder: Path, say: Callable[[str], None]) -> Shards | None:
+    """The Shards of a folder where they are whole; else None, and the folder is there, without what a kill left."""
     if (folder / "index.json").exists() and (whole := _whole(folder, say)):
         return whole
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
-    for begun in folder.glob("*.begun"):  # by a start that was killed
-        begun.unlink()
-    recordings = Recordings.of(manifest, modality, given_input)
-    tasks = [{"shard": i, "start": a, "stop": b} for i, (a, b) in enumerate(pairwise(recordings.bounds()))]
-    done, files = 0, []
+    return None
+
+
+def run(
+    tasks: Sequence[dict[str, Any]],
+    folder: Path,
+    write_one: Callable[[dict], dict],
+    on_progress: Progress | None = None,
+    **takes: Any,
+) -> list[dict[str, Any]]:
+    """Write the parts as a Ray Data job, one a task, which has its `file` and number of `clips` and gives what
+    `write_part` does; a task `takes` num_cpus or num_gpus. Raises OSError at the first part that the disk has no room
+    for, and ValueError for what can't be read."""
+    done, total, files = 0, sum(task["clips"] for task in tasks), []
     be_quiet()
-    decode_part = partial(_write_shard, recordings=recordings, folder=folder)
-    for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
+    for row in ray.data.from_items(list(tasks), override_num_blocks=len(tasks)).map(write_one, **takes).iter_rows():
         if row["full"]:
             raise OSError(row["full"], row["why"], str(folder / row["file"]))
+        if row["why"]:
+            raise ValueError(row["why"])
         files.append(row)
         done += row["clips"]
         if on_progress:
-            on_progress(done, manifest.clips.num_rows)
-    if bad := dict.fromkeys(BadFile(*found) for row in files for found in json.loads(row["bad"])):
-        raise BadRecordings(manifest.root, tuple(sorted(bad, key=lambda b: b.file)), KEPT)
-    files = [{k: f[k] for k in ("file", "clips", "bytes")} for f in sorted(files, key=lambda f: f["file"])]
-    index = {"version": VERSION, "manifest": manifest.of((modality,)).digest, "modality": modality}
-    index |= {"input": recordings.how.stored(given_input), "files": files}
-    index["notes"] = _noted(recordings, [folder / file["file"] for file in files])
+            on_progress(done, total)
+    return sorted(files, key=lambda row: row["file"])
+
+
+def end(folder: Path, about: dict[str, Any], files: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Shards:
+    """Write the index, after which the shards are there."""
+    index = about | {"files": [{k: f[k] for k in ("file", "clips", "bytes")} for f in files], "notes": list(notes)}
     write_whole(folder / "index.json", json.dumps(index, indent=1))
     return Shards.read(folder)
 
@@ -206,8 +262,8 @@ def _whole(folder: Path, say: Callable[[str], None]) -> Shards | None:
         return None
     damaged = False
     for name, clips, size in zip(found.files, found.clips, sizes, strict=True):
-        if why := _damage(folder / name, clips, size):
-            say(f"decoded again: {folder / name}: {why}")
+        if why := damage(folder / name, clips, size):
+            say(f"written again: {folder / name}: {why}")
             _note(folder / name).touch()
             damaged = True
     return None if damaged else found

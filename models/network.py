@@ -1,8 +1,9 @@
 """Network: encoders by modality and an objective on top of them. B clips, K classes.
 
-A batch has each modality's input and its true lengths by name, `imu` and `imu_length`, or what a frozen trunk makes of
-it, `imu_trunk` and `imu_trunk_length`; and `label`. A batch that `encode` has seen may also have the encoder's output,
-`imu_embedding` or `imu_sequence` and `imu_sequence_length`.
+A batch has each modality's input and its true lengths by name, `imu` and `imu_length`, or what the blocks that never
+train make of it, `imu_frozen` and `imu_frozen_length`, or what a frozen trunk makes of it, `imu_trunk` and
+`imu_trunk_length`; and `label`. A batch that `encode` has seen may also have the encoder's output, `imu_embedding` or
+`imu_sequence` and `imu_sequence_length`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ Batch = dict[str, Tensor]
 class Network(nn.Module):
     """What every objective shares. `loss` is a subclass's; `logits` too, where it has a classifier.
 
-    Of an encoder that a parent has trained only the fine-tuned blocks train; the rest is frozen, BatchNorm statistics
-    included, in every mode. What comes before the first such block is the encoder's trunk.
+    Of an encoder that a parent has trained only the fine-tuned blocks train, and of one with a setting `frozen` only
+    layers after that block, in every stage; the rest is frozen, BatchNorm statistics included, in every mode. What
+    comes before the first layer that trains is the encoder's trunk.
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class Network(nn.Module):
         self.tuned: dict[str, list[int] | None] = {}  # by modality the layers that train, None where all do
         self.ends: dict[str, int] = {}  # where the trunk ends
         for modality, encoder in made.items():
-            blocks = ENCODERS[spec.encoders[modality].name].blocks
+            blocks, frozen = ENCODERS[spec.encoders[modality].name].blocks, spec.encoders[modality].frozen
             whole = modality not in trained or spec.whole(modality)
-            tuned = None if whole else [blocks[name] for name in spec.head.finetuned[modality]]
+            rest = list(range(frozen, len(encoder.layers))) if frozen else None
+            tuned = rest if whole else [blocks[name] for name in spec.head.finetuned[modality]]
             self.tuned[modality] = tuned
             self.ends[modality] = 0 if tuned is None else min(tuned, default=len(encoder.layers))
             encoder.requires_grad_(tuned is None)
@@ -65,18 +68,28 @@ class Network(nn.Module):
 
     @property
     def frozen(self) -> list[str]:
-        """The modalities of which a trunk is frozen whose output is worth keeping."""
-        return [m for m, end in self.ends.items() if end and self.encoder(m).keeps_trunk]
+        """The modalities of which a trunk is frozen whose output is worth keeping, since it isn't stored already."""
+        kept = [m for m in self.ends if self.encoder(m).keeps_trunk]
+        return [m for m in kept if self.ends[m] > self.spec.encoders[m].frozen]
 
     @torch.no_grad()
     def trunk(self, batch: Batch, modality: str) -> Batch:
         """What the frozen layers make of a batch's input, a constant of each clip, and its length in steps."""
-        x, length = batch[modality], batch[f"{modality}_length"]
-        made = self.encoder(modality).trunk(x, length, self.ends[modality])
-        return {
-            f"{modality}_trunk": made,
-            f"{modality}_trunk_length": steps_of(length, x.shape[1], made.shape[2]),
-        }
+        encoder, end, frozen = self.encoder(modality), self.ends[modality], self.spec.encoders[modality].frozen
+        if frozen:  # in the float16 of trunk shards also where there are none, as a recording is predicted
+            name = f"{modality}_frozen"
+            stored = (batch[name], batch[f"{name}_length"]) if name in batch else self.stored(batch, modality)
+            x, length = stored
+            made, steps = encoder.through(x.float(), slice(frozen, end)), x.shape[2]
+        else:
+            x, length = batch[modality], batch[f"{modality}_length"]
+            made, steps = encoder.trunk(x, length, end), x.shape[1]
+        return {f"{modality}_trunk": made, f"{modality}_trunk_length": steps_of(length, steps, made.shape[2])}
+
+    def stored(self, batch: Batch, modality: str) -> tuple[Tensor, Tensor]:
+        """What the layers that never train make of a batch's input, and its length in steps."""
+        frozen = self.spec.encoders[modality].frozen
+        return self.encoder(modality).stored(batch[modality], batch[f"{modality}_length"], frozen)
 
     def blank(self, x: Tensor, modality: str) -> Batch:
         """The trunk's output for one clip whose recording is missing; `x` is any clip's."""

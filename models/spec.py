@@ -36,6 +36,12 @@ class EncoderSpec:
         """The pretrained weights it starts from: "none", "kinetics400" or "sha256:..." of a file."""
         return self.settings.get("weights", "none")
 
+    @property
+    def frozen(self) -> int:
+        """How many of its layers never train, those up to and including the block that `frozen` names."""
+        block = self.settings.get("frozen", "none")
+        return 0 if block == "none" else ENCODERS[self.name].blocks[block] + 1
+
 
 @dataclass(frozen=True, config=FROZEN)
 class HeadSpec:
@@ -81,6 +87,18 @@ class NetworkSpec:
             if unknown := [name for name in names if name not in blocks]:
                 of = self.encoders[modality].name if modality in self.encoders else f"a network without {modality}"
                 raise ValueError(f"finetuned {modality} {unknown}: {of} has no such block, only {', '.join(blocks)}.")
+            encoder = self.encoders[modality]
+            if inside := [name for name in names if blocks[name] < encoder.frozen]:
+                raise ValueError(
+                    f"finetuned {modality} {inside}: {encoder.name} is frozen up to {encoder.settings['frozen']}; name"
+                    f" later blocks, or freeze fewer of them ({modality}.model.frozen)."
+                )
+        for modality, encoder in self.encoders.items():
+            if encoder.frozen and encoder.weights == "none":
+                raise ValueError(
+                    f"{modality}.model.frozen {encoder.settings['frozen']}: blocks that never train need weights to"
+                    f" start from. Add --weights kinetics400 or a file, or --set {modality}.model.frozen none."
+                )
 
     @property
     def classifies(self) -> bool:

@@ -37,13 +37,14 @@ class Input(frames.Input):
 
 
 @dataclass(frozen=True, config=FROZEN)
-class Augmentation:
+class Augmentation(frames.Augmentation):
     crop: float = 0.0
     """The largest share of a clip's time that is left out; above zero its frames are cropped at random too."""
     rotation: float = 0.0
     """Of the person about the vertical, standard deviation in degrees."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.crop < 1 or self.rotation < 0:
             raise ValueError(f"{self}: crop is at least 0 and below 1, rotation not below 0.")
 

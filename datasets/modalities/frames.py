@@ -3,6 +3,7 @@ shards store. B clips, T frames, H, W pixels, C channels."""
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -55,6 +56,19 @@ class Input:
         return (self.stored_frames, self.stored_size) != (self.frames, self.size)
 
 
+@dataclass(frozen=True, config=FROZEN)
+class Augmentation:
+    """What a modality's own has in common with the others'."""
+
+    views: int = field(default=0, metadata={"left_out_at": 0})
+    """Where the first blocks of the encoder are frozen: so many varied views of each training clip are stored, as those
+    blocks give them. In each epoch a clip is one of them or itself."""
+
+    def __post_init__(self) -> None:
+        if self.views < 0:
+            raise ValueError(f"{self}: views is not below 0.")
+
+
 class Frames(Modality):
     """Pictures are uint8, and a request holds a file. The encoder gets three channels."""
 
@@ -93,4 +107,6 @@ class Frames(Modality):
         share = getattr(how, self.share)
         if share and not given.spare:
             return f"{self.share} {share:g} changes nothing where {SPARE}, or set it to 0."
+        if how.views and not any(value for name, value in vars(how).items() if name != "views"):
+            return f"views {how.views} changes nothing where nothing else varies: all views would be the same."
         return None

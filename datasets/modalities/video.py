@@ -37,11 +37,12 @@ class Input(frames.Input):
 
 
 @dataclass(frozen=True, config=FROZEN)
-class Augmentation:
+class Augmentation(frames.Augmentation):
     video: float = 0.0
     """The largest share of a video's time that is left out; above zero its frames are cropped at random too."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.video < 1:
             raise ValueError(f"{self}: video is at least 0 and below 1.")
 

@@ -57,12 +57,15 @@ BLOCKS = {
 # network trained from scratch at chance in evaluation. `precision` "bf16" is autocast: weights and optimizer stay fp32,
 # and so do layers that see less than three frames.
 FRAMES = {"batchnorm_momentum": 0.1, "precision": "fp32"}
+# The layers up to and including the block `frozen` never train, in no stage: their weights are those of `weights`.
+PRETRAINED = {"weights": "none", "frozen": "none"} | FRAMES
 S3D = Line(
     "models.encoders.s3d:S3D",
     "video",
-    {"weights": "none"} | FRAMES,
+    PRETRAINED,
     BLOCKS,
-    {"precision": ("fp32", "bf16")},
+    {"precision": ("fp32", "bf16"), "frozen": ("none", *BLOCKS)},
+    left_out={"frozen": "none"},
     published={"kinetics400": "s3d-d76dad2f.pth"},
     megabytes=34.0,
     seconds=0.1,
@@ -131,7 +134,7 @@ ENCODERS = {
     "i3d": I3D,
     # Of depth I3D starts from Kinetics-400 at every scale, unless --weights says otherwise: how near a pixel is, three
     # times, as if it were a grey video.
-    "i3d-depth": replace(I3D, modality="depth", settings={"weights": "kinetics400"} | FRAMES),
+    "i3d-depth": replace(I3D, modality="depth", settings=PRETRAINED | {"weights": "kinetics400"}),
 }
 
 

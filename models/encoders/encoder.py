@@ -37,6 +37,9 @@ class Encoder(nn.Module):
     keeps_trunk: ClassVar[bool] = False
     """Whether what its frozen layers give is worth keeping in memory from epoch to epoch."""
 
+    rounds: bool = True
+    """Whether what blocks that never train give is rounded to float16, as trunk shards hold it."""
+
     def __init__(self, channels: int, layers: nn.Sequential, width: int):
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
@@ -51,16 +54,23 @@ class Encoder(nn.Module):
 
     def trunk(self, x: Tensor, length_B: Tensor, before: int) -> Tensor:
         """The output of the layers before `before`."""
-        return self._through(self.normalise(x, length_B), slice(before))
+        return self.through(self.normalise(x, length_B), slice(before))
 
-    def _through(self, x: Tensor, layers: slice) -> Tensor:
+    @torch.no_grad()
+    def stored(self, x: Tensor, length_B: Tensor, before: int) -> tuple[Tensor, Tensor]:
+        """The same as trunk shards hold it, in float16, and how many of its steps are true."""
+        made = self.trunk(x, length_B, before)
+        made = made.half() if self.rounds else made
+        return made, steps_of(length_B, x.shape[1], made.shape[2])
+
+    def through(self, x: Tensor, layers: slice) -> Tensor:
         for layer in list(self.layers)[layers]:
             x = layer(x)
         return x
 
     def sequence(self, features: Tensor, start: int) -> Tensor:
         """(B, W, L): the embedding before it is pooled over time, from the trunk's output."""
-        return self._through(features, slice(start, None))
+        return self.through(features, slice(start, None))
 
     def top(self, features: Tensor, start: int) -> Tensor:
         """(B, W): the rest, from the trunk's output to the embedding."""

@@ -114,7 +114,7 @@ class I3D(VideoEncoder):
     Pretrained weights expect RGB in [-1, 1], so the mean and the standard deviation are both half of white.
     """
 
-    def __init__(self, weights: str, batchnorm_momentum: float, precision: str):
+    def __init__(self, weights: str, frozen: str, batchnorm_momentum: float, precision: str):
         super().__init__(network(), 1024, batchnorm_momentum, precision)
         self.mean.fill_(0.5)
         self.std.fill_(0.5)

@@ -43,7 +43,7 @@ class VideoEncoder(Encoder):
         # BTHWC permuted to BCTHW is channels_last_3d already.
         return mask_after(x, length_B).permute(0, 4, 1, 2, 3)
 
-    def _through(self, x: Tensor, layers: slice) -> Tensor:
+    def through(self, x: Tensor, layers: slice) -> Tensor:
         for layer in list(self.layers)[layers]:
             if self.bf16 and x.shape[2] >= LEAST_BF16:
                 with torch.autocast(x.device.type, torch.bfloat16):
@@ -53,10 +53,10 @@ class VideoEncoder(Encoder):
         return x
 
     def sequence(self, features: Tensor, start: int) -> Tensor:
-        return self._through(features, slice(start, None)).float().mean(dim=(3, 4))
+        return self.through(features, slice(start, None)).float().mean(dim=(3, 4))
 
     def top(self, features: Tensor, start: int) -> Tensor:
-        return self._through(features, slice(start, None)).float().mean(dim=(2, 3, 4))
+        return self.through(features, slice(start, None)).float().mean(dim=(2, 3, 4))
 
     def nothing(self, x: Tensor) -> Tensor:
         """Black."""
@@ -69,7 +69,7 @@ class S3D(VideoEncoder):
     torchvision's own pooling has a fixed 2x7x7 window and refuses frames smaller than 224; ours is over what is there.
     """
 
-    def __init__(self, batchnorm_momentum: float, precision: str, weights: str = "none"):
+    def __init__(self, batchnorm_momentum: float, precision: str, weights: str = "none", frozen: str = "none"):
         super().__init__(nn.Sequential(*s3d().features), 1024, batchnorm_momentum, precision)
 
     def load_weights(self, state: dict[str, Tensor]) -> None:

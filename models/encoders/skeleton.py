@@ -15,7 +15,7 @@ class SkeletonEncoder(Encoder):
         return mask_after(x, length_B).permute(0, 3, 1, 2)
 
     def sequence(self, features: Tensor, start: int) -> Tensor:
-        made = self._through(features, slice(start, None))
+        made = self.through(features, slice(start, None))
         return made.amax(dim=3) if made.dim() == 4 else made
 
 

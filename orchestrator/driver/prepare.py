@@ -12,7 +12,7 @@ from datasets.files.bad_file import BadRecordings
 from datasets.synthetic import mmact as synthetic_mmact
 from datasets.synthetic import utd_mhad as synthetic
 from orchestrator.cluster import connect, nodes, placement, precision, start_errors
-from orchestrator.driver import preflight
+from orchestrator.driver import preflight, trunks
 from orchestrator.driver.terminal import console, every, tell
 from orchestrator.plan import simulation
 from orchestrator.plan.options import Options
@@ -55,7 +55,9 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
     tracking = address(options.tracking_uri, store.root).described
     console.print(preflight.table(plan, study, store, nodes.alive(), options.concurrency, tracking, options.read, here))
     if options.read == "shards":
+        jobs = trunks.needed(plan, study, store)
         study = write_shards(study, store, plan.inputs)
+        trunks.write(jobs, study, store)
     return plan, study, store
 
 

@@ -20,6 +20,7 @@ from datasets import corpora, modalities, splits
 from datasets.files.atomic import read_json
 from models.methods import DEFAULT
 from orchestrator.cluster import nodes, placement
+from orchestrator.driver import trunks
 from orchestrator.driver.launch import run_plan, tell_lacking
 from orchestrator.driver.prepare import asked, prepare
 from orchestrator.driver.search_results import conclude
@@ -41,7 +42,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @dataclass(frozen=True)
 class SearchOptions(Options):
-    recipe: Literal["paper", "tuned"] = "tuned"
+    recipe: Literal["paper", "tuned", "transfer"] = "tuned"
     """Where the search starts: what a setting doesn't name is this recipe's."""
     protocol: (
         Literal[
@@ -107,8 +108,11 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
     if options.settings:
         # A setting that can't be is told before anything trains: each would only fail for itself.
         drawn = {name: values.sample() for name, values in space.items()}
-        for spec in looks(replace(study, set={**study.set, **drawn}), judged_by(options)):
+        specs = looks(replace(study, set={**study.set, **drawn}), judged_by(options))
+        for spec in specs:
             refuse_unused(spec)
+        if options.read == "shards":
+            trunks.check_written(specs, study, store)
     code = run_plan(plan, study, store, options)
     if code:
         return code

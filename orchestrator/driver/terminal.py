@@ -28,10 +28,13 @@ def tell(words: str) -> None:
 
 
 def every(step: int, what: str) -> Callable[[int, int], None]:
-    """Progress of a preparation: a line each `step` clips."""
+    """Progress of a preparation: a line each `step` clips, also where they come several at once."""
+    told = 0
 
     def show(done: int, total: int) -> None:
-        if done % step == 0 or done == total:
+        nonlocal told
+        if done // step > told or done == total:
+            told = done // step
             console.print(f"  {done} of {total} {what}", highlight=False)
 
     return show

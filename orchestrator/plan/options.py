@@ -32,8 +32,9 @@ class Options:
     class-folders: CLASS/)."""
     scale: Literal["demo", "laptop", "paper"] = "demo"
     """Frames, frame size, epochs and weights."""
-    recipe: Literal["paper", "tuned"] = "paper"
-    """Optimizer, rates, batch, widths and augmentation: Table 1's, or tuned."""
+    recipe: Literal["paper", "tuned", "transfer"] = "paper"
+    """Optimizer, rates, batch, widths and augmentation: Table 1's, or tuned, or tuned with videos and depth that start
+    from Kinetics-400 and whose first blocks stay frozen."""
     set: dict[str, str] = field(default_factory=dict)
     """Names and values that change the recipe, as in `STAGE.times_epochs 2 STAGE.optimization.lr 1e-3 rate 50`."""
     modalities: tuple[str, ...] = ()

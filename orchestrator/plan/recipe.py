@@ -60,6 +60,8 @@ class Recipe:
     stages: dict[str, StageRecipe] = field(default_factory=dict)
     chosen_on: tuple[int, ...] = ()
     """Subjects whose scores had a say in these settings; where they are tested the report says so."""
+    scaled: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    """By scale and modality: what of an input's Settings comes before the scale's own, as frames and size."""
 
     def settings(self, modality: str) -> Any:
         return self.inputs.get(modality) or modalities.of(modality).Settings()

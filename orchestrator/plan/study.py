@@ -101,12 +101,12 @@ class Study:
     @cached_property
     def inputs(self) -> dict[str, Any]:
         """By modality of the Manifest: what shards store of its recordings, and what networks see."""
-        # What --set says of an input comes before the scale.
+        # What --set says of an input comes before the recipe's own of a scale, and that before the scale.
         return {name: self._input(name, self.recipe_used, set(self.set)) for name in self.manifest.modalities}
 
     def _input(self, name: str, recipe: Recipe, given: Collection[str] = ()) -> Any:
         """Of a modality, by a recipe and the scale; of the recipe alone what is `given`."""
-        scaled = self.scaled.inputs.get(name, {}).items()
+        scaled = {**self.scaled.inputs.get(name, {}), **recipe.scaled.get(self.scale, {}).get(name, {})}.items()
         left = {k: value for k, value in scaled if not {k, f"{name}.{k}"} & set(given)}
         source = corpora.of(self.manifest.layout).source(name)
         longest = partial(self.manifest.longest, name)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets import modalities
+from models.encoders.encoder import Encoder
 from models.network import Network
 from orchestrator.serving.predictor import Predictor, finished
 from orchestrator.storage.store import Store
@@ -45,8 +46,8 @@ def to_onnx(store: Store, key: str, file: Path) -> float:
     It takes what the network sees: each modality by its name, signals (B, S, C) and skeletons (B, S, J, D) float32,
     frames (B, T, H, W, 3) uint8, and their true lengths, decoded, resampled and padded as training does; a length of 0
     is a missing modality. Raises ValueError and keeps no file where the difference is above TOLERANCE. All of it is
-    fp32, and so is the PyTorch it is compared with: of a run in bf16 what training and predict.py compute is rounded
-    more coarsely.
+    fp32, and so is the PyTorch it is compared with: of a run in bf16, or with frozen blocks, what training and
+    predict.py compute is rounded more coarsely.
     """
     try:
         import onnxruntime
@@ -56,6 +57,8 @@ def to_onnx(store: Store, key: str, file: Path) -> float:
     for module in predictor.model.modules():
         if hasattr(module, "bf16"):
             module.bf16 = False  # pyright: ignore  # the file's weights are fp32, and so are its steps
+        if isinstance(module, Encoder):
+            module.rounds = False
     batch = example(predictor, 2)
     network = Inputs(predictor.model, tuple(batch)).eval()
     any_number = tuple({0: torch.export.Dim("clips")} for _ in batch)

@@ -11,9 +11,11 @@ import torch
 from datasets import modalities, shards, splits, stream
 from datasets.manifest import Manifest
 from datasets.stream import Batch
+from models.encoders.encoder import Encoder
 from models.network import Network
 from models.objectives import objective
 from orchestrator.plan.spec import RunSpec
+from orchestrator.storage import trunks
 from orchestrator.storage.store import Store
 from orchestrator.worker import watchdog
 
@@ -43,12 +45,21 @@ def see(batch: Batch, spec: RunSpec, vary: bool) -> Batch:
 
 
 def sent(batch: Batch, spec: RunSpec, vary: bool) -> Batch:
-    """The part of `see` that draws and looks at values, before the device. Frames stay uint8."""
+    """The part of `see` that draws and looks at values, before the device. Frames stay uint8.
+
+    Where the views of a clip are stored as a frozen trunk gives them, one of them is drawn, or the clip as it is.
+    """
     for name, given in spec.data.inputs.items():
         if name in batch:
             how = spec.augmentation.get(name) if vary else None
             x, length = modalities.of(name).see(batch[name], batch[f"{name}_length"], given, how)
             batch = batch | {name: x, f"{name}_length": length}
+        if f"{name}_views" in batch:
+            own, views = batch[f"{name}_frozen"], batch[f"{name}_views"]
+            if vary:
+                drawn = torch.randint(1 + views.shape[1], (len(own),))
+                own = torch.cat([own[:, None], views], 1)[torch.arange(len(own)), drawn]
+            batch = {k: v for k, v in batch.items() if not k.startswith(f"{name}_views")} | {f"{name}_frozen": own}
     return batch
 
 
@@ -74,7 +85,8 @@ class Reader:
     Nothing waits for a GPU: what depends on values is done before a batch goes there, in one copy from pinned memory
     that runs behind the steps before it.
 
-    What is kept depends on the run alone, and shards and recordings give the same batches.
+    What is kept depends on the run alone, and shards and recordings give the same batches. Of a modality whose encoder
+    has blocks that never train it reads what those make of each clip, or computes it from the recordings.
     """
 
     def __init__(
@@ -86,21 +98,33 @@ class Reader:
         read: Literal["shards", "recordings"] = "shards",
     ):
         self.sources: dict[str, shards.Shards | shards.Recordings] = {}
+        self.shapes = {name: modalities.of(name).shape(given) for name, given in spec.data.inputs.items()}
+        self.frozen = {name: trunks.of(manifest, spec, name) for name, e in spec.network.encoders.items() if e.frozen}
+        self.encoders: dict[str, Encoder] = {}  # theirs
         for name, given in spec.data.inputs.items():
-            if read == "shards":
+            if name in self.frozen and read == "shards":
+                found = trunks.sources(store, manifest, spec, name)
+                self.sources |= found
+                self.shapes |= {column: tuple(each.stored["shape"]) for column, each in found.items()}
+            elif read == "shards":
                 self.sources[name] = shards.Shards.read(shards.folder_of(store.root, manifest, name, given))
             else:
                 self.sources[name] = shards.Recordings.of(manifest, name, given)
-        self.shapes = {name: modalities.of(name).shape(given) for name, given in spec.data.inputs.items()}
         self.labels, self.spec, self.device = splits.labels(manifest), spec, device
         self.views = objective(spec.network.objective).views
         self.datasets: dict[str, ray.data.Dataset] = {}
         self.kept: Batch | None = None
-        self.blank: dict[str, Batch] = {}  # by modality what its trunk makes of a missing recording
+        self.blank: dict[
+            str, Batch
+        ] = {}  # by modality what its trunk, or its frozen blocks, make of a missing recording
 
     def open(self, name: str, rows: np.ndarray) -> None:
-        """The rows this worker reads under a name. Each worker's are a Dataset of its own: nothing is split later."""
-        self.datasets[name] = stream.dataset(self.sources, rows, self.labels)
+        """The rows this worker reads under a name, "train" or "test", of which only the first have varied views.
+
+        Each worker's are a Dataset of its own: nothing is split later.
+        """
+        read = {k: v for k, v in self.sources.items() if name == "train" or not k.endswith("_views")}
+        self.datasets[name] = stream.dataset(read, rows, self.labels)
 
     def keep(self, clips: int, model: Network) -> None:
         """Hold the training clips in memory if they fit; where a trunk is frozen, what it makes of them.
@@ -108,16 +132,21 @@ class Reader:
         Where clips vary from epoch to epoch so does what the trunk makes of them, and they are kept as they are.
         """
         model.eval()
-        trunks = [name for name in model.frozen if not varied(self.spec, name)]
-        blank = {name: model.blank(self._unseen(name), name) for name in trunks}
+        self.encoders = {name: model.encoder(name) for name in self.frozen}
+        self.blank = {name: self._missing(name) for name in self.frozen}
+        ends = [name for name in model.frozen if not varied(self.spec, name)]
+        blank = dict(self.blank)
+        for name in ends:
+            stored = name in self.frozen
+            blank[name] = model.trunk(blank[name], name) if stored else model.blank(self._unseen(name), name)
         if clips * self._bytes_of_clip(blank) > KEEP_BYTES:
             return
         parts: list[Batch] = []
         for batch in self._stored("train", size=16, order=None):
-            if trunks:
-                seen = self.to_device(self.hide(sent(batch, self.spec, vary=False)))
-                batch = {k: v for k, v in batch.items() if k.removesuffix("_length") not in trunks}
-                for name in trunks:
+            if ends:
+                seen = self.hide(self.to_device(sent(batch, self.spec, vary=False)))
+                for name in ends:
+                    batch = {k: v for k, v in batch.items() if k != name and not k.startswith(f"{name}_")}
                     batch |= model.trunk(seen, name)
             parts.append({k: v.cpu() for k, v in batch.items()})
         self.kept = {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
@@ -125,13 +154,39 @@ class Reader:
 
     def _unseen(self, name: str) -> torch.Tensor:
         """(1, ...) of what the network sees of a modality, of nothing."""
-        padding, _ = modalities.of(name).missing(self.spec.data.inputs[name])
-        batch = {name: torch.from_numpy(padding)[None], f"{name}_length": torch.tensor([0])}
-        return self.to_device(sent(batch, self.spec, vary=False))[name]
+        return self.to_device(sent(self._padding(name), self.spec, vary=False))[name]
+
+    def _missing(self, name: str) -> Batch:
+        """What its frozen blocks make of it."""
+        made = self._computed(self._padding(name) | {"row": torch.tensor([0])}, views=False)
+        return {k: v.to(self.device) for k, v in made.items() if k != "row"}
+
+    def _padding(self, name: str) -> Batch:
+        values, length = modalities.of(name).missing(self.spec.data.inputs[name])
+        return {name: torch.from_numpy(values)[None], f"{name}_length": torch.tensor([length])}
+
+    def _computed(self, batch: Batch, views: bool) -> Batch:
+        """A batch of recordings with what frozen blocks make of them, as their shards have it."""
+        for name in self.frozen.keys() & batch.keys():
+            x, length, rows = batch[name], batch[f"{name}_length"], batch["row"].tolist()
+            batch = {k: v for k, v in batch.items() if k not in (name, f"{name}_length")}
+            for trunk in self.frozen[name][: 2 if views else 1]:
+                made, steps = [], []
+                for i, row in enumerate(rows):
+                    found, true = trunks.compute(trunk, self.encoders[name], row, x[i, None], length[i, None])
+                    made.append(found if trunk.how else found[0])
+                    steps.append(true)
+                    watchdog.sign()
+                batch |= {trunk.column: torch.stack(made), f"{trunk.column}_length": torch.tensor(steps)}
+        return batch
 
     def _bytes_of_clip(self, blank: dict[str, Batch]) -> int:
         stored = {name: modalities.of(name).bytes(given) for name, given in self.spec.data.inputs.items()}
-        return sum((stored | {name: made[f"{name}_trunk"].nbytes for name, made in blank.items()}).values())
+        for name, made in blank.items():
+            count = sum(len(trunk.numbers) for trunk in self.frozen.get(name, ()))
+            trunk = made.get(f"{name}_trunk")
+            stored[name] = count * made[f"{name}_frozen"].nbytes if trunk is None else trunk.nbytes
+        return sum(stored.values())
 
     def _stored(self, name: str, size: int, order: int | None) -> Iterator[Batch]:
         """Batches as they are stored or kept, not on the device yet."""
@@ -142,7 +197,7 @@ class Reader:
             found = stream.batches(self.datasets[name], size, self.shapes, order, window)
         for batch in found:
             watchdog.sign()
-            yield batch
+            yield self._computed(batch, views=name == "train")
 
     def to_device(self, batch: Batch) -> Batch:
         if self.device.type == "cuda":
@@ -155,18 +210,27 @@ class Reader:
             seen = sent(batch, self.spec, vary)
             if name == "train" and self.views > 1:  # alike where nothing varies, as BatchNorm is settled
                 again = sent(batch, self.spec, vary)
-                seen |= {f"{k}:2": v for k, v in again.items() if k.removesuffix("_length") in self.shapes}
-            seen = self.to_device(self.hide(seen) if name == "train" else seen)
+                seen |= {f"{k}:2": v for k, v in again.items() if k not in ("row", "label")}
+            seen = self.to_device(seen)
+            seen = self.hide(seen) if name == "train" else seen
             yield self.miss(seen, self.spec.missing) if vary and self.spec.missing else seen
 
     def hide(self, batch: Batch) -> Batch:
         """A hidden class's clips stay with several modalities, but their starred input is padding: it has no length."""
         if len(self.spec.modalities) > 1:
             for modality, hidden in self.spec.data.hidden.items():
-                if (name := f"{modality}_length") in batch:
-                    is_hidden = torch.isin(batch["label"], torch.tensor(hidden))
-                    batch = batch | {name: batch[name].masked_fill(is_hidden, 0)}
+                if f"{modality}_trunk" not in batch:  # of those that are kept it was hidden before
+                    lost = torch.isin(batch["label"], batch["label"].new_tensor(hidden))
+                    batch = self.without(batch, modality, lost)
         return batch
+
+    def without(self, batch: Batch, modality: str, lost: torch.Tensor) -> Batch:
+        """Of the clips that have `lost` it a modality has no length, and a trunk's output is that of padding."""
+        name = next(n for n in (f"{modality}_trunk", f"{modality}_frozen", modality) if f"{n}_length" in batch)
+        if name != modality:
+            rows = lost.reshape(-1, *[1] * (batch[name].dim() - 1))
+            batch = batch | {name: torch.where(rows, self.blank[modality][name], batch[name])}
+        return batch | {f"{name}_length": batch[f"{name}_length"].masked_fill(lost, 0)}
 
     def miss(self, batch: Batch, share: float) -> Batch:
         """Of so many clips one modality's input has no length left, either modality's as often.
@@ -179,14 +243,7 @@ class Reader:
         drawn = drawn.masked_fill(torch.isin(batch["label"], hidden), 1.0)
         each = share / len(self.spec.modalities)
         for i, name in enumerate(self.spec.modalities):
-            lost = (drawn >= i * each) & (drawn < (i + 1) * each)
-            length, trunk = f"{name}_length", f"{name}_trunk"
-            if name not in self.blank:
-                batch = batch | {length: batch[length].masked_fill(lost, 0)}
-                continue
-            rows = lost.reshape(-1, *[1] * (batch[trunk].dim() - 1))
-            made = torch.where(rows, self.blank[name][trunk], batch[trunk])
-            batch = batch | {trunk: made, f"{trunk}_length": batch[f"{trunk}_length"].masked_fill(lost, 0)}
+            batch = self.without(batch, name, (drawn >= i * each) & (drawn < (i + 1) * each))
         return batch
 
     def epoch(self, epoch: int, global_batch: int, vary: bool = True) -> Iterator[Batch]:

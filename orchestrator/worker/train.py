@@ -232,7 +232,7 @@ def predict(model: Network, reader: Reader, manifest: Manifest) -> pa.Table:
         columns, size = {"row": batch["row"], "label": batch["label"]}, len(batch["row"])
         seen = {name: model.encode(batch, name) for name in names}
         if len(names) > 1 and size not in missed:
-            missed[size] = {name: model.encode(missing(model, batch, name), name) for name in names}
+            missed[size] = {name: model.encode(missing(model, reader, batch, name), name) for name in names}
         for column, without in lacking(names).items():
             encoded = seen | {name: missed[size][name] for name in without}
             columns[column] = model.logits(joined(batch, encoded)).argmax(1)
@@ -253,10 +253,10 @@ def predict(model: Network, reader: Reader, manifest: Manifest) -> pa.Table:
     return pa.table(columns | {"probabilities": list(probabilities)})
 
 
-def missing(model: Network, batch: stream.Batch, name: str) -> stream.Batch:
+def missing(model: Network, reader: Reader, batch: stream.Batch, name: str) -> stream.Batch:
     """A batch of as many clips, all of which lack their recording of a modality."""
-    blank = model.blank(batch[name], name)
-    return {at: value.expand(len(batch[name]), *value.shape[1:]) for at, value in blank.items()}
+    blank = reader.blank[name] if name in reader.frozen else model.blank(batch[name], name)
+    return {at: value.expand(len(batch["row"]), *value.shape[1:]) for at, value in blank.items()}
 
 
 def joined(batch: stream.Batch, encoded: Mapping[str, stream.Batch]) -> stream.Batch:

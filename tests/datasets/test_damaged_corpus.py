@@ -23,7 +23,7 @@ def first_shard(folder: Path, manifest: Manifest) -> Callable[[], dict]:
     """Writes part-00000.parquet, unless it is there and whole."""
     recordings = shards.Recordings.of(manifest, "video", FILMS)
     start, stop = recordings.bounds()[:2]
-    return partial(shards._write_shard, {"shard": 0, "start": start, "stop": stop}, recordings, folder)
+    return partial(shards._write_shard, {"file": "part-00000.parquet", "start": start, "stop": stop}, recordings, folder)
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, zeroed])
@@ -46,10 +46,10 @@ def test_a_changed_bit_in_a_shard_is_found_by_who_reads_it(manifest: Manifest, t
     assert whole and not said
     before = file.read_bytes()
     flipped(file)
-    with pytest.raises(ValueError, match=r"part-00000\.parquet: is damaged .* the next start decodes it again"):
+    with pytest.raises(ValueError, match=r"part-00000\.parquet: is damaged .* the next start writes it again"):
         whole.table([0, 1])
     assert shards._whole(tmp_path, said.append) is None
-    assert re.fullmatch(r"decoded again: .*/part-00000\.parquet: is damaged, as a run that read it found", said[0])
+    assert re.fullmatch(r"written again: .*/part-00000\.parquet: is damaged, as a run that read it found", said[0])
     written()
     assert file.read_bytes() == before and len(whole.table([0, 1])) == 2
     assert shards._whole(tmp_path, said.append)

@@ -205,6 +205,7 @@ def test_numbers_of_another_video_stand_beside_none_of_the_papers(six: Path, tmp
         ("paper", "odd-even", "last epoch, no selection"),
         ("tuned", "odd-even", "recipe tuned was chosen by subjects 1, 3, 5, 7, none of them tested"),
         ("tuned", "even-odd", "NOT CLEAN: recipe tuned was chosen by scores of subjects 1"),
+        ("transfer", "even-odd", "NOT CLEAN: recipe transfer was chosen by scores of subjects 1"),
         ("tuned", "leave-one-subject-out", "NOT CLEAN: recipe tuned was chosen by scores of subjects 1"),
     ],
 )

@@ -65,7 +65,7 @@ def test_every_field_is_in_the_key(stage: str) -> None:
     assert len(found) >= 25 and {("optimization", "lr"), ("network", "head", "label_smoothing")} <= found.keys()
     for modality in SPECS[stage].modalities:
         encoder = SPECS[stage].network.encoders[modality]
-        assert {("network", "encoders", modality, "settings", name) for name in encoder.settings} <= found.keys()
+        assert {("network", "encoders", modality, "settings", name) for name in encoder.telling} <= found.keys()
         given = record["spec"]["data"]["inputs"][modality]
         assert {("data", "inputs", modality, name) for name in given} <= found.keys()
     assert SPECS[stage].key not in found.values()
