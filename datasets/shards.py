@@ -31,6 +31,9 @@ VERSION = 3  # raise it when the content of a shard changes
 # A shard's folder is named after all of the recordings.
 KEPT = " The other shards stay for as long as no recording changes; mended or fewer ones are all decoded again."
 NOTES = b"notes"
+# What one Ray task decodes and reads at the least: the first task of a process costs two seconds of a core.
+DECODED_BYTES = 512 << 10
+READ_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ def write(
     done, files = 0, []
     be_quiet()
     decode_part = partial(_write_shard, recordings=recordings, folder=folder)
-    for row in ray.data.from_items(tasks, override_num_blocks=len(tasks)).map(decode_part).iter_rows():
+    blocks = blocks_of(len(tasks), manifest.clips.num_rows * recordings.how.bytes(given_input), DECODED_BYTES)
+    for row in ray.data.from_items(tasks, override_num_blocks=blocks).map(decode_part).iter_rows():
         if row["full"]:
             raise OSError(row["full"], row["why"], str(folder / row["file"]))
         files.append(row)
@@ -224,6 +228,11 @@ def parts(sources: Mapping[str, Shards | Recordings], rows: np.ndarray) -> list[
     starts = max((sources[name].bounds() for name in sorted(sources)), key=len)
     of_row = np.searchsorted(starts[1:], rows, side="right")
     return [rows[of_row == i] for i in np.unique(of_row)]
+
+
+def blocks_of(parts: int, size: int, least: int) -> int:
+    """In how many Ray tasks so many parts of together `size` bytes are taken up, of `least` bytes each."""
+    return max(1, min(parts, size // least))
 
 
 def joined(task: pa.Table, sources: Mapping[str, Shards | Recordings]) -> pa.Table:

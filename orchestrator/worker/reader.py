@@ -99,7 +99,7 @@ class Reader:
 
     def open(self, name: str, rows: np.ndarray) -> None:
         """The rows this worker reads under a name. Each worker's are a Dataset of its own: nothing is split later."""
-        self.datasets[name] = stream.dataset(self.sources, rows, self.labels)
+        self.datasets[name] = stream.dataset(self.sources, rows, self.labels, self._bytes_of_clip({}))
 
     def keep(self, clips: int, model: Network) -> None:
         """Hold the training clips in memory if they fit; where a trunk is frozen, what it makes of them.
