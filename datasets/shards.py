@@ -36,6 +36,9 @@ NOTES = b"notes"
 Progress = Callable[[int, int], None]  # how many clips of how many
 # What a part holds, or None and the files that are in its way, and notes.
 Made = AbstractContextManager[tuple[pa.Table | None, list[BadFile], Notes]]
+# What one Ray task decodes and reads at the least: the first task of a process costs two seconds of a core.
+DECODED_BYTES = 512 << 10
+READ_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,9 @@ def write(
         {"file": part_name(i), "clips": b - a, "start": a, "stop": b}
         for i, (a, b) in enumerate(pairwise(recordings.bounds()))
     ]
-    files = run(tasks, folder, partial(_write_shard, recordings=recordings, folder=folder), on_progress)
+    blocks = blocks_of(len(tasks), manifest.clips.num_rows * recordings.how.bytes(given_input), DECODED_BYTES)
+    write_one = partial(_write_shard, recordings=recordings, folder=folder)
+    files = run(tasks, folder, write_one, on_progress, blocks)
     if bad := dict.fromkeys(BadFile(*found) for row in files for found in json.loads(row["bad"])):
         raise BadRecordings(manifest.root, tuple(sorted(bad, key=lambda b: b.file)), KEPT)
     index = {"version": VERSION, "manifest": manifest.of((modality,)).digest, "modality": modality}
@@ -219,14 +224,17 @@ def run(
     folder: Path,
     write_one: Callable[[dict], dict],
     on_progress: Progress | None = None,
+    blocks: int | None = None,
     **takes: Any,
 ) -> list[dict[str, Any]]:
-    """Write the parts as a Ray Data job, one a task, which has its `file` and number of `clips` and gives what
-    `write_part` does; a task `takes` num_cpus or num_gpus. Raises OSError at the first part that the disk has no room
+    """Write the parts, each with its `file` and number of `clips`, as a Ray Data job; gives what `write_part` does.
+
+    One of Ray's tasks takes one part, or of all as many as make so many `blocks`; it `takes` num_cpus or num_gpus. Raises OSError at the first part that the disk has no room
     for, and ValueError for what can't be read."""
     done, total, files = 0, sum(task["clips"] for task in tasks), []
     be_quiet()
-    for row in ray.data.from_items(list(tasks), override_num_blocks=len(tasks)).map(write_one, **takes).iter_rows():
+    items = ray.data.from_items(list(tasks), override_num_blocks=blocks or len(tasks))
+    for row in items.map(write_one, **takes).iter_rows():
         if row["full"]:
             raise OSError(row["full"], row["why"], str(folder / row["file"]))
         if row["why"]:
@@ -280,6 +288,11 @@ def parts(sources: Mapping[str, Shards | Recordings], rows: np.ndarray) -> list[
     starts = max((sources[name].bounds() for name in sorted(sources)), key=len)
     of_row = np.searchsorted(starts[1:], rows, side="right")
     return [rows[of_row == i] for i in np.unique(of_row)]
+
+
+def blocks_of(parts: int, size: int, least: int) -> int:
+    """In how many Ray tasks so many parts of together `size` bytes are taken up, of `least` bytes each."""
+    return max(1, min(parts, size // least))
 
 
 def joined(task: pa.Table, sources: Mapping[str, Shards | Recordings]) -> pa.Table:

@@ -56,10 +56,14 @@ def deal(rows: np.ndarray, batch: int, workers: int, seed: int) -> list[np.ndarr
     return [np.sort(np.concatenate(parts)) for parts in owned]
 
 
-def dataset(sources: Mapping[str, Shards | Recordings], rows: np.ndarray, labels: np.ndarray) -> ray.data.Dataset:
+def dataset(
+    sources: Mapping[str, Shards | Recordings], rows: np.ndarray, labels: np.ndarray, clip_bytes: int | None = None
+) -> ray.data.Dataset:
     """A lazy Dataset of these manifest rows, in manifest order: row, label and what each modality's source holds.
 
     `labels` are of all manifest rows. From recordings it has the same blocks: where they are read changes no batch.
+
+    Of clips of `clip_bytes` several small parts go to one task.
 
     One operator, a task a part, a quarter of a CPU each: it finds room beside workers that take nearly all. (Ray's
     own read_parquet lists files in a task that takes a whole CPU: on two cores it waits for the run that waits for it.)
@@ -68,7 +72,9 @@ def dataset(sources: Mapping[str, Shards | Recordings], rows: np.ndarray, labels
     context.execution_options.preserve_order = True
     shards.be_quiet()
     tasks = [{"rows": part.tolist(), "labels": labels[part].tolist()} for part in shards.parts(sources, np.sort(rows))]
-    found = ray.data.from_items(tasks, override_num_blocks=len(tasks))
+    least = shards.READ_BYTES if all(isinstance(of, Shards) for of in sources.values()) else shards.DECODED_BYTES
+    blocks = len(tasks) if clip_bytes is None else shards.blocks_of(len(tasks), len(rows) * clip_bytes, least)
+    found = ray.data.from_items(tasks, override_num_blocks=blocks)
     join = partial(shards.joined, sources=dict(sources))
     return found.map_batches(join, batch_size=1, batch_format="pyarrow", num_cpus=0.25)
 

@@ -20,13 +20,13 @@ from datasets.files.atomic import write_whole
 from experiments.benchmarks.row import Place, Row
 from orchestrator.driver.terminal import console, refuse_bad_input
 
-NAMES = ("decode", "feed", "overhead", "stage2", "grid", "planning")
+NAMES = ("decode", "feed", "overhead", "stage2", "grid", "planning", "start")
 
 
 @dataclass(frozen=True)
 class Asked:
     names: Annotated[
-        tuple[Literal["decode", "feed", "overhead", "stage2", "grid", "planning"], ...], tyro.conf.Positional
+        tuple[Literal["decode", "feed", "overhead", "stage2", "grid", "planning", "start"], ...], tyro.conf.Positional
     ] = ()
     """What is measured; default: all."""
     recordings: Path | None = None

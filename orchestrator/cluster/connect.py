@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+import ray._private.worker
 from ray._private import ray_constants
 
 from datasets import cpus
@@ -29,6 +30,11 @@ DRIVER_ENV = {
     # What Ray says of a process that was killed comes without colours, for it may go to a file.
     "RAY_COLOR_PREFIX": "0",
 }
+HELPERS = (
+    ray_constants.PROCESS_TYPE_DASHBOARD,
+    ray_constants.PROCESS_TYPE_LOG_MONITOR,
+    ray_constants.PROCESS_TYPE_MONITOR,
+)
 # Of every process that Ray starts; what each gains stands in experiments/LOG.md.
 WORKER_ENV = {
     # torch's threads sleep where they wait for one another. Spinning, two S3D runs on two cores take 6.4 times as long
@@ -83,6 +89,19 @@ def connect(address: str | None, say: Callable[[str], None] = print) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
 
 
+def leave() -> None:
+    """Leave the Ray that was joined, or end the one that was started here; does nothing where there is none.
+
+    Ray ends its own processes one after the other and waits up to two seconds for each; here those that train nothing
+    are told all at once, before.
+    """
+    node: Any = ray._private.worker._global_node
+    for kind, started in node.all_processes.items() if node else ():
+        for each in started if kind in HELPERS else ():
+            each.process.terminate()
+    ray.shutdown()
+
+
 def join(address: str, quiet: Mapping[str, Any]) -> None:
     """A job brought the code along, or its image holds it; whoever joins from outside brings it now."""
     joining.check(address)
@@ -111,7 +130,7 @@ def start_here(quiet: Mapping[str, Any]) -> None:
     for last in (False, True):
         try:
             # "local", for without an address Ray would look for a cluster that was started on this machine.
-            ray.init(address="local", num_cpus=cpus_here(), dashboard_host="127.0.0.1", **quiet)
+            ray.init(address="local", num_cpus=cpus_here(), include_dashboard=False, **quiet)
             return
         except Exception as error:
             # Ray raises nothing narrower.

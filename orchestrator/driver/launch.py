@@ -4,6 +4,7 @@ import json
 import logging
 import shlex
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,22 +13,27 @@ from typing import Any
 import ray
 
 from datasets.files.atomic import write_whole
-from orchestrator.cluster import nodes, placement
+from orchestrator.cluster import connect, nodes, placement
 from orchestrator.driver.prepare import Cells, prepare
 from orchestrator.driver.terminal import console, interruptible, refuse_bad_input, tell
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.study import Study
 from orchestrator.report import results
+from orchestrator.storage.imports import import_ahead
 from orchestrator.storage.redaction import without_secrets
 from orchestrator.storage.store import Store
 from orchestrator.tracking.address import FLAG, Address, address
 
+# What the report is made with: two seconds of imports that the training needn't wait for, nor the report.
+CONCLUDING = "orchestrator.report.html", "orchestrator.report.tables", "scipy.stats"
+
 
 def launch(name: str, cells: Cells, options: Options) -> int:
     """Run what isn't done of a plan. Exit code: 0 all cells done, 1 some failed, 2 bad input, 130 Ctrl-C."""
-
     with ExitStack() as held:
+        if not ray.is_initialized():
+            held.callback(connect.leave)
         held.enter_context(placement.giving_back(options.room))
         prepared = refuse_bad_input(lambda: prepare(name, cells, options, held))
         if isinstance(prepared, int):
@@ -40,8 +46,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     from orchestrator.driver.progress import Progress, duration
     from orchestrator.plan.schedule import Schedule
     from orchestrator.storage.recovery import recover
-    from orchestrator.tracking import tracker
-    from orchestrator.tracking.background import Background
+    from orchestrator.tracking.background import follow
 
     began = time.monotonic()
     needs = {key: placement.need(spec, study.gpus) for key, spec in plan.runs.items()}
@@ -54,17 +59,18 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
     # Before anything is trained, so that `status` and `track` know the plan whatever happens to this process.
     found = write_results(results.collect(plan, study, store, {}, start), store)
     uri = address(options.tracking_uri, store.root).uri
-    logging_mlflow = Background(lambda: tracker.Tracker(uri, store, found), list(plan.runs), uri)
+    logging_mlflow = follow(uri, store, found, list(plan.runs))
     interrupted = False
     with interruptible():
         try:
+            threading.Thread(target=import_ahead, args=CONCLUDING, daemon=True).start()
             with Progress(console, plan, schedule, store, study.training_clips):
-                tune(schedule, study, store, options, tracker.tags(found))
+                tune(schedule, study, store, options, results.tags(found))
         except KeyboardInterrupt:
             interrupted = True
             console.print("stopping; once more Ctrl-C leaves at once.")
             placement.give_back(options.room)
-            ray.shutdown()  # ends what is in training now; it goes on from its last checkpoint
+            connect.leave()  # ends what is in training now; it goes on from its last checkpoint
         found = write_results(results.collect(plan, study, store, schedule.skipped, start), store)
         files = write_report(found, store)
         all_done = all(cell["status"] == "done" for cell in found["cells"])
@@ -118,7 +124,10 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
     import ray.tune
 
     from orchestrator.driver.searcher import PlanSearcher
-    from orchestrator.trial.run import run
+    from orchestrator.trial.trainable import run, share_processes
+
+    if connect.to_join(options.address) is None:
+        share_processes()
 
     configs = {key: placement.config_of(spec, study, store, options.read) for key, spec in schedule.plan.runs.items()}
     # Tune's state of its own is never read, so that a full disk doesn't keep it is worth no traceback; and of a trial

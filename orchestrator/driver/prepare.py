@@ -9,8 +9,6 @@ from typing import Any
 
 from datasets import corpora, modalities, splits, undecoded
 from datasets.files.bad_file import BadRecordings
-from datasets.synthetic import mmact as synthetic_mmact
-from datasets.synthetic import utd_mhad as synthetic
 from orchestrator.cluster import connect, nodes, placement, precision, start_errors
 from orchestrator.driver import preflight, trunks
 from orchestrator.driver.terminal import console, every, tell
@@ -146,10 +144,12 @@ def draw(options: Options, store: Store, read: Sequence[str]) -> Path:
     """The folder of the synthetic corpus, with what it lacked of these modalities drawn."""
     folder = options.recordings or store.root / "corpora" / options.corpus
     console.print(f"corpus: {options.corpus}, in {folder}")
+    from datasets.synthetic import mmact, utd_mhad  # here, not above: they take half a second of a core to import
+
     if options.corpus == "synthetic":
         # Three subjects to train on and three to test: 324 clips, a grid of minutes.
-        return synthetic.write(folder, subjects=6, trials=2, modalities=read, on_progress=every(100, "clips drawn"))
-    return synthetic_mmact.write(folder, modalities=read, on_progress=every(20, "instances drawn"))
+        return utd_mhad.write(folder, subjects=6, trials=2, modalities=read, on_progress=every(100, "clips drawn"))
+    return mmact.write(folder, modalities=read, on_progress=every(20, "instances drawn"))
 
 
 def make_plan(name: str, cells: Cells, study: Study, options: Options) -> Plan:

@@ -19,7 +19,7 @@ from ray.tune.search.optuna import OptunaSearch
 from datasets import corpora, modalities, splits
 from datasets.files.atomic import read_json
 from models.methods import DEFAULT
-from orchestrator.cluster import nodes, placement
+from orchestrator.cluster import connect, nodes, placement
 from orchestrator.driver import trunks
 from orchestrator.driver.launch import run_plan, tell_lacking
 from orchestrator.driver.prepare import asked, prepare
@@ -30,10 +30,11 @@ from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Cell, Plan
 from orchestrator.plan.study import Outline, Study, stages_of
 from orchestrator.plan.unused_options import refuse_unused
+from orchestrator.report import results
 from orchestrator.storage.store import Store
-from orchestrator.tracking import tracker
 from orchestrator.tracking.address import address, sqlite
-from orchestrator.tracking.background import Background
+from orchestrator.tracking.background import follow
+from orchestrator.trial.trainable import share_processes
 
 PLAN = "recipe_search"
 
@@ -120,7 +121,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
     about |= {"created": time.strftime("%Y-%m-%d %H:%M:%S")}
     keys: list[str] = []
     uri = address(options.tracking_uri, store.root).uri
-    logging_mlflow = Background(lambda: tracker.Tracker(uri, store, about), keys, uri)
+    logging_mlflow = follow(uri, store, about, keys)
     with interruptible():
         try:
             tune(options, space, study, store, about, keys)
@@ -128,7 +129,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
             console.print("stopping; the same command goes on from the looks that are done.")
             code = 130
             placement.give_back(options.room)
-            ray.shutdown()
+            connect.leave()
         folder = records_of(options, study, store)
         file, tried = conclude(folder, judged_by(options), study, store, about["protocol_text"])
         missing = logging_mlflow.end("KILLED" if code else "FINISHED", [file], {"settings": tried})
@@ -150,6 +151,8 @@ def tune(
     keys: list[str],
 ) -> None:
     """Optuna proposes, ASHA ends a setting after a fold where others were better; `keys` collects the runs."""
+    if connect.to_join(options.address) is None:
+        share_processes()
     base = looks(study, judged_by(options))
     folder = records_of(options, study, store)
     folder.mkdir(parents=True, exist_ok=True)
@@ -174,7 +177,7 @@ def tune(
         start=store.start,
         records=folder,
         baseline=[store.run(spec.key).record("metrics")["top1"] for spec in base],
-        about=tracker.tags(about),
+        about=results.tags(about),
         read=options.read,
     )
     ray.tune.Tuner(

@@ -16,7 +16,6 @@ from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Outline, Study
 from orchestrator.storage.recovery import recover_run
 from orchestrator.storage.store import Store
-from orchestrator.trial.run import train_and_score
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ def validate(
     A difference of the same folds, so that a setting which was stopped early compares with one that wasn't. What was
     found stands in a file of its own in `records`; a look that was trained before is only read.
     """
+    from orchestrator.trial.run import train_and_score  # here, not above: the driver does without torch
+
     store = Store(root, start)
     varied = replace(study, set={**study.set, **config["setting"]})
     record: dict[str, Any] = {"setting": dict(config["setting"]), "looks": []}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from orchestrator.report import labels, scores
 from orchestrator.report.labels import Results
@@ -46,9 +47,14 @@ def _keys(results: Results, runs: Path, model: str) -> list[list[str]]:
 
 
 def confusion(results: Results, seeds: list[Clips]) -> np.ndarray:
-    count_KK = np.zeros((len(results["classes"]),) * 2, dtype=int)  # K classes: (class, predicted), over all seeds
-    for run in seeds:
-        np.add.at(count_KK, (run["label"], run["predicted"]), 1)
+    none = np.zeros((len(results["classes"]),) * 2, dtype=int)
+    return sum((counted(run["label"], run["predicted"], len(results["classes"])) for run in seeds), none)
+
+
+def counted(label: ArrayLike, predicted: ArrayLike, classes: int) -> np.ndarray:
+    """Test clips (N,) of each class and of what they were named: (K, K), class by name."""
+    count_KK = np.zeros((classes, classes), dtype=int)
+    np.add.at(count_KK, (np.asarray(label), np.asarray(predicted)), 1)
     return count_KK
 
 

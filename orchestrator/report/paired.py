@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest, norm, t
+import scipy  # its parts are loaded where they are used
 
 # Of a run's key: whether each test clip was named right. A clip is the performance it shows and its own name; views of
 # one performance share the first, and where it isn't known the name stands for it.
@@ -90,8 +90,8 @@ def _of_networks(value: np.ndarray) -> tuple[float, float, float]:
     """`value` (clips,) is 1 where A alone is right and -1 where B alone is."""
     won, lost, count = int((value > 0).sum()), int((value < 0).sum()), len(value) + 2
     a, b = (won + 1) / count, (lost + 1) / count
-    half = float(norm.ppf(0.975)) * ((a + b - (a - b) ** 2) / count) ** 0.5
-    return a - b - half, a - b + half, float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    half = float(scipy.stats.norm.ppf(0.975)) * ((a + b - (a - b) ** 2) / count) ** 0.5
+    return a - b - half, a - b + half, float(scipy.stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
 def _student(values: np.ndarray, shown: np.ndarray) -> tuple[float, float, float]:
@@ -106,8 +106,12 @@ def _student(values: np.ndarray, shown: np.ndarray) -> tuple[float, float, float
         edge = _least(count)
         return max(-1.0, mean - edge), min(1.0, mean + edge), float(mean == 0)
     freedom = variance**2 / sum(part**2 / max(1, of) for part, of in over)
-    half = float(t.ppf(0.975, freedom)) * variance**0.5
-    return max(-1.0, mean - half), min(1.0, mean + half), float(2 * t.sf(abs(mean) / variance**0.5, freedom))
+    half = float(scipy.stats.t.ppf(0.975, freedom)) * variance**0.5
+    return (
+        max(-1.0, mean - half),
+        min(1.0, mean + half),
+        float(2 * scipy.stats.t.sf(abs(mean) / variance**0.5, freedom)),
+    )
 
 
 def _least(count: int) -> float:
@@ -134,11 +138,11 @@ def wilson(k: float, n: int, views: float | None = None) -> tuple[float, float]:
     Where a performance has several `views` on average they count as one: they may all be right or wrong together.
     """
     shown = round(n / (views or 1))
-    found = binomtest(round(k * shown / n), shown).proportion_ci(method="wilson")
+    found = scipy.stats.binomtest(round(k * shown / n), shown).proportion_ci(method="wilson")
     return 100 * found.low, 100 * found.high
 
 
 def interval_of(values: list[float]) -> tuple[float, float]:
     """95 %, of the mean of two or more seeds' values, within 0 and 100."""
-    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    half = float(scipy.stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return max(0.0, fmean(values) - half), min(100.0, fmean(values) + half)

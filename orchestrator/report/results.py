@@ -71,6 +71,14 @@ def read(file: Path, texts: Sequence[str] = TEXTS) -> dict[str, Any]:
     return found
 
 
+def tags(about: dict[str, Any]) -> dict[str, str]:
+    """What all runs of a start share, as their folders and MLflow's tags say it. `about` is as in results.json."""
+    # With who trained and what isn't clean, and what is seen.
+    shown = about.get("shows") or " + ".join(about["modalities"].values())
+    names = ("plan", "corpus", "scale", "recipe", "protocol", "protocol_text")
+    return {name: about[name] for name in names} | {"shows": shown}
+
+
 def _is_run(key: str, run: Any) -> bool:
     """A key is a folder's name, and leads nowhere else."""
     texts = isinstance(run, dict) and all(isinstance(run.get(name), str) for name in ("name", "status"))

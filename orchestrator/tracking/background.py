@@ -1,11 +1,16 @@
-"""MLflow kept up to date beside the training, which waits for none of it."""
+"""MLflow kept up to date beside the training, which waits for none of it, its import of two seconds included."""
+
+from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.tracking.errors import Elsewhere, explained, of_the_question
-from orchestrator.tracking.tracker import Tracker
+from orchestrator.storage.store import Store
+
+if TYPE_CHECKING:
+    from orchestrator.tracking.tracker import Tracker
 
 
 class Background:
@@ -26,6 +31,8 @@ class Background:
         self.pass_over()
 
     def pass_over(self) -> None:
+        from orchestrator.tracking.errors import explained, of_the_question
+
         for again in (False, True):
             try:
                 tracker = self._sync_all()
@@ -40,6 +47,8 @@ class Background:
                 self.tracker = None  # somebody has deleted what it writes to: a new one finds out, or makes it anew
 
     def _sync_all(self) -> Tracker:
+        from orchestrator.tracking.errors import Elsewhere
+
         self.tracker, without_files = self.tracker or self.make(), None
         for key in list(self.keys):  # a search adds to them
             try:
@@ -58,3 +67,14 @@ class Background:
         if not self.thread.is_alive():
             return self.error
         return " ".join(filter(None, (f"Not all was logged within {self.patience:g} s.", self.error)))
+
+
+def follow(uri: str, store: Store, about: dict[str, Any], keys: list[str]) -> Background:
+    """Keeps the plan of `about` (as in results.json) up to date in the MLflow at `uri`, a run for each of the keys."""
+
+    def make() -> Tracker:
+        from orchestrator.tracking.tracker import Tracker
+
+        return Tracker(uri, store, about)
+
+    return Background(make, keys, uri)

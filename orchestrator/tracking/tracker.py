@@ -20,11 +20,11 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two l
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, RunTag
-from sklearn.metrics import confusion_matrix
 
 from datasets.files.atomic import FULL
 from orchestrator.plan.spec import RunSpec
-from orchestrator.report import figures
+from orchestrator.report import confusions, figures
+from orchestrator.report.results import tags
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.tracking import experiment_page, relocation
 from orchestrator.tracking.address import file_of
@@ -36,14 +36,6 @@ for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no n
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 FINAL = "top1 top5 f1 k n top1_seen top1_hidden harmonic".split()  # and each top1_without_...
-
-
-def tags(about: dict[str, Any]) -> dict[str, str]:
-    """What all runs of a start share, as their folders and MLflow's tags say it. `about` is as in results.json."""
-    # With who trained and what isn't clean, and what is seen.
-    shown = about.get("shows") or " + ".join(about["modalities"].values())
-    names = ("plan", "corpus", "scale", "recipe", "protocol", "protocol_text")
-    return {name: about[name] for name in names} | {"shows": shown}
 
 
 class Tracker:
@@ -185,7 +177,7 @@ class Tracker:
     def _log_confusion(self, run_id: str, folder: RunFolder) -> None:
         table = folder.predictions(["label", "predicted"])
         classes = self.about["classes"]
-        counts = confusion_matrix(table["label"], table["predicted"], labels=range(len(classes)))
+        counts = confusions.counted(table["label"], table["predicted"], len(classes))
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "confusion.png"
             title, protocol = (

@@ -1,7 +1,8 @@
-"""TRIAL: one run is one TorchTrainer.fit. Ray Tune starts `run` on the head, without a CPU of its own."""
+"""TRIAL: one run is one TorchTrainer.fit. Its process lies on the head and takes no CPU of its own."""
 
 import asyncio
 import os
+import threading
 import time
 import traceback
 import uuid
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import ray.train
-import ray.tune
 from ray.train.torch import TorchTrainer
 
+from orchestrator.storage.imports import import_ahead
 from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.trial import failures
@@ -29,12 +30,6 @@ TRAIN_ENV = {
 
 # A checkpoint at the end of an epoch, but not more often than this; only what comes after the last is trained again.
 CHECKPOINT_SECONDS = 15.0
-
-
-def run(config: dict[str, Any]) -> None:
-    """Train the run named by config["key"]; reports {"status": "done"} or "failed", never raises."""
-    # Tune keeps what is reported only to tell the searcher; the run folder is the record.
-    ray.tune.report({"status": train_and_score(config).status})
 
 
 def train_and_score(config: dict[str, Any]) -> RunFolder:
@@ -63,6 +58,8 @@ def train_and_score(config: dict[str, Any]) -> RunFolder:
 
 def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     os.environ.update({name: value for name, value in TRAIN_ENV.items() if name not in os.environ})
+    # Its scores are computed with it: while the workers start, this process has nothing to do.
+    threading.Thread(target=import_ahead, args=("sklearn.metrics",), daemon=True).start()
     spec, resources = folder.spec, config["resources"]
     Trainer(
         in_worker,

@@ -114,9 +114,8 @@ class Reader:
         self.views = objective(spec.network.objective).views
         self.datasets: dict[str, ray.data.Dataset] = {}
         self.kept: Batch | None = None
-        self.blank: dict[
-            str, Batch
-        ] = {}  # by modality what its trunk, or its frozen blocks, make of a missing recording
+        # By modality what its trunk, or its frozen blocks, make of a missing recording.
+        self.blank: dict[str, Batch] = {}
 
     def open(self, name: str, rows: np.ndarray) -> None:
         """The rows this worker reads under a name, "train" or "test", of which only the first have varied views.
@@ -124,7 +123,7 @@ class Reader:
         Each worker's are a Dataset of its own: nothing is split later.
         """
         read = {k: v for k, v in self.sources.items() if name == "train" or not k.endswith("_views")}
-        self.datasets[name] = stream.dataset(read, rows, self.labels)
+        self.datasets[name] = stream.dataset(read, rows, self.labels, self._bytes_of_clip({}))
 
     def keep(self, clips: int, model: Network) -> None:
         """Hold the training clips in memory if they fit; where a trunk is frozen, what it makes of them.

@@ -153,6 +153,24 @@ def test_memory_gives_the_same_batches_in_the_same_order(
         assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
+@pytest.mark.parametrize(("parts", "size", "tasks"), [(8, 100, 1), (8, 1 << 20, 2), (3, 1 << 30, 3), (0, 0, 1)])
+def test_small_parts_share_a_task_and_large_ones_have_their_own(parts: int, size: int, tasks: int) -> None:
+    assert shards.blocks_of(parts, size, least=512 << 10) == tasks
+
+
+def test_parts_that_share_a_task_give_the_same_batches(
+    written: dict[str, Shards], inputs: dict[str, Any], manifest: Manifest
+) -> None:
+    shapes = {"imu": modalities.of("imu").shape(inputs["imu"])}
+    found = []
+    for clip_bytes in (None, modalities.of("imu").bytes(inputs["imu"])):
+        clips = stream.dataset({"imu": written["imu"]}, ROWS, splits.labels(manifest), clip_bytes)
+        found.append((clips.materialize().num_blocks(), list(stream.batches(clips, 3, shapes, order=5))))
+    (apart, expected), (together, batches) = found
+    assert apart > together == 1 and len(batches) == len(expected) == 3
+    assert all(torch.equal(a[name], b[name]) for a, b in zip(batches, expected, strict=True) for name in b)
+
+
 @pytest.mark.parametrize("order", [None, 5])
 def test_recordings_give_the_batches_of_shards_of_whatever_sizes(
     order: int | None,

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from datasets import corpora, splits
 from datasets.manifest import Manifest
 from experiments import full_grid
 from experiments.benchmark import NAMES
-from experiments.benchmarks import feed, grid, planning, stage2
+from experiments.benchmarks import feed, grid, planning, stage2, start
 from experiments.benchmarks.row import Place, Row
 from orchestrator.driver.prepare import make_plan
 from orchestrator.plan.options import Options
@@ -86,6 +87,13 @@ def test_an_epoch_of_the_feed_benchmark_trains(manifest: Manifest) -> None:
     batch = {"imu": torch.randn(4, 180, 6), "imu_length": torch.full((4,), 180), "label": torch.tensor([0, 1, 2, 0])}
     assert feed.epoch(model, spec, [batch]) > 0
     assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_the_smallest_start_has_clips_to_train_on_and_to_test(tmp_path: Path) -> None:
+    start.draw(tmp_path / "recordings")
+    found = corpora.read("class-folders", tmp_path / "recordings", tmp_path / "scans", ["imu"])
+    train, test = splits.split(found, splits.default(found))
+    assert (len(train), len(test), found.bad, len(found.classes)) == (8, 4, (), 2)
 
 
 def test_planning_makes_as_many_runs_as_it_says_and_splits_all_protocols() -> None:

@@ -16,11 +16,12 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from datasets import corpora
 from experiments.track import Where, track
 from orchestrator.plan.options import Options
+from orchestrator.report.results import tags
 from orchestrator.storage.store import Store
 from orchestrator.tracking import relocation
 from orchestrator.tracking.address import Address, address, file_of, is_own, sqlite
 from orchestrator.tracking.background import Background
-from orchestrator.tracking.tracker import Tracker, tags
+from orchestrator.tracking.tracker import Tracker
 from tests.orchestrator.tracking.test_tracker import ABOUT, CLASSES, FUSION, IMU, finish, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
