@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -225,12 +226,13 @@ def run(
     write_one: Callable[[dict], dict],
     on_progress: Progress | None = None,
     blocks: int | None = None,
-    **takes: Any,
+    takes: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Write the parts, each with its `file` and number of `clips`, as a Ray Data job; gives what `write_part` does.
 
-    One of Ray's tasks takes one part, or of all as many as make so many `blocks`; it `takes` num_cpus or num_gpus. Raises OSError at the first part that the disk has no room
-    for, and ValueError for what can't be read."""
+    One of Ray's tasks takes one part, or of all as many as make so many `blocks`; it `takes` num_cpus or num_gpus.
+    Raises OSError at the first part that the disk has no room for, and ValueError for what can't be read.
+    """
     done, total, files = 0, sum(task["clips"] for task in tasks), []
     be_quiet()
     items = ray.data.from_items(list(tasks), override_num_blocks=blocks or len(tasks))

@@ -102,7 +102,7 @@ def write(jobs: Sequence[Job], study: Study, store: Store) -> None:
         )
         count = sum(task["clips"] for task in job.tasks)
         progress = every(max(1, count // 10), f"{trunk.modality} clips through the trunk")
-        files = shards.run(job.tasks, job.folder, write_one, progress, **job.takes)
+        files = shards.run(job.tasks, job.folder, write_one, progress, takes=job.takes)
         shape = [len(trunk.numbers), *job.shape] if trunk.how else job.shape
         index = {"modality": trunk.column, "input": {"shape": shape} | trunk.about}
         shards.end(job.folder, index | ({"rows": trunk.rows} if trunk.rows else {}), files)
