@@ -143,6 +143,16 @@ def test_what_a_method_cannot_do_without_is_told(name: str, read: tuple, words: 
         Study(clips, "demo", "paper").cell("fusions", read, 0, method=name)
 
 
+def test_at_paper_scale_they_train_their_authors_epochs(clips: Manifest) -> None:
+    papers, laptop = (planned(clips, *RIVALS, scale=scale) for scale in ("paper", "laptop"))
+    epochs = {stage: spec.optimization.epochs for stage, [spec, *_] in papers.stages.items()}
+    assert {stage for stage, count in epochs.items() if count != 100} == {"simclr_imu", "simclr_skeleton"}
+    assert epochs["simclr_imu"] == 300
+    for stage, [spec, *_] in laptop.stages.items():
+        whole = stage in ("probe_imu", "probe_skeleton", "cmkm_classifier")
+        assert spec.optimization.epochs == epochs[stage] // (1 if whole else 2)
+
+
 def test_a_rate_with_warm_restarts_goes_down_three_times() -> None:
     how = Optimization(0.4, 0.0, 16, 7, "adamw", "warm-restarts")
     found = [how.rate(epoch / 7) for epoch in (0, 0.5, 1, 2, 2.9999, 3, 5, 6.9999)]
