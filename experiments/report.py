@@ -2,7 +2,8 @@
 
 python experiments/report.py --storage DIR --plan full_grid
 python experiments/report.py --storage DIR --beside DIR2       (with Table 2 of another corpus, on another storage)
-python experiments/report.py --storage DIR --look              (with what the fused network looks at)
+python experiments/report.py --storage DIR --look              (with what the fused network looks at, and confuses)
+python experiments/report.py --storage DIR --against DIR2/reports/full_grid           (with what changed since)
 """
 
 import sys
@@ -14,6 +15,8 @@ import tyro
 
 from orchestrator.driver.terminal import console, refuse_bad_input
 from orchestrator.report import html, scores, tables
+from orchestrator.report.analysis import changes
+from orchestrator.report.analysis.mistakes import Mistake
 from orchestrator.report.pictures import Look
 from orchestrator.report.results import read
 from orchestrator.storage.store import Store
@@ -32,7 +35,10 @@ class Pages(Which):
     beside: tuple[Path, ...] = ()
     """Storages that the plan ran with on other corpora."""
     look: bool = False
-    """Add what the fused network looks at in four test clips; needs its weights, and the shards or recordings."""
+    """Add what the fused network looks at in four test clips, and a dozen that it confuses; needs its weights, and the
+    shards or recordings, of which the page then holds pictures."""
+    against: Path | None = None
+    """The folder of another report, STORAGE/reports/PLAN: add the rows that moved since."""
 
 
 def results_of(storage: Path, plan: str) -> dict[str, Any]:
@@ -47,8 +53,11 @@ def rewrite(which: Pages) -> int:
     for table in tables.tables(results):
         console.print(table)
     folder = which.storage.resolve() / "reports" / which.plan
-    seen = looks(Store(which.storage.resolve()), results) if which.look else ""
-    console.print(f"report: {html.write(results, which.storage / 'runs', folder, beside, seen)}")
+    store = Store(which.storage.resolve())
+    changed = changes.since(results, store.root / "runs", which.against) if which.against else None
+    seen, wrong = (looks(store, results), confused(store, results)) if which.look else ("", None)
+    page = html.write(results, store.root / "runs", folder, beside, seen, wrong, changed)
+    console.print(f"report: {page}")
     return 0
 
 
@@ -63,6 +72,17 @@ def looks(store: Store, results: dict[str, Any]) -> list[Look] | str:
         return saliency.looks(store, run, results["modalities"])
     except ValueError as error:
         return f"Not drawn: {error}"
+
+
+def confused(store: Store, results: dict[str, Any]) -> list[Mistake] | None:
+    """The clips that the same run confuses; None where they can't be drawn, as `looks` says."""
+    from orchestrator.serving import mistakes
+
+    run = scores.looked_at(results)
+    try:
+        return mistakes.mistakes(store, run, results["modalities"]) if run else None
+    except ValueError:
+        return None
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Row:
 
 
 def predictions(results: Results, runs: Path, model: str) -> list[Clips]:
-    return [pa.concat_tables(_clips(runs / key) for key in keys).to_pydict() for keys in _keys(results, runs, model)]
+    return [pa.concat_tables(_clips(runs / key) for key in keys).to_pydict() for keys in runs_of(results, runs, model)]
 
 
 def _clips(run: Path) -> pa.Table:
@@ -40,7 +40,7 @@ def _clips(run: Path) -> pa.Table:
     return table.append_column("key", pa.array([run.name] * len(table), pa.string()))
 
 
-def _keys(results: Results, runs: Path, model: str) -> list[list[str]]:
+def runs_of(results: Results, runs: Path, model: str) -> list[list[str]]:
     """The runs of each seed that is done and has left its predictions; others may be half written."""
     done = [cell["keys"] for cell in scores.modality(results, model) if cell["status"] == "done"]
     return [keys for keys in done if all((runs / key / "predictions.parquet").exists() for key in keys)]
@@ -69,7 +69,7 @@ def rows(results: Results, runs: Path, found: Predictions, by: str) -> list[Row]
                 behind.setdefault(at, []).append(key)
             right.update(at for at, y, p in zip(run[by], run["label"], run["predicted"], strict=True) if y == p)
         if total:
-            keys = [key for seed in _keys(results, runs, model) for key in seed]
+            keys = [key for seed in runs_of(results, runs, model) for key in seed]
             out.append(Row(labels.model_label(results, model), keys, right, total, behind))
     return out
 

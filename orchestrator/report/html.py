@@ -12,26 +12,37 @@ import jinja2
 from datasets.files.atomic import write_whole
 from orchestrator.plan import paper
 from orchestrator.report import claims, comparisons, confusions, costs, figures, labels, paired, pictures, scores
+from orchestrator.report.analysis import baselines, calibration, mistakes, sheets, summary
+from orchestrator.report.analysis.changes import Changes
+from orchestrator.report.analysis.mistakes import Mistake
 from orchestrator.report.confusions import Predictions
 from orchestrator.report.figures import Series
 from orchestrator.report.labels import Results
 from orchestrator.report.paired import Right
 from orchestrator.report.pictures import Look
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.store import RunFolder, Store
 
 
 def write(
-    results: Results, runs: Path, folder: Path, beside: Sequence[Results] = (), looks: Sequence[Look] | str = ""
+    results: Results,
+    runs: Path,
+    folder: Path,
+    beside: Sequence[Results] = (),
+    looks: Sequence[Look] | str = "",
+    confused: Sequence[Mistake] | None = None,
+    changes: Changes | None = None,
 ) -> Path:
-    """Write report.html, images inlined, and its plots into `folder`; a run that is missing is named, not fatal.
+    """Write report.html, images inlined, its plots and its tables as CSV into `folder`; a run that is missing is named,
+    not fatal.
 
     `beside` are results on other corpora, whose Table 2 stands below ours. `looks` are the appendix's clips, or why it
-    has none; where nothing is given, those that were drawn of the same run before.
+    has none, and `confused` those that were named wrongly; where nothing is given, those that were drawn of the same
+    run before. `changes` are those since another report.
     """
     folder.mkdir(parents=True, exist_ok=True)
     predictions = {model: confusions.predictions(results, runs, model) for model in labels.models(results)}
     images = _draw(results, runs, predictions)
-    pictured = _pictured(results, folder, looks)
+    clips = _pictured(results, folder, looks, confused)
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
     content = _content(results, predictions, cache(lambda key: RunFolder(runs / key).right()))
@@ -40,20 +51,45 @@ def write(
     content["by_class"] = confusions.rows(results, runs, predictions, "label")
     content["taken_for"] = confusions.taken_for(results, predictions.get(labels.fused(results) or "", []))
     content["beside"] = [_beside(other) for other in beside]
-    content |= {"looks": pictured, "unseen": looks if isinstance(looks, str) else ""}
-    for number, each in enumerate(pictured):
-        images |= {f"look{number}_frames": each.frames, f"look{number}_signal": each.signal}
-    content["images"] = {name: base64.b64encode(png).decode() for name, png in images.items()}
+    content["calibration"] = calibration.rows(results, runs)
+    content["baselines"], content["no_baselines"] = baselines.rows(results, Store(runs.parent), folder)
+    content |= {"looks": clips["look"], "mistakes": clips[mistakes.NAME], "changes": changes}
+    content["unseen"] = looks if isinstance(looks, str) else ""
+    for kind, pictured in clips.items():
+        for number, each in enumerate(pictured):
+            images |= {f"{kind}{number}_frames": each.frames, f"{kind}{number}_signal": each.signal}
+    content["images"] = {name: _base64(png) for name, png in images.items()}
+    content["sheets"] = _sheets(results, content, folder)
     path = folder / "report.html"
     write_whole(path, _environment().get_template("report.html.j2").render(content))
     return path
 
 
-def _pictured(results: Results, folder: Path, looks: Sequence[Look] | str) -> list[pictures.Pictured]:
-    run = scores.looked_at(results)
-    if isinstance(looks, str):
-        return [] if looks else pictures.kept(folder, run)
-    return pictures.keep(folder, run or "", looks, results["protocol_text"])
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _pictured(
+    results: Results, folder: Path, looks: Sequence[Look] | str, confused: Sequence[Mistake] | None
+) -> dict[str, list[pictures.Pictured]]:
+    """By the name of their files: what is given is drawn and kept, else there is what was kept."""
+    run, drawn = scores.looked_at(results), {}
+    if not isinstance(looks, str):
+        drawn["look"] = pictures.drawn(looks, results["protocol_text"])
+    if confused is not None:
+        drawn[mistakes.NAME] = mistakes.drawn(confused)
+    for name, clips in drawn.items():
+        pictures.keep(folder, run or "", clips, name)
+    found = {name: drawn[name] if name in drawn else pictures.kept(folder, run, name) for name in ("look", mistakes.NAME)}
+    return found | ({"look": []} if looks and isinstance(looks, str) else {})
+
+
+def _sheets(results: Results, content: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Written beside the page; in it they are links that hold the content, since the page is mailed alone."""
+    found = {f"{name}.csv": text for name, text in sheets.sheets(results, content).items()}
+    for name, text in found.items():
+        write_whole(folder / name, text)
+    return {name: _base64(text.encode()) for name, text in found.items()}
 
 
 def _environment() -> jinja2.Environment:
@@ -61,7 +97,7 @@ def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters["duration"] = costs.duration
+    environment.filters |= {"duration": costs.duration, "over_seeds": calibration.text}
     return environment
 
 
@@ -91,6 +127,9 @@ def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, b
             title = f"{labels.model_label(results, model)}: per cent of each class's test clips"
             counts = confusions.confusion(results, seeds)
             images[f"confusion_{model}"] = figures.confusion(counts, results["classes"], title, protocol)
+    sure = {(colour(results, m), labels.model_label(results, m)): calibration.seeds(results, runs, m) for m in predictions}
+    if sure := {name: seeds for name, seeds in sure.items() if seeds}:
+        images["calibration"] = calibration.draw(sure, protocol)
     if histories := _histories(results, runs):
         images["curves"] = figures.curves(histories, protocol)
     return images
@@ -132,6 +171,7 @@ def _series(label: str, colour: int, cells: dict[float, list[scores.Cell]], metr
 def _content(results: Results, predictions: Predictions, right: Right) -> dict[str, Any]:
     """All the template prints."""
     corpus = paper.corpus_of(results["corpus"])
+    judged = claims.all_of(results, right)
     return {
         "results": results,
         "names": " + ".join(results["modalities"].values()),
@@ -155,7 +195,13 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "hidden_classes": scores.hidden_classes(results),
         "claim_note": claims.NOTE,
         "difference_note": paired.NOTE,
-        "claims": claims.all_of(results, right),
+        "claims": judged,
+        "verdicts": summary.by_verdict(judged),
+        "counted": summary.COUNTED,
+        "named": summary.NAMED,
+        "best": summary.best(results, right),
+        "trained": summary.trained(results),
+        "coverages": calibration.COVERAGES,
         "variants": comparisons.variants(results, right),
         "subsets": comparisons.subsets(results),
         "run_rows": costs.runs(results),

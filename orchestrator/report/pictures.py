@@ -19,7 +19,6 @@ from PIL import Image
 from datasets.files.atomic import read_json, write_whole
 from orchestrator.report.figures import LETTERS, png, say
 
-FILE = "looks.json"
 SHOWN = 8  # frames of a clip
 SIDE, GAP = 120, 4  # pixels
 SENSORS = {6: ("acceleration", "rotation"), 12: ("phone acc.", "watch acc.", "gyroscope", "orientation")}
@@ -89,13 +88,13 @@ def signal(look: Look, protocol: str = "") -> bytes:
         (sensor, lines_SC, weight_S)
         for name, (signal_SC, weight_S) in look.seen.items()
         if signal_SC.ndim == 2
-        for sensor, lines_SC in _sensors(name, signal_SC)
+        for sensor, lines_SC in sensors(name, signal_SC)
     ]
     figure = Figure(figsize=(6, 1.4 * len(rows) + 2.2), layout="constrained")
     grid = figure.subplots(len(rows) + 1, 1, sharex=True, height_ratios=[1] * len(rows) + [1.4], squeeze=False)
     *sensors, last = grid[:, 0]
     for axes, (name, lines_SC, weight_S) in zip(sensors, rows, strict=True):
-        _sensor(axes, name, lines_SC, weight_S)
+        sensor(axes, name, lines_SC, weight_S)
     _prediction(last, look)
     handles, labels = last.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
@@ -103,12 +102,12 @@ def signal(look: Look, protocol: str = "") -> bytes:
     return png(figure, *sensors, last)
 
 
-def _sensors(name: str, signal_SC: np.ndarray) -> list[tuple[str, np.ndarray]]:
+def sensors(name: str, signal_SC: np.ndarray) -> list[tuple[str, np.ndarray]]:
     names = SENSORS.get(signal_SC.shape[1], (name,))
     return list(zip(names, np.array_split(signal_SC, len(names), axis=1), strict=True))
 
 
-def _sensor(axes: Axes, name: str, lines_SC: np.ndarray, weight_S: np.ndarray) -> None:
+def sensor(axes: Axes, name: str, lines_SC: np.ndarray, weight_S: np.ndarray) -> None:
     time_S = np.linspace(0, 100, len(lines_SC))
     shade = np.clip(weight_S / max(float(np.quantile(weight_S, 0.98)), 1e-12), 0, 1)
     for line, colour in zip(lines_SC.T, LINES, strict=False):
@@ -134,7 +133,7 @@ def _prediction(axes: Axes, look: Look) -> None:
 
 @dataclass(frozen=True)
 class Pictured:
-    """One clip, as the page shows it; PNG bytes, none where no modality has frames."""
+    """One clip, as the page shows it; PNG bytes, none where no modality has frames (or a signal)."""
 
     clip: str
     text: str
@@ -142,28 +141,34 @@ class Pictured:
     signal: bytes
 
 
-def keep(folder: Path, run: str, looks: Sequence[Look], protocol: str) -> list[Pictured]:
-    """Drawn, and written into the report's folder; which run they are of comes last. `protocol` stands on each."""
-    drawn = [Pictured(look.clip, look.text, frames(look), signal(look, protocol)) for look in looks]
-    for number, each in enumerate(drawn):
-        (folder / f"look{number}_signal.png").write_bytes(each.signal)
-        if each.frames:
-            (folder / f"look{number}_frames.png").write_bytes(each.frames)
-    about = {"run": run, "looks": [{"clip": d.clip, "text": d.text, "frames": bool(d.frames)} for d in drawn]}
-    write_whole(folder / FILE, json.dumps(about, indent=1))
-    return drawn
+def drawn(looks: Sequence[Look], protocol: str) -> list[Pictured]:
+    """`protocol` stands on each."""
+    return [Pictured(look.clip, look.text, frames(look), signal(look, protocol)) for look in looks]
 
 
-def kept(folder: Path, run: str | None) -> list[Pictured]:
+def keep(folder: Path, run: str, clips: Sequence[Pictured], name: str = "look") -> None:
+    """Written into the report's folder; which run they are of comes last."""
+    about = []
+    for number, each in enumerate(clips):
+        parts = {"frames": each.frames, "signal": each.signal}
+        for part, png in parts.items():
+            if png:
+                (folder / f"{name}{number}_{part}.png").write_bytes(png)
+        about.append({"clip": each.clip, "text": each.text, "parts": [part for part, png in parts.items() if png]})
+    write_whole(folder / f"{name}s.json", json.dumps({"run": run, "clips": about}, indent=1))
+
+
+def kept(folder: Path, run: str | None, name: str = "look") -> list[Pictured]:
     """What was drawn of this run; nothing where that was another one, or where a picture is gone."""
-    if not (folder / FILE).exists():
+    file = folder / f"{name}s.json"
+    found = read_json(file) if file.exists() else {}
+    if found.get("run") != run or "clips" not in found:
         return []
-    found = read_json(folder / FILE)
-    drawn = []
-    for number, look in enumerate(found["looks"]):
-        names = [f"look{number}_frames.png"] * look["frames"] + [f"look{number}_signal.png"]
-        if found["run"] != run or not all((folder / name).exists() for name in names):
+    clips = []
+    for number, about in enumerate(found["clips"]):
+        pngs = {part: folder / f"{name}{number}_{part}.png" for part in about["parts"]}
+        if not all(png.exists() for png in pngs.values()):
             return []
-        *before, last = ((folder / name).read_bytes() for name in names)
-        drawn.append(Pictured(look["clip"], look["text"], before[0] if before else b"", last))
-    return drawn
+        parts = {part: pngs[part].read_bytes() if part in pngs else b"" for part in ("frames", "signal")}
+        clips.append(Pictured(about["clip"], about["text"], **parts))
+    return clips

@@ -16,6 +16,7 @@ from datasets import modalities, shards, splits, stream
 from datasets.manifest import Manifest
 from models.encoders.encoder import steps_of
 from models.network import Network
+from orchestrator.plan.spec import RunSpec
 from orchestrator.report.pictures import Look
 from orchestrator.serving.predictor import Predictor
 from orchestrator.storage.store import RunFolder, Store
@@ -33,7 +34,9 @@ def looks(store: Store, key: str, names: Mapping[str, str]) -> list[Look]:
     predictor = Predictor.of(store, key)
     manifest = Manifest.read(store.manifest(folder.spec.data.recordings))
     at = {clip: row for row, clip in enumerate(manifest.clips["clip"].to_pylist())}
-    return [_look(_stored(store, predictor, manifest, at[clip]), predictor, clip, names) for clip in choose(folder)]
+    return [
+        _look(stored(store, predictor.spec, manifest, at[clip]), predictor, clip, names) for clip in choose(folder)
+    ]
 
 
 def choose(run: RunFolder) -> list[str]:
@@ -77,10 +80,10 @@ def _blurred(heat_THW: Tensor) -> Tensor:
     return avg_pool2d(heat_THW[:, None], blur, 1, blur // 2)[:, 0]
 
 
-def _stored(store: Store, predictor: Predictor, manifest: Manifest, row: int) -> stream.Batch:
+def stored(store: Store, spec: RunSpec, manifest: Manifest, row: int) -> stream.Batch:
     """One clip from its shards, or where there are none, from the recordings."""
     batch: stream.Batch = {"label": torch.tensor([int(splits.labels(manifest)[row])])}
-    for name, given in predictor.spec.data.inputs.items():
+    for name, given in spec.data.inputs.items():
         folder = shards.folder_of(store.root, manifest, name, given)
         if (folder / "index.json").exists():
             source = shards.Shards.read(folder)

@@ -26,7 +26,7 @@ def test_claims_are_differences_in_points(depth):
     assert (
         "Training in two stages makes the fused model better not tested by the paper either not in this plan: " in text
     )
-    assert text.count("with other people the intervals would be wider") == 3
+    assert text.count("with other people the intervals would be wider") == 1
 
 
 def test_what_sees_no_video_is_judged_on_depth_too(tmp_path: Path):

@@ -38,7 +38,7 @@ def test_three_modalities_have_a_row_each_and_their_fusion(three: tuple):
     for label in (*SINGLES, FUSED):
         assert f"{label} 75.00 9/12 46.77 to 91.11 100.00 50.00" in text, "Table 2"
         assert f"{label} 66.67 8/12" in text, "Figure 2"
-    plots = {f"confusion_{model}" for model in (*THREE, "+".join(THREE))} | {"figure2", "figure3", "curves"}
+    plots = {f"confusion_{model}" for model in (*THREE, "+".join(THREE))} | {"calibration", "figure2", "figure3", "curves"}
     assert {file.stem for file in (folder / "report").glob("*.png")} == plots
     assert f"wave {'75.0 3/4 ' * 4}clap (1)" in text
     assert f"{FUSED} most often takes it for" in text
@@ -114,7 +114,7 @@ def test_one_modality_has_a_report_without_a_fusion(modality: str, video: str | 
     assert "takes it for" not in text and "Variants of the fusion" not in text and "What the paper says" not in text
     assert ("Video shows" in text) == (modality == "video")
     plots = {file.stem for file in (tmp_path / "report").glob("*.png")}
-    assert plots == {"figure2", "figure3", "curves", f"confusion_{modality}"}
+    assert plots == {"calibration", "figure2", "figure3", "curves", f"confusion_{modality}"}
     assert f"{label} only" in terminal(results) and f"{label}*" in terminal(results)
     assert scores.looked_at(results) is None
     assert set(re.findall(r'href="#(run-[^"]*)"', page)) <= set(re.findall(r'id="(run-[^"]*)"', page))

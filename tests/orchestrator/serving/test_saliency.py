@@ -1,6 +1,5 @@
 """What a fused network looks at, on an untrained one: the sums that must hold, and which clips are shown."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +9,15 @@ import pyarrow as pa
 import pytest
 import torch
 
-from datasets import shards
 from datasets.manifest import Manifest
 from experiments.report import looks
 from models.build import build
 from models.network import Network
 from orchestrator.plan.spec import RunSpec
-from orchestrator.serving import saliency
+from orchestrator.serving import mistakes, saliency
 from orchestrator.serving.export import copy_run
 from orchestrator.storage.store import Store
+from tests.support.runs.untrained import decode
 
 Fused = tuple[Store, RunSpec, Network]
 NAMES = {"imu": "IMU", "video": "Drawn figure"}
@@ -91,15 +90,7 @@ def test_shards_and_recordings_give_the_same_pictures(
     store, spec, _ = fused
     decoded = saliency.looks(store, spec.key, NAMES)
     copy = Store(shutil.copytree(store.root, tmp_path / "storage"))
-    count = manifest.clips.num_rows
-    for name, given in spec.data.inputs.items():
-        folder = shards.folder_of(copy.root, manifest, name, given)
-        folder.mkdir(parents=True)
-        recordings = shards.Recordings.of(manifest, name, given)
-        shards.write_table(recordings.table(range(count)), folder / "part-00000.parquet")
-        index = {"modality": name, "input": recordings.how.stored(given), "notes": []}
-        index["files"] = [{"file": "part-00000.parquet", "clips": count}]
-        (folder / "index.json").write_text(json.dumps(index))
+    decode(copy, manifest, spec)
     for one, other in zip(decoded, saliency.looks(copy, spec.key, NAMES), strict=True):
         assert one.clip == other.clip and [*one.seen] == [*other.seen] == [*NAMES.values()]
         assert all(np.array_equal(one.seen[name][0], other.seen[name][0]) for name in one.seen)
@@ -126,3 +117,17 @@ def test_clips_that_are_nowhere_are_missed(fused: Fused, manifest: Manifest, tmp
     moved.write(copy.manifest(spec.data.recordings))
     with pytest.raises(ValueError, match="neither shards nor recordings"):
         saliency.looks(copy, spec.key, NAMES)
+
+
+def test_confused_clips_are_of_the_largest_cells_and_need_no_weights(fused: Fused, manifest: Manifest, tmp_path: Path):
+    store, spec, _ = fused
+    copy = Store(shutil.copytree(store.root, tmp_path / "storage"))
+    (copy.run(spec.key).path / "model.pt").unlink()
+    found = mistakes.mistakes(copy, spec.key, NAMES)
+    classes = manifest.classes
+    assert [(m.label, m.predicted, m.cell) for m in found] == [
+        (classes[at], classes[(at + 1) % 3], 2) for at in (0, 0, 1, 1, 2, 2)
+    ]
+    assert found[0].confidence > found[1].confidence, "of a cell the surest first"
+    for each in found:
+        assert each.seen["Drawn figure"].shape[1:] == (32, 32, 3) and each.seen["IMU"].shape[1] == 6

@@ -1,5 +1,6 @@
 """A storage with a done run of each stage, and of each with the tuned recipe's resampling and crops; untrained."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from datasets import corpora, modalities
+from datasets import corpora, modalities, shards
 from datasets.manifest import Manifest
 from models.build import build
 from models.network import Network
@@ -105,3 +106,16 @@ def settle(model: Network, spec: RunSpec, manifest: Manifest) -> None:
         batch[f"{name}_length"] = torch.tensor([length for _, length in stored])
     with torch.no_grad():
         model.logits(see(batch, spec, vary=False))
+
+
+def decode(store: Store, manifest: Manifest, spec: RunSpec) -> None:
+    """The shards of what a run reads, one of each modality, without a Ray."""
+    count = manifest.clips.num_rows
+    for name, given in spec.data.inputs.items():
+        folder = shards.folder_of(store.root, manifest, name, given)
+        folder.mkdir(parents=True)
+        recordings = shards.Recordings.of(manifest, name, given)
+        shards.write_table(recordings.table(range(count)), folder / "part-00000.parquet")
+        index = {"modality": name, "input": recordings.how.stored(given), "notes": []}
+        index["files"] = [{"file": "part-00000.parquet", "clips": count}]
+        (folder / "index.json").write_text(json.dumps(index))

@@ -1,0 +1,4 @@
+"""What a report says beyond the scores of its rows: summary, calibration, baselines, confused clips, changes, CSV files.
+
+Runs in the driver or in any terminal. Imports `plan`, `storage`, `worker` and the report's scores and differences.
+"""
