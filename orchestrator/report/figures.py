@@ -66,7 +66,7 @@ def ratio_lines(series: Sequence[Series], protocol: str = "") -> bytes:
     axes.xaxis.set_major_formatter("{x:g} %")
     axes.set(xlabel="share of the training data", ylabel="top-1 accuracy (%)")
     axes.set_ylim(0, 102)
-    columns = columns([str(key.get_label()) for key in keys], 3 if len(keys) == len(series) else 2)
+    columns = legend_columns([str(key.get_label()) for key in keys], 3 if len(keys) == len(series) else 2)
     figure.legend(handles=keys, frameon=False, ncols=columns, loc="outside lower center")
     say(figure, protocol)
     return png(figure, axes)
@@ -80,12 +80,12 @@ def hidden_bars(accuracy: Sequence[Series], f1: Sequence[Series], protocol: str 
     _grouped(above, accuracy, "top-1 accuracy (%)")
     _grouped(below, f1, "macro F1 (%)")
     handles, labels = above.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns(labels, 2), frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(labels, 2), frameon=False)
     say(figure, protocol)
     return png(figure, above, below)
 
 
-def columns(labels: Sequence[str], most: int) -> int:
+def legend_columns(labels: Sequence[str], most: int) -> int:
     """Of a legend: about 70 letters are as wide as a plot, five of them are an entry's sign and its gaps."""
     return max(1, min(most, 70 // (max(map(len, labels), default=0) + 5)))
 

@@ -75,12 +75,14 @@ def _pictured(
     """By the name of their files: what is given is drawn and kept, else there is what was kept."""
     run, drawn = scores.looked_at(results), {}
     if not isinstance(looks, str):
-        drawn["look"] = pictures.drawn(looks, results["protocol_text"])
+        drawn["look"] = pictures.draw(looks, results["protocol_text"])
     if confused is not None:
         drawn[mistakes.NAME] = mistakes.drawn(confused)
     for name, clips in drawn.items():
         pictures.keep(folder, run or "", clips, name)
-    found = {name: drawn[name] if name in drawn else pictures.kept(folder, run, name) for name in ("look", mistakes.NAME)}
+    found = {
+        name: drawn[name] if name in drawn else pictures.kept(folder, run, name) for name in ("look", mistakes.NAME)
+    }
     return found | ({"look": []} if looks and isinstance(looks, str) else {})
 
 
@@ -127,7 +129,9 @@ def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, b
             title = f"{labels.model_label(results, model)}: per cent of each class's test clips"
             counts = confusions.confusion(results, seeds)
             images[f"confusion_{model}"] = figures.confusion(counts, results["classes"], title, protocol)
-    sure = {(colour(results, m), labels.model_label(results, m)): calibration.seeds(results, runs, m) for m in predictions}
+    sure = {
+        (colour(results, m), labels.model_label(results, m)): calibration.seeds(results, runs, m) for m in predictions
+    }
     if sure := {name: seeds for name, seeds in sure.items() if seeds}:
         images["calibration"] = calibration.draw(sure, protocol)
     if histories := _histories(results, runs):

@@ -88,13 +88,13 @@ def signal(look: Look, protocol: str = "") -> bytes:
         (sensor, lines_SC, weight_S)
         for name, (signal_SC, weight_S) in look.seen.items()
         if signal_SC.ndim == 2
-        for sensor, lines_SC in sensors(name, signal_SC)
+        for sensor, lines_SC in sensors_of(name, signal_SC)
     ]
     figure = Figure(figsize=(6, 1.4 * len(rows) + 2.2), layout="constrained")
     grid = figure.subplots(len(rows) + 1, 1, sharex=True, height_ratios=[1] * len(rows) + [1.4], squeeze=False)
     *sensors, last = grid[:, 0]
     for axes, (name, lines_SC, weight_S) in zip(sensors, rows, strict=True):
-        sensor(axes, name, lines_SC, weight_S)
+        draw_sensor(axes, name, lines_SC, weight_S)
     _prediction(last, look)
     handles, labels = last.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
@@ -102,12 +102,12 @@ def signal(look: Look, protocol: str = "") -> bytes:
     return png(figure, *sensors, last)
 
 
-def sensors(name: str, signal_SC: np.ndarray) -> list[tuple[str, np.ndarray]]:
+def sensors_of(name: str, signal_SC: np.ndarray) -> list[tuple[str, np.ndarray]]:
     names = SENSORS.get(signal_SC.shape[1], (name,))
     return list(zip(names, np.array_split(signal_SC, len(names), axis=1), strict=True))
 
 
-def sensor(axes: Axes, name: str, lines_SC: np.ndarray, weight_S: np.ndarray) -> None:
+def draw_sensor(axes: Axes, name: str, lines_SC: np.ndarray, weight_S: np.ndarray) -> None:
     time_S = np.linspace(0, 100, len(lines_SC))
     shade = np.clip(weight_S / max(float(np.quantile(weight_S, 0.98)), 1e-12), 0, 1)
     for line, colour in zip(lines_SC.T, LINES, strict=False):
@@ -141,7 +141,7 @@ class Pictured:
     signal: bytes
 
 
-def drawn(looks: Sequence[Look], protocol: str) -> list[Pictured]:
+def draw(looks: Sequence[Look], protocol: str) -> list[Pictured]:
     """`protocol` stands on each."""
     return [Pictured(look.clip, look.text, frames(look), signal(look, protocol)) for look in looks]
 
@@ -151,10 +151,10 @@ def keep(folder: Path, run: str, clips: Sequence[Pictured], name: str = "look") 
     about = []
     for number, each in enumerate(clips):
         parts = {"frames": each.frames, "signal": each.signal}
-        for part, png in parts.items():
-            if png:
-                (folder / f"{name}{number}_{part}.png").write_bytes(png)
-        about.append({"clip": each.clip, "text": each.text, "parts": [part for part, png in parts.items() if png]})
+        drawn = [part for part, content in parts.items() if content]
+        for part in drawn:
+            (folder / f"{name}{number}_{part}.png").write_bytes(parts[part])
+        about.append({"clip": each.clip, "text": each.text, "parts": drawn})
     write_whole(folder / f"{name}s.json", json.dumps({"run": run, "clips": about}, indent=1))
 
 

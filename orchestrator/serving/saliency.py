@@ -34,9 +34,7 @@ def looks(store: Store, key: str, names: Mapping[str, str]) -> list[Look]:
     predictor = Predictor.of(store, key)
     manifest = Manifest.read(store.manifest(folder.spec.data.recordings))
     at = {clip: row for row, clip in enumerate(manifest.clips["clip"].to_pylist())}
-    return [
-        _look(stored(store, predictor.spec, manifest, at[clip]), predictor, clip, names) for clip in choose(folder)
-    ]
+    return [_look(stored(store, predictor.spec, manifest, at[clip]), predictor, clip, names) for clip in choose(folder)]
 
 
 def choose(run: RunFolder) -> list[str]:

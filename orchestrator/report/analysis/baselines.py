@@ -74,7 +74,7 @@ def _computed(store: Store, read: Read, keys: Sequence[str]) -> dict[str, Any]:
     made: dict[str, Any] = {"of": list(keys), "majority": [], "nearest": []}
     for key in keys:
         if not (store.run(key).path / "spec.json").exists():
-            raise ValueError(f"run {key} hasn't begun")
+            raise ValueError(f"run {key} has not begun")
         for name, metrics in _of_fold(store, read, store.run(key).spec).items():
             made[name].append(metrics)
     return made

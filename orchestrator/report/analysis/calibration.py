@@ -65,7 +65,7 @@ def expected_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
 
 def covered(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(N,): the accuracy on the surest clip, on the two surest, and so on to all. Equally sure ones keep their order."""
+    """(N,): the accuracy on the surest clip, the two surest, and so on to all. Equally sure ones keep their order."""
     order = np.argsort(-confidence, kind="stable")
     return np.cumsum(right[order]) / np.arange(1, len(order) + 1)
 
@@ -79,7 +79,9 @@ def rows(results: Results, runs: Path) -> list[Row]:
             error = [100 * expected_error(*seed) for seed in found]
             above = [100 * float(sure.mean() - right.mean()) for sure, right in found]
             curves = [covered(*seed) for seed in found]
-            surest = {share: [100 * float(of[max(1, round(share * len(of))) - 1]) for of in curves] for share in COVERAGES}
+            surest = {
+                share: [100 * float(of[max(1, round(share * len(of))) - 1]) for of in curves] for share in COVERAGES
+            }
             out.append(Row(labels.model_label(results, model), keys, error, above, surest))
     return out
 
@@ -109,6 +111,6 @@ def draw(found: dict[tuple[int, str], list[Seed]], protocol: str = "") -> bytes:
     below.set(xlabel="share of the clips that is answered, surest first (%)", ylabel="accuracy (%)")
     below.set(xlim=(0, 102), ylim=(0, 102))
     handles, names = above.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=figures.columns(names, 2), frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=figures.legend_columns(names, 2), frameon=False)
     figures.say(figure, protocol)
     return figures.png(figure, above, below)

@@ -50,7 +50,9 @@ def since(results: Results, runs: Path, other: Path) -> Changes:
     """
     folder = other.resolve()
     if not (folder / "results.json").exists():
-        raise ValueError(f"--against {other}: holds no results.json; give the folder of a report, STORAGE/reports/PLAN.")
+        raise ValueError(
+            f"--against {other}: holds no results.json; give the folder of a report, STORAGE/reports/PLAN."
+        )
     before = read(folder / "results.json", (*TEXTS, "protocol"))
     if not isinstance(before.get("cells"), list):
         raise ValueError(f"{folder / 'results.json'}: is damaged, its cells can't be read.")
@@ -99,7 +101,8 @@ def _moved(label: str, then: list[Cell], now: list[Cell], places: dict[str, Path
         return None
     paired = difference(_placed(now, "now"), _placed(then, "before"), lambda key: _right(key, places))
     text = paired.text if paired else _unpaired(then, now)
-    return Moved(label, score(then, "top1"), score(now, "top1"), text, PAIRED if paired else UNPAIRED)
+    how = f"{PAIRED}, {paired.seeds} seed{'s' * (paired.seeds > 1)} of both" if paired else UNPAIRED
+    return Moved(label, score(then, "top1"), score(now, "top1"), text, how)
 
 
 def _placed(cells: list[Cell], place: str) -> list[Cell]:

@@ -73,7 +73,9 @@ def _frames(mistake: Mistake) -> bytes:
     if not strips:
         return b""
     width = max(strip.shape[1] for strip in strips)
-    whole = np.concatenate([np.pad(s, ((0, GAP), (0, width - s.shape[1]), (0, 0)), constant_values=128) for s in strips])
+    whole = np.concatenate(
+        [np.pad(s, ((0, GAP), (0, width - s.shape[1]), (0, 0)), constant_values=128) for s in strips]
+    )
     buffer = io.BytesIO()
     Image.fromarray(whole[:-GAP]).quantize(COLOURS).save(buffer, format="png", optimize=True)
     return buffer.getvalue()
@@ -92,13 +94,13 @@ def _signals(mistake: Mistake) -> bytes:
         (sensor, lines_SC)
         for name, signal_SC in mistake.seen.items()
         if signal_SC.ndim == 2
-        for sensor, lines_SC in pictures.sensors(name, signal_SC)
+        for sensor, lines_SC in pictures.sensors_of(name, signal_SC)
     ]
     if not rows:
         return b""
     figure = Figure(figsize=(6, 1.2 * len(rows) + 0.6), layout="constrained")
     panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, lines_SC) in zip(panels, rows, strict=True):
-        pictures.sensor(axes, name, lines_SC, np.zeros(len(lines_SC)))
+        pictures.draw_sensor(axes, name, lines_SC, np.zeros(len(lines_SC)))
     panels[-1].set(xlabel="share of the clip (%)", xlim=(0, 100))
     return figures.png(figure, *panels)

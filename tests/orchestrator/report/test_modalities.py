@@ -38,7 +38,12 @@ def test_three_modalities_have_a_row_each_and_their_fusion(three: tuple):
     for label in (*SINGLES, FUSED):
         assert f"{label} 75.00 9/12 46.77 to 91.11 100.00 50.00" in text, "Table 2"
         assert f"{label} 66.67 8/12" in text, "Figure 2"
-    plots = {f"confusion_{model}" for model in (*THREE, "+".join(THREE))} | {"calibration", "figure2", "figure3", "curves"}
+    plots = {f"confusion_{model}" for model in (*THREE, "+".join(THREE))} | {
+        "calibration",
+        "figure2",
+        "figure3",
+        "curves",
+    }
     assert {file.stem for file in (folder / "report").glob("*.png")} == plots
     assert f"wave {'75.0 3/4 ' * 4}clap (1)" in text
     assert f"{FUSED} most often takes it for" in text

@@ -76,7 +76,20 @@ def test_nothing_is_fetched_and_nothing_complains(browser: Browser, address: str
 
 def test_every_part_is_on_the_page(browser: Browser, address: str):
     page = show(browser, address, WIDE)
-    parts = ["found", "reading", "table2", "variants", "figure2", "figure3", "confusion", "calibration", "curves", "cost", "looks", "runs"]
+    parts = [
+        "found",
+        "reading",
+        "table2",
+        "variants",
+        "figure2",
+        "figure3",
+        "confusion",
+        "calibration",
+        "curves",
+        "cost",
+        "looks",
+        "runs",
+    ]
     assert [a.get_attribute("href") for a in page.locator("nav a").all()] == [f"#{part}" for part in parts]
     assert page.locator("h3:has-text('Table 2 on MMAct')").count() == 1 and page.locator("figure").count() == 2
     page.close()

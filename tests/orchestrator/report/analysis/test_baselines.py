@@ -56,7 +56,7 @@ def test_they_are_computed_once_and_kept(decoded: tuple[Store, dict], tmp_path: 
     assert again == rows and not why
     results = results | {"cells": [cell | {"key": "another"} for cell in results["cells"]]}
     none, why = baselines.rows(results, bare, tmp_path)
-    assert none == [] and why == "run another hasn't begun"
+    assert none == [] and why == "run another has not begun"
 
 
 def test_without_shards_or_with_too_many_the_reason_is_given(
@@ -82,7 +82,7 @@ def test_a_clip_that_lacks_a_modality_is_at_its_mean():
 
 def test_the_page_sets_them_apart(no_plots: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     results = make(tmp_path / "runs")
-    assert "Baselines missing: run imu-10-0-0-0 hasn't begun." in text_of(write(results, tmp_path))
+    assert "Baselines missing: run imu-10-0-0-0 has not begun." in text_of(write(results, tmp_path))
     fold = {"top1": 0.25, "f1": 0.1, "k": 3, "n": 12, "views": 1.0}
     row = [baselines._row("", baselines.MAJORITY, [fold]), baselines._row("IMU only", baselines.NEAREST, [fold])]
     monkeypatch.setattr(baselines, "rows", lambda *_: (row, ""))

@@ -37,7 +37,8 @@ def test_the_surest_clips_are_answered_first():
 def test_each_row_has_its_numbers_over_seeds_and_folds(tmp_path: Path):
     """Each clip's confidence is 0.7; 9 and 10 of 12 are right."""
     results = make(tmp_path / "runs", seeds=2)
-    for _ in range(2):
+    for folds in (False, True):
+        results = in_folds(results, tmp_path / "runs") if folds else results
         rows = calibration.rows(results, tmp_path / "runs")
         assert [row.label for row in rows] == ["IMU only", "depth video (AVI) only", "IMU + depth video (AVI)"]
         for row in rows:
@@ -45,7 +46,6 @@ def test_each_row_has_its_numbers_over_seeds_and_folds(tmp_path: Path):
             assert row.above == pytest.approx([-5, -100 * (10 / 12 - 0.7)])
             assert row.covered[1.0] == pytest.approx([75, 1000 / 12])
             assert row.covered[0.5] == [100, 100], "equally sure clips in the order of the table"
-        results = in_folds(results, tmp_path / "runs")
 
 
 def test_the_page_has_it_and_a_run_without_predictions_has_none(no_plots: None, tmp_path: Path):
