@@ -4,6 +4,7 @@ python experiments/export.py --run KEY --storage DIR --out model.onnx
 python experiments/export.py --run KEY --storage DIR --out model
 mlflow models serve --model-uri model --env-manager local --port 5001
 python experiments/export.py --run KEY --storage DIR --tracking-uri http://SERVER:5000
+python experiments/export.py --run KEY --storage DIR --tracking-uri http://SERVER:5000 --register har --alias best
 """
 
 import sys
@@ -28,16 +29,27 @@ class Asked:
     """The storage that holds the run."""
     tracking_uri: str | None = None
     """Instead: the MLflow whose run of this key gets the model, with its signature and an example of a request."""
+    register: str | None = None
+    """With --tracking-uri: the name under which MLflow's registry gets the model, as its next version."""
+    alias: str | None = None
+    """With --register: what this version is called, as in `models:/NAME@ALIAS`; the alias moves from an earlier one."""
 
 
 def export(asked: Asked) -> int:
     store = Store(asked.storage.resolve())
     if (asked.out is None) == (asked.tracking_uri is None):
         raise ValueError("give --out FILE.onnx, --out DIR or --tracking-uri URI, one of them.")
+    if asked.register and not asked.tracking_uri:
+        raise ValueError(f"--register {asked.register}: needs --tracking-uri URI, the MLflow whose registry it is.")
+    if asked.alias and not asked.register:
+        raise ValueError(f"--alias {asked.alias}: needs --register NAME, the model that it is an alias of.")
     if asked.tracking_uri:
-        log_mlflow(store, asked.run, asked.tracking_uri)
+        version = log_mlflow(store, asked.run, asked.tracking_uri, asked.register, asked.alias)
         where = without_secrets(asked.tracking_uri)
         console.print(f"{where}: run {asked.run} has its model", highlight=False)
+        if asked.register:
+            name = f"{asked.register}@{asked.alias}" if asked.alias else f"{asked.register}/{version}"
+            console.print(f"registered as version {version}: models:/{name}", highlight=False)
     elif asked.out and asked.out.suffix == ".onnx":
         worst = to_onnx(store, asked.run, asked.out)
         console.print(f"{asked.out}: differs from PyTorch by at most {worst:.1e}", highlight=False)

@@ -97,8 +97,8 @@ def to_mlflow(store: Store, key: str, folder: Path) -> None:
         mlflow_model.write(folder, Path(scratch), key)
 
 
-def log_mlflow(store: Store, key: str, uri: str) -> None:
-    """The same as the model of the run that an MLflow has of this key."""
+def log_mlflow(store: Store, key: str, uri: str, register: str | None = None, alias: str | None = None) -> str | None:
+    """The same as the model of the run that an MLflow has of this key; returns its version where it is registered."""
     import mlflow
 
     from orchestrator.serving import mlflow_model
@@ -110,7 +110,7 @@ def log_mlflow(store: Store, key: str, uri: str) -> None:
         copy_run(store, key, Store(Path(scratch)))
         with answering(uri):
             relocation.follow(uri, store.root)
-            mlflow_model.log(Path(scratch), key)
+            return mlflow_model.log(Path(scratch), key, register, alias)
 
 
 def copy_run(store: Store, key: str, to: Store) -> None:

@@ -73,8 +73,9 @@ def write(folder: Path, storage: Path, key: str) -> None:
     save_model(folder, **described(storage, key))
 
 
-def log(storage: Path, key: str) -> None:
-    """The same into each run of this key in the MLflow that is set, as its model.
+def log(storage: Path, key: str, register: str | None = None, alias: str | None = None) -> str | None:
+    """The same into each run of this key in the MLflow that is set, as its model; returns the version of the first,
+    where it is registered under a name, and given an alias.
 
     Raises ValueError where MLflow has no such run.
     """
@@ -86,10 +87,14 @@ def log(storage: Path, key: str) -> None:
             f"--run {key}: MLflow at {without_secrets(mlflow.get_tracking_uri())} has no such run; track.py logs a"
             " storage."
         )
-    model = described(storage, key)
+    model, versions = described(storage, key), []
     for run in found:  # one a plan that shares it
         with _open(run.info.run_id, run.info.status):
-            log_model(name="model", **model)
+            made = log_model(name="model", registered_model_name=None if versions else register, **model)
+            versions.append(str(made.registered_model_version))
+    if register and alias:
+        client.set_registered_model_alias(register, alias, versions[0])
+    return versions[0] if register else None
 
 
 @contextmanager

@@ -23,10 +23,9 @@ from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric,
 
 from datasets.files.atomic import FULL
 from orchestrator.plan.spec import RunSpec
-from orchestrator.report import confusions, figures
 from orchestrator.report.results import tags
 from orchestrator.storage.store import RunFolder, Store
-from orchestrator.tracking import experiment_page, relocation
+from orchestrator.tracking import artifacts, experiment_page, relocation, stage_graph
 from orchestrator.tracking.address import file_of
 from orchestrator.tracking.errors import Deleted, Elsewhere, by_clients, is_elsewhere
 
@@ -159,33 +158,24 @@ class Tracker:
             metrics, ended = folder.record("metrics"), folder.record("done")
             stamp = stamp_of(ended.get("ended"))
             final = [n for n in metrics if n in FINAL or n.startswith("top1_without")]
-            values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0) for n in final]
+            spec = folder.spec
+            of = {"dataset_name": self.about["corpus"], "dataset_digest": spec.data.recordings}
+            of |= {"model_id": stage_graph.log(self.client, self.experiment, run_id, spec)}
+            values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0, **of) for n in final]
             times = folder.record("times") | {"all": ended["seconds"]}
             values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
             self.client.log_batch(run_id, metrics=values)
-            self._log_file(run_id, folder.path / "spec.json")
-            if folder.spec.classifies:
-                for name in ("predictions.parquet", "metrics.json"):
-                    self._log_file(run_id, folder.path / name)
-                self._log_confusion(run_id, folder)
+            with tempfile.TemporaryDirectory() as scratch:
+                about = self.about["classes"], self.about["modalities"], self.about.get("protocol_text", "")
+                for file in artifacts.write(Path(scratch), folder, *about):
+                    self._log_file(run_id, file)
+            if spec.classifies:
+                self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in artifacts.TABLES.items()])
         else:
             reason = folder.record("failed").get("reason", "")
             self.client.log_batch(run_id, tags=[RunTag("reason", reason[:4000])])
         self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
         self._only("key", folder.key)
-
-    def _log_confusion(self, run_id: str, folder: RunFolder) -> None:
-        table = folder.predictions(["label", "predicted"])
-        classes = self.about["classes"]
-        counts = confusions.counted(table["label"], table["predicted"], len(classes))
-        with tempfile.TemporaryDirectory() as scratch:
-            file = Path(scratch) / "confusion.png"
-            title, protocol = (
-                experiment_page.title(folder.spec, self.about["modalities"]),
-                self.about.get("protocol_text", ""),
-            )
-            file.write_bytes(figures.confusion(counts, classes, title, protocol))
-            self._log_file(run_id, file)
 
     def _log_file(self, run_id: str, file: Path, below: str | None = None) -> None:
         """Raises Elsewhere where a server has its clients write into a folder that isn't here."""

@@ -91,6 +91,11 @@ def _subsets(results: Results) -> list[Line]:
 
 def _variants(results: Results) -> list[Line]:
     left = [f"top1_{part}" for part in comparisons.lacking(results)]
+    fused = labels.fused(results)
+    if fused and not any(scores.variants(results, experiment) for experiment in labels.VARIED):
+        cells = scores.modality(results, fused)
+        shown = any(scores.values(cells, name) for name in left)
+        return [{"network": labels.model_label(results, fused), **scored(cells, (*scores.METRICS, *left))}] * shown
     return [
         {
             "experiment": title,

@@ -163,7 +163,8 @@ def test_a_done_run_has_its_results_and_is_left_alone(view: View, store: Store) 
     expected = {"test_top1": 0.75, "test_k": 3, "test_n": 4, "test_top1_seen": 1, "test_top1_hidden": 2 / 3}
     assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected)
     files = {file.path: file.file_size or 0 for file in view.client.list_artifacts(run.info.run_id)}
-    assert set(files) == {"predictions.parquet", "metrics.json", "spec.json", "confusion.png"}
+    written = {"predictions.parquet", "predictions.json", "metrics.json", "spec.json", "confusion.png", "curves.png"}
+    assert set(files) == written
     assert all(size > 0 for size in files.values())
     for later in (tracker, view.tracker()):
         later.sync(IMU.key)
@@ -182,7 +183,7 @@ def test_a_stage_without_a_classifier_has_its_curve_and_no_scores(view: View, st
     assert (run.info.status, run.info.run_name) == ("FINISHED", "IMU + RGB, contrastive, seed 3")
     assert view.steps(PRETRAINED.key) == [1, 2]
     assert run.data.metrics.keys() == {"loss", "seconds", "seconds_all"}
-    assert [file.path for file in view.client.list_artifacts(run.info.run_id)] == ["spec.json"]
+    assert {file.path for file in view.client.list_artifacts(run.info.run_id)} == {"spec.json", "curves.png"}
 
 
 def test_artifacts_lie_in_the_storage(view: View, store: Store, tmp_path: Path) -> None:

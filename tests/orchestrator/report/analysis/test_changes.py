@@ -35,7 +35,11 @@ def test_a_row_that_moved_is_compared_clip_by_clip(other: Path, tmp_path: Path):
     found = changes.since(ours, tmp_path / "ours/runs", other)
     [row] = found.moved
     assert (row.label, row.before.text, row.now.text) == ("Subsets: depth video (AVI) only", "50.00", "75.00")
-    assert row.difference.startswith("+25.00 [") and "p = 0.250" in row.difference and row.how == "the same clips, 1 seed of both"
+    assert (
+        row.difference.startswith("+25.00 [")
+        and "p = 0.250" in row.difference
+        and row.how == "the same clips, 1 seed of both"
+    )
     assert found.alike == 2 and found.settings == [("recipe", "paper", "tuned")] and not found.gone + found.new
 
 
