@@ -120,7 +120,9 @@ def test_a_run_in_mlflow_gets_its_model(made: tuple, files: dict, tmp_path: Path
     tracker = Tracker(uri, store, about)
     run_id, before = tracker._create(key, predictor.spec).info.run_id, MlflowClient(uri)
     before.set_terminated(run_id, "FINISHED")
-    assert command(Asked(key, storage=store.root, tracking_uri=uri)) == 0
+    asked = Asked(key, storage=store.root, tracking_uri=uri, register="har", alias="best")
+    assert command(asked) == 0
+    assert before.get_model_version_by_alias("har", "best").run_id == run_id
     run = before.get_run(run_id)
     assert run.info.status == "FINISHED" and len(run.outputs.model_outputs) == 1
     found = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
@@ -131,6 +133,18 @@ def test_a_run_in_mlflow_gets_its_model(made: tuple, files: dict, tmp_path: Path
     signal = inertial.read_mat(files["imu"])
     row = example.assign(video=base64.b64encode(files["video"].read_bytes()).decode(), imu=[signal.tolist()])
     np.testing.assert_allclose(found.predict(row).to_numpy()[0], predict_files(predictor, files), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"register": "har"}, "--register har: needs --tracking-uri"),
+        ({"alias": "best"}, "--alias best: needs --register"),
+    ],
+)
+def test_a_name_in_no_registry_is_refused(given: dict[str, str], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words):
+        command(Asked("key", tmp_path / "model.onnx", tmp_path, **given))
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from orchestrator.report.analysis.mistakes import Mistake
 from orchestrator.storage.store import RunFolder
 from tests.support.runs.made_up import make, text_of
 
-HOLDS = "This page holds recordings of people"
+HOLDS = "This page holds pictures of recordings"
 
 
 def mistake(**seen: np.ndarray) -> Mistake:
