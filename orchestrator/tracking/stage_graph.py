@@ -17,9 +17,9 @@ def log(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec) -> st
     """
     model = find(client, experiment, spec.key) or _create(client, experiment, run_id, spec)
     there = client.get_run(run_id)
-    if model.model_id not in {output.model_id for output in there.outputs.model_outputs}:
+    if model.model_id not in {output.model_id for output in there.outputs.model_outputs}:  # pyright: ignore
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    known = {given.model_id for given in there.inputs.model_inputs}
+    known = {given.model_id for given in there.inputs.model_inputs}  # pyright: ignore
     parents = [found for key in spec.parents.values() if (found := find(client, experiment, key))]
     if new := [LoggedModelInput(parent.model_id) for parent in parents if parent.model_id not in known]:
         client.log_inputs(run_id, models=new)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datasets.files.atomic import read_json, write_whole
-from datasets.manifest import Manifest
 from orchestrator.plan.spec import RunSpec
 from orchestrator.report import labels
 from orchestrator.report.labels import Results
@@ -27,6 +26,8 @@ from orchestrator.storage.store import Store
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from datasets.manifest import Manifest
 
 FILE = "baselines.json"
 STEPS = 64  # of a signal
@@ -84,6 +85,7 @@ def _of_fold(store: Store, read: Read, spec: RunSpec) -> dict[str, dict[str, Any
     from sklearn.neighbors import KNeighborsClassifier  # half a second, and the reader imports Ray
 
     from datasets import splits
+    from datasets.manifest import Manifest
     from orchestrator.worker.reader import rows_of
 
     if not (file := store.manifest(spec.data.recordings)).exists():
@@ -113,7 +115,7 @@ def _standardised(value_NPC: np.ndarray, train: np.ndarray) -> np.ndarray:
     return flat / flat.shape[1] ** 0.5
 
 
-def values_of(store: Store, read: Read, manifest: Manifest, spec: RunSpec, name: str) -> np.ndarray:
+def values_of(store: Store, read: Read, manifest: "Manifest", spec: RunSpec, name: str) -> np.ndarray:
     """(N, P, C) float32 of all clips of a Manifest, from a modality's shards; NaN for a clip that lacks it.
 
     `read` holds what was read before. Raises ValueError where there are no shards, or too many to read.

@@ -52,7 +52,7 @@ def bins(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndar
     at = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     count = np.bincount(at, minlength=BINS)
     with np.errstate(invalid="ignore"):
-        return count, *(np.bincount(at, of, BINS) / count for of in (confidence, right.astype(float)))
+        return count, np.bincount(at, confidence, BINS) / count, np.bincount(at, right.astype(float), BINS) / count
 
 
 def expected_error(confidence: np.ndarray, right: np.ndarray) -> float:

@@ -121,10 +121,10 @@ def _unpaired(then: list[Cell], now: list[Cell]) -> str:
     G. Y. Zou and A. Donner, Construction of confidence limits about effect measures, Statistics in Medicine 27 (2008).
     """
     a, b = (fmean(scores.values(cells, "top1")) for cells in (now, then))
-    ends = scores.ends_of(now, "top1"), scores.ends_of(then, "top1")
-    if not ends[0] or not ends[1]:
+    ends_a, ends_b = scores.ends_of(now, "top1"), scores.ends_of(then, "top1")
+    if not ends_a or not ends_b:
         return f"{a - b:+.2f}".replace("-", "−")
-    (low_a, high_a), (low_b, high_b) = ends
+    (low_a, high_a), (low_b, high_b) = ends_a, ends_b
     low = a - b - ((a - low_a) ** 2 + (high_b - b) ** 2) ** 0.5
     high = a - b + ((high_a - a) ** 2 + (b - low_b) ** 2) ** 0.5
     return f"{a - b:+.2f} [{low:+.2f} to {high:+.2f}]".replace("-", "−")
