@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
@@ -13,7 +13,6 @@ from datasets.files.atomic import write_whole
 from orchestrator.plan import paper
 from orchestrator.report import claims, comparisons, confusions, costs, figures, labels, paired, pictures, scores
 from orchestrator.report.analysis import baselines, calibration, mistakes, sheets, summary
-from orchestrator.report.analysis.changes import Changes
 from orchestrator.report.analysis.mistakes import Mistake
 from orchestrator.report.confusions import Predictions
 from orchestrator.report.figures import Series
@@ -21,6 +20,9 @@ from orchestrator.report.labels import Results
 from orchestrator.report.paired import Right
 from orchestrator.report.pictures import Look
 from orchestrator.storage.store import RunFolder, Store
+
+if TYPE_CHECKING:
+    from orchestrator.report.analysis.changes import Changes
 
 
 def write(
@@ -30,7 +32,7 @@ def write(
     beside: Sequence[Results] = (),
     looks: Sequence[Look] | str = "",
     confused: Sequence[Mistake] | None = None,
-    changes: Changes | None = None,
+    changes: "Changes | None" = None,
 ) -> Path:
     """Write report.html, images inlined, its plots and its tables as CSV into `folder`; a run that is missing is named,
     not fatal.
