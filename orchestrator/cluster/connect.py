@@ -92,13 +92,13 @@ def connect(address: str | None, say: Callable[[str], None] = print) -> None:
 def leave() -> None:
     """Leave the Ray that was joined, or end the one that was started here; does nothing where there is none.
 
-    Ray ends its own processes one after the other and waits up to two seconds for each; here those that train nothing
-    are told all at once, before.
+    Ray ends its own processes one after the other and waits up to two seconds for each; those that train nothing are
+    ended before, all at once.
     """
     node: Any = ray._private.worker._global_node
     for kind, started in node.all_processes.items() if node else ():
         for each in started if kind in HELPERS else ():
-            each.process.terminate()
+            each.process.kill()  # asked to end, the autoscaler would tell the driver that it has failed
     ray.shutdown()
 
 
