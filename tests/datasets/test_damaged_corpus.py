@@ -23,7 +23,9 @@ def first_shard(folder: Path, manifest: Manifest) -> Callable[[], dict]:
     """Writes part-00000.parquet, unless it is there and whole."""
     recordings = shards.Recordings.of(manifest, "video", FILMS)
     start, stop = recordings.bounds()[:2]
-    return partial(shards._write_shard, {"file": "part-00000.parquet", "start": start, "stop": stop}, recordings, folder)
+    return partial(
+        shards._write_shard, {"file": "part-00000.parquet", "start": start, "stop": stop}, recordings, folder
+    )
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, zeroed])
