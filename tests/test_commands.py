@@ -19,7 +19,7 @@ import tyro
 
 from datasets.manifest import Manifest
 from datasets.synthetic import mmact as synthetic_mmact
-from experiments import fusion_comparison, predict
+from experiments import fusion_comparison, predict, report
 from orchestrator.driver.launch import launch
 from orchestrator.driver.recipe_search import SearchOptions
 from orchestrator.plan.options import Options
@@ -52,8 +52,9 @@ ELSEWHERE = {
 OTHERS = {
     "kubectl create secret generic": "--from-literal", "kubectl apply": "--filename", "kubectl logs": "--follow",
     "kubectl port-forward": "", "kubectl get secret": "--output", "docker build": "--file --tag",
-    "docker compose": "--file --build --detach --address", "openssl rand": "-hex", "base64": "--decode", "export": "",
-    "playwright install chromium": "",
+    "docker compose": "--file --build --detach --address --username --rm", "pg_dump": "--username --file",
+     "openssl rand": "-hex", "base64": "--decode", "export": "",
+    "playwright install chromium": "", "cp": "",
 }  # fmt: skip
 KNOWN = {"make", "python", "pytest", "ray", "mlflow"}
 ALL = [words for page in PAGES for words in commands(page)]
@@ -116,11 +117,11 @@ def test_mlflow_knows_every_command_and_its_flags() -> None:
 @pytest.mark.parametrize("words", [words for page in PAGES for words in flags(page)], ids=" ".join)
 def test_flags_alone_are_flags_of_a_start(words: list[str]) -> None:
     """One without a value is only named."""
-    kinds = (SearchOptions, fusion_comparison.Compared, predict.Asked)
+    kinds = (SearchOptions, fusion_comparison.Compared, predict.Asked, report.Pages)
     names = {"help", *(name.replace("_", "-") for kind in kinds for name in kind.__dataclass_fields__)}
     assert words[0].removeprefix("--") in names
     if len(words) > 1:
-        of = {"--settings": SearchOptions, "--files": predict.Asked}.get(words[0], Options)
+        of = {"--settings": SearchOptions, "--files": predict.Asked, "--against": report.Pages}.get(words[0], Options)
         tyro.cli(of, args=[*words, "--run", "KEY"] if of is predict.Asked else words)
 
 
@@ -170,7 +171,11 @@ def given(
         reads = script in ("predict.py", "export.py", "status.py", "report.py", "record.py", "track.py")
         by_flag = {"--storage": small if reads else small.parent / "plans", "--recordings": corpus(words), "--run": key}
         by_flag |= {"--video": files["video"], "--imu": csv, "--folder": recordings, "--beside": small}
-        by_flag |= {"--plan": "full_grid", "--tracking-uri": f"sqlite:///{small.parent / 'mlflow.db'}"}
+        by_flag |= {
+            "--against": small / "reports/full_grid",
+            "--plan": "full_grid",
+            "--tracking-uri": f"sqlite:///{small.parent / 'mlflow.db'}",
+        }
         out = [str(by_flag.get(flag, word)) for flag, word in zip(["", *words], words, strict=False)]
         out = [str(tmp_path / word) if flag == "--out" else word for flag, word in zip(["", *out], out, strict=False)]
         return out if "--storage" in out else [*out, "--storage", str(by_flag["--storage"])]

@@ -31,7 +31,9 @@ def stored(made: tuple, manifest: Manifest, tmp_path_factory: pytest.TempPathFac
             folder, tables = tmp_path_factory.mktemp("shards"), []
             recordings = shards.Recordings.of(manifest, name, given)
             for shard, (start, stop) in enumerate(pairwise(recordings.bounds())):
-                written = shards._write_shard({"shard": shard, "start": start, "stop": stop}, recordings, folder)
+                written = shards._write_shard(
+                    {"file": shards.part_name(shard), "start": start, "stop": stop}, recordings, folder
+                )
                 tables.append(pq.read_table(folder / written["file"]))
             shapes = {name: modalities.of(name).shape(given)}
             batches[recipe] |= stream.tensors(pa.concat_tables(tables), shapes)

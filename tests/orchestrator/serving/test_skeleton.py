@@ -76,7 +76,7 @@ def test_onnx_gives_pytorchs_probabilities(fused: tuple, tmp_path: Path) -> None
 
 def test_the_report_draws_the_figure_where_the_network_looks(fused: tuple, corpus: Manifest) -> None:
     predictor = Predictor.of(*fused)
-    batch = saliency._stored(fused[0], predictor, corpus, 0)
+    batch = saliency.stored(fused[0], predictor.spec, corpus, 0)
     look = saliency._look(batch, predictor, CLIP, {"skeleton": "skeleton", "imu": "IMU"})
     frames, heat = look.seen["skeleton"]
     assert frames.shape == (64, 120, 120, 3) and heat.shape == (64, 120, 120) and heat.max() > 0
@@ -86,6 +86,6 @@ def test_the_report_draws_the_figure_where_the_network_looks(fused: tuple, corpu
 
 def test_a_skeleton_alone_has_no_signal_to_draw(fused: tuple, corpus: Manifest) -> None:
     predictor = Predictor.of(*fused)
-    look = saliency._look(saliency._stored(fused[0], predictor, corpus, 0), predictor, CLIP, {m: m for m in READ})
+    look = saliency._look(saliency.stored(fused[0], predictor.spec, corpus, 0), predictor, CLIP, {m: m for m in READ})
     alone = replace(look, seen={"skeleton": look.seen["skeleton"]})
     assert pictures.signal(alone).startswith(b"\x89PNG")

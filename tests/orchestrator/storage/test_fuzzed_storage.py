@@ -46,7 +46,9 @@ def stored(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict
         recordings = shards.Recordings.of(manifest, name, given)
         start, stop = recordings.bounds()[:2]
         (folder / name).mkdir()
-        made[name] = shards._write_shard({"shard": 0, "start": start, "stop": stop}, recordings, folder / name)
+        made[name] = shards._write_shard(
+            {"file": shards.part_name(0), "start": start, "stop": stop}, recordings, folder / name
+        )
     run = RunFolder(folder)
     run.begin(SPEC)
     run.write_predictions(pa.table({"label": [0, 1], "predicted": [0, 0], "probabilities": [[0.9, 0.1], [0.6, 0.4]]}))
