@@ -88,6 +88,28 @@ ENCODERS = {
         {"channels": 6, "filters": (32, 64, 96), "kernels": (24, 16, 8), "dropout": 0.1},
         {"conv1": 0, "conv2": 3, "conv3": 6},
     ),
+    # Of 3-D joints, with CMC-CMKM's widths: 432,000 parameters for UTD-MHAD's 20 joints.
+    "co-occurrence": Line(
+        "models.encoders.skeleton:CoOccurrence",
+        "skeleton",
+        {"channels": 3, "joints": 20, "dropout": 0.0},
+        {"streams": 0, "conv5": 1, "conv6": 3},
+    ),
+    "temporal": Line(
+        "models.encoders.skeleton:TemporalConvolution",
+        "skeleton",
+        {"channels": 3, "joints": 20, "filters": (128, 128, 256), "kernels": (5, 5, 5), "dropout": 0.2},
+        {"conv1": 1, "conv2": 2, "conv3": 3},
+    ),
+    "s3d": S3D,
+    # It has no `weights`: neither the scale nor --weights says where it starts from, for Kinetics-400 shows colours.
+    # `--set depth.model.encoder s3d` starts from them, as published depth networks also do.
+    "s3d-depth": replace(S3D, modality="depth", settings=FRAMES, published={}),
+    "i3d": I3D,
+    # Of depth I3D starts from Kinetics-400 at every scale, unless --weights says otherwise: how near a pixel is, three
+    # times, as if it were a grey video.
+    "i3d-depth": replace(I3D, modality="depth", settings=PRETRAINED | {"weights": "kinetics400"}),
+    # The methods of others name these; the encoders above come first, for the first of a modality is its default.
     # CMC-CMKM's, with its widths: 1.2 million parameters.
     "cnn-transformer": Line(
         "models.encoders.transformer:CNNTransformer",
@@ -114,27 +136,6 @@ ENCODERS = {
         megabytes=45.0,
         seconds=2e-3,
     ),
-    # Of 3-D joints, with CMC-CMKM's widths: 432,000 parameters for UTD-MHAD's 20 joints.
-    "co-occurrence": Line(
-        "models.encoders.skeleton:CoOccurrence",
-        "skeleton",
-        {"channels": 3, "joints": 20, "dropout": 0.0},
-        {"streams": 0, "conv5": 1, "conv6": 3},
-    ),
-    "temporal": Line(
-        "models.encoders.skeleton:TemporalConvolution",
-        "skeleton",
-        {"channels": 3, "joints": 20, "filters": (128, 128, 256), "kernels": (5, 5, 5), "dropout": 0.2},
-        {"conv1": 1, "conv2": 2, "conv3": 3},
-    ),
-    "s3d": S3D,
-    # It has no `weights`: neither the scale nor --weights says where it starts from, for Kinetics-400 shows colours.
-    # `--set depth.model.encoder s3d` starts from them, as published depth networks also do.
-    "s3d-depth": replace(S3D, modality="depth", settings=FRAMES, published={}),
-    "i3d": I3D,
-    # Of depth I3D starts from Kinetics-400 at every scale, unless --weights says otherwise: how near a pixel is, three
-    # times, as if it were a grey video.
-    "i3d-depth": replace(I3D, modality="depth", settings=PRETRAINED | {"weights": "kinetics400"}),
 }
 
 

@@ -71,6 +71,7 @@ RECIPES = {
         },
         encoders={
             "imu": EncoderSpec("cnn", {"filters": (48, 96, 144), "dropout": 0.08}),
+            "skeleton": EncoderSpec("co-occurrence"),
             "video": EncoderSpec("s3d", {"precision": "bf16"}),
             "depth": EncoderSpec("s3d-depth", {"precision": "bf16"}),
         },

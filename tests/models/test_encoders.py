@@ -20,6 +20,12 @@ from tests.support.runs.networks import CLASSES, IMU, VIDEO, clips
 pytestmark = pytest.mark.usefixtures("one_thread", "seeded")
 
 
+def test_the_first_encoder_of_a_modality_is_its_default() -> None:
+    """A line at the wrong place would train another network wherever a recipe names none."""
+    found = {name: encoders.default(name) for name in ("imu", "skeleton", "video", "depth")}
+    assert found == {"imu": "cnn", "skeleton": "co-occurrence", "video": "s3d", "depth": "s3d-depth"}
+
+
 def cnn(**settings) -> CNN:
     return encoders.build("cnn", encoders.settings_of("cnn", settings))
 
