@@ -73,14 +73,15 @@ def feeding(place: Place, device: torch.device) -> list[Row]:
     from models.build import build
     from orchestrator.cluster import connect
     from orchestrator.driver import prepare
-    from orchestrator.worker.reader import Reader, rows_of
+    from orchestrator.worker.reader import Reader
+    from orchestrator.worker.reader import rows_of as rows_read
 
     study = place.study
     spec = study.runs[study.cell("modalities", "video", 0).key]
     connect.connect(None)
     prepare.write_shards(study, place.store, [("video", study.inputs["video"])])
-    reader = Reader(place.store, study.manifest.of(("video",)), spec, device)
-    rows, _ = rows_of(spec, study.manifest)
+    reader = Reader(place.store, study.manifest, spec, device)
+    rows, _ = rows_read(spec, study.manifest)
     reader.open("train", rows)
     size, frames = spec.optimization.batch, study.inputs["video"].frames
     model = build(spec.network, len(study.manifest.classes), spec.seed).to(device).train()
@@ -98,6 +99,7 @@ def feeding(place: Place, device: torch.device) -> list[Row]:
     fed, trained = spent(reader.batches("train", size, order=2), step, device)
     batches = -(-trained // size)
     bare, _ = spent((resident for _ in range(batches)), step, device)
+    connect.leave()  # the grid starts a Ray of its own
     of, waits = f"{frames} frames of {study.inputs['video'].size}", waiting(fed, bare)
     needed = frames * trained / bare
     return [
@@ -128,18 +130,17 @@ def grid(place: Place) -> list[Row]:
     losses = {}
     for name, shares in {"gpu": (0.25, 1, 1), "cpu": (0, 0, 0)}.items():
         storage = place.folder / f"grid-on-{name}"
-        run(command(place, storage, dict(zip(EPOCHS, shares, strict=True))))
+        run(place.command("modality_comparison", *words(storage, shares), scale="demo"))
         losses[name] = first_losses(storage)
     return compare(losses["gpu"], losses["cpu"])
 
 
-def command(place: Place, storage: Path, gpus: dict[str, float]) -> list[str]:
-    """`gpus` change no key, so both sides train the same runs."""
-    shares = [word for stage, share in gpus.items() for word in (stage, f"{share:g}")]
+def words(storage: Path, gpus: Iterable[float]) -> list[str]:
+    """Flags of a side. `gpus`, in the order of EPOCHS, change no key, so both sides train the same runs."""
+    shares = [word for stage, share in zip(EPOCHS, gpus, strict=True) for word in (stage, f"{share:g}")]
     off = [("imu.model.dropout", "0"), ("video.model.dropout", "0")]
     changed = [*off, *((f"{stage}.times_epochs", str(times)) for stage, times in EPOCHS.items())]
-    words = ["--set", *sum(changed, ()), "--gpus", *shares, "--storage", str(storage)]
-    return place.command("modality_comparison", *words, scale="demo")
+    return ["--set", *sum(changed, ()), "--gpus", *shares, "--storage", str(storage)]
 
 
 def first_losses(storage: Path) -> dict[str, float]:

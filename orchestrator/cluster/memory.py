@@ -8,9 +8,9 @@ from typing import Any
 
 from models.encoders import ENCODERS
 from models.objectives import objective
-from orchestrator.cluster.cards import Card
 from orchestrator.cluster.placement import Gpus
 from orchestrator.plan.spec import RunSpec
+from orchestrator.worker.cards import Card
 
 # Bytes of a clip by backbone, precision and the layer at which training starts; experiments/gpu_memory.py writes it.
 FILE = Path(__file__).with_suffix(".json")
