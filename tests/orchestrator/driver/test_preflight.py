@@ -61,7 +61,7 @@ def test_cards_are_named_and_what_they_cannot_hold_is_said(manifest: Manifest, t
         Console(file=out, width=400).print(table)
         assert f"{count} NVIDIA A40 of {48 if count == 4 else 17} GB, driver 580.95.05" in out.getvalue()
         assert ("--workers video 2" in out.getvalue()) == said
-    assert "cards" not in shown(plan, study, Store(tmp_path), [GPU_NODE])
+    assert "│ cards" not in shown(plan, study, Store(tmp_path), [GPU_NODE])
 
 
 def test_a_stage_takes_what_its_largest_run_takes(manifest: Manifest, tmp_path: Path):
