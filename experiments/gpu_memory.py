@@ -39,13 +39,13 @@ def measure(name: str, precision: str, start: int, clips: int, frames: int, size
         # Gradients are there from the start, so that the highest moment is that of what clips take.
         for value in encoder.parameters():
             value.grad = torch.zeros_like(value)
-        given = (x, length) if start == 0 else encoder.trunk(x, length, start)
+        given = (x, length) if start == 0 else (encoder.trunk(x, length, start),)
     found = {}
     for what in ("train", "forward"):
         tracker = MemTracker()
-        tracker.track_external(encoder, *(given if start == 0 else (given,)))
+        tracker.track_external(encoder, *given)
         with mode, torch.set_grad_enabled(what == "train"), tracker:
-            out = encoder(*given) if start == 0 else encoder.top(given, start)
+            out = encoder(*given) if start == 0 else encoder.top(*given, start)
             if what == "train":
                 out.sum().backward()
             del out
