@@ -26,9 +26,10 @@ NAMES = ("decode", "feed", "overhead", "stage2", "grid", "planning", "start")
 @dataclass(frozen=True)
 class Asked:
     names: Annotated[
-        tuple[Literal["decode", "feed", "overhead", "stage2", "grid", "planning", "start"], ...], tyro.conf.Positional
+        tuple[Literal["decode", "feed", "overhead", "stage2", "grid", "planning", "start", "gpu"], ...],
+        tyro.conf.Positional,
     ] = ()
-    """What is measured; default: all."""
+    """What is measured; default: all but gpu, which needs one."""
     recordings: Path | None = None
     """UTD-MHAD as it is downloaded; default: the synthetic corpus."""
     json: Path | None = None

@@ -9,9 +9,17 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.worker import cards
+
 
 def alive() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def all_cards() -> list[cards.Card]:
+    """Those of the nodes that have GPUs for Ray; a node is asked by a task that takes nothing of it."""
+    found = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
+    return [card for of_node in on_each(found, cards.here).values() for card in of_node]
 
 
 def check_shared(storage: Path, given: Path, recordings: Path | None) -> None:

@@ -35,13 +35,14 @@ def worker_resources(spec: RunSpec, gpus: Gpus) -> dict[str, float]:
     return {"CPU": max(1, spec.threads / THREADS_A_CPU) - DATA_CPUS}
 
 
-def config_of(spec: RunSpec, study: Study, store: Store, read: str) -> dict[str, Any]:
+def config_of(spec: RunSpec, study: Study, store: Store, read: str, spot: bool = False) -> dict[str, Any]:
     """All that a trial is told of a run (`orchestrator/trial/run.py:train_and_score`)."""
     return {
         "key": spec.key,
         "storage": str(store.root),
         "start": store.start,
         "read": read,
+        "spot": spot,
         "resources": worker_resources(spec, study.gpus),
     }
 

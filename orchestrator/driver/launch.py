@@ -129,7 +129,10 @@ def tune(schedule: Any, study: Study, store: Store, options: Options, about: dic
     if connect.to_join(options.address) is None:
         share_processes()
 
-    configs = {key: placement.config_of(spec, study, store, options.read) for key, spec in schedule.plan.runs.items()}
+    configs = {
+        key: placement.config_of(spec, study, store, options.read, options.spot)
+        for key, spec in schedule.plan.runs.items()
+    }
     # Tune's state of its own is never read, so that a full disk doesn't keep it is worth no traceback; and of a trial
     # that was lost the run folder, the terminal and the report say so in a sentence.
     for name in ("execution.experiment_state", "execution.tune_controller", "tune"):

@@ -11,13 +11,14 @@ from rich.text import Text
 
 from datasets import modalities, shards
 from models.encoders import ENCODERS
-from orchestrator.cluster import placement
+from orchestrator.cluster import memory, placement
 from orchestrator.plan.options import existing
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.recipes import SCALES
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
+from orchestrator.worker import cards
 
 Node = dict[str, float]
 
@@ -31,8 +32,12 @@ def table(
     tracking: str,
     read: str = "shards",
     here: bool = True,
+    found: Sequence[cards.Card] = (),
 ) -> Table:
-    """`here`: Ray was started here. Raises ValueError where the disk can't hold even the runs' weights."""
+    """`here`: Ray was started here. `found`: the cluster's cards, as far as its nodes tell them.
+
+    Raises ValueError where the disk can't hold even the runs' weights.
+    """
     todo = {key: spec for key, spec in plan.runs.items() if store.run(key).status != "done"}
     out = Table(title=Text(f"{plan.name}: {len(plan.cells)} cells behind {len(plan.runs)} runs"), show_header=False)
     for stage, specs in plan.stages.items():
@@ -43,6 +48,10 @@ def table(
     hiding = placement.hiding_gpus(here)
     by = f" ({hiding} may hide others)" if hiding else ""
     _add(out, "cluster", f"{len(nodes)} node(s) with {cpus:g} CPUs and {gpus:g} GPUs{by}")
+    if found:
+        _add(out, "cards", cards.words(found))
+    for sentence in memory.check(todo.values(), study.gpus, found):
+        _add(out, "memory", sentence)
     if words := idle_gpus(list(todo.values()), study.gpus, nodes, concurrency):
         _add(out, "idle", words)
     _add(out, "storage", str(store.root))

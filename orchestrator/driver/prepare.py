@@ -51,7 +51,8 @@ def prepare(name: str, cells: Cells, options: Options, held: ExitStack) -> tuple
     # What is done is only read, wherever it was trained.
     precision.check((spec for key, spec in plan.runs.items() if store.run(key).status != "done"), study.gpus)
     tracking = address(options.tracking_uri, store.root).described
-    console.print(preflight.table(plan, study, store, nodes.alive(), options.concurrency, tracking, options.read, here))
+    there, cards = nodes.alive(), nodes.all_cards()
+    console.print(preflight.table(plan, study, store, there, options.concurrency, tracking, options.read, here, cards))
     if options.read == "shards":
         jobs = trunks.needed(plan, study, store)
         study = write_shards(study, store, plan.inputs)

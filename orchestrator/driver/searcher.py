@@ -38,7 +38,7 @@ class PlanSearcher(Searcher):
         if folder.status == "pending":
             reason = "its trial process ended without a word (killed, out of memory, or the disk is full)"
             with suppress(OSError):
-                if folder.attempt <= RETRIES:
+                if folder.tries <= RETRIES:
                     folder.note(reason)
                     return self.schedule.again(key)
                 folder.fail(reason, "")

@@ -71,6 +71,9 @@ class Options:
     """Decode to shards once, or where the disk can't hold them again each time, in Ray Data tasks. Same batches."""
     room: int | None = None
     """Ask the cluster's autoscaler for nodes until so many of the largest runs have room, and wait for them."""
+    spot: bool = False
+    """Nodes may be taken away with notice, as clouds do with spot nodes. A run then keeps a checkpoint and is tried
+    again, as often as that happens. It costs a process more for each run that trains."""
     skip_bad: bool = False
     """Leave bad recordings out, and say so in the report, instead of ending."""
     dry_run: bool = False

@@ -121,6 +121,7 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
         "parents": dict(spec.parents),
         "seconds": folder.record("done").get("seconds"),
         "times": folder.record("times") if status == "done" else {},
+        "device": folder.record("device") if status == "done" else {},
         "status": status,
         "reason": reason,
         "retried": folder.attempts(),

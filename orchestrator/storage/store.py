@@ -24,7 +24,8 @@ class TakenOver(RuntimeError):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """spec.json, history.jsonl, metrics.json, times.json, predictions.parquet, checkpoint.pt, model.pt, done.json last.
+    """spec.json, history.jsonl, metrics.json, times.json, device.json, predictions.parquet, checkpoint.pt, model.pt,
+    done.json last.
 
     `start` is the number of the driver's start (`orchestrator/storage/lock.py`) that writes here, and `attempt`
     which of its attempts at this run; 0 where nobody counts. attempts.jsonl has those that came to nothing, and why.
@@ -89,17 +90,26 @@ class RunFolder:
         except ValueError:
             return {}
 
-    def note(self, reason: str) -> None:
-        """Why the attempt that was begun last came to nothing; of several reasons the first is kept."""
+    @property
+    def tries(self) -> int:
+        """The number of this attempt, without those of the same start that were `free`."""
+        return self.attempt - sum(row.get("free", False) for row in self.attempts() if row["start"] == self.start)
+
+    def note(self, reason: str, free: bool = False) -> None:
+        """Why the attempt that was begun last came to nothing; of several reasons the first is kept.
+
+        An attempt that was `free` doesn't count among those that a start makes at most.
+        """
         last, rows = self._begun(), self.attempts()
         number = {"start": last.get("start", 0), "attempt": last.get("attempt", 1)}
         if rows and rows[-1].items() >= number.items():
             return
         row = number | {"epoch": len(self.history()), "reason": reason, "ended": time.time()}
+        row |= {"free": True} if free else {}
         write_whole(self.path / "attempts.jsonl", "".join(json.dumps(r) + "\n" for r in [*rows, row]))
 
     def attempts(self) -> list[dict[str, Any]]:
-        """Those that came to nothing: start, attempt, epoch, reason, ended."""
+        """Those that came to nothing: start, attempt, epoch, reason, ended, and `free` where one doesn't count."""
         return _rows(self.path / "attempts.jsonl", "reason")
 
     def owned(self) -> None:
@@ -132,7 +142,7 @@ class RunFolder:
         self._write_json("failed.json", {"reason": reason, "trace": trace, "ended": time.time()})
 
     def record(self, name: str) -> dict[str, Any]:
-        """A JSON file of the folder: spec, metrics, times, done, failed; empty where there is none.
+        """A JSON file of the folder: spec, metrics, times, device, done, failed; empty where there is none.
 
         Raises ValueError where it is damaged.
         """
@@ -145,6 +155,10 @@ class RunFolder:
     def write_times(self, times: dict[str, float]) -> None:
         """Seconds of the last start's first worker, as in orchestrator/storage/timings.py."""
         self._write_json("times.json", times)
+
+    def write_device(self, device: dict[str, str]) -> None:
+        """What the last start's first worker trained on, as in orchestrator/worker/cards.py."""
+        self._write_json("device.json", device)
 
     def write_predictions(self, table: pa.Table) -> None:
         with self._writing("predictions.parquet") as part:

@@ -164,7 +164,8 @@ class Tracker:
             values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0, **of) for n in final]
             times = folder.record("times") | {"all": ended["seconds"]}
             values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
-            self.client.log_batch(run_id, metrics=values)
+            tags = [RunTag(name, value) for name, value in folder.record("device").items()]
+            self.client.log_batch(run_id, metrics=values, tags=tags)
             with tempfile.TemporaryDirectory() as scratch:
                 about = self.about["classes"], self.about["modalities"], self.about.get("protocol_text", "")
                 for file in artifacts.write(Path(scratch), folder, *about):

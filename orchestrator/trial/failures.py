@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError
+from ray.train.v2.api.exceptions import PreemptionError
+
+from orchestrator.worker.spot import Preempted
 
 # How often a start tries a run again whose processes were lost. What the run itself raised would only happen again.
 RETRIES = 3
@@ -11,9 +14,19 @@ RETRIES = 3
 GONE = (RayActorError, WorkerCrashedError, NodeDiedError, ObjectLostError, OutOfMemoryError)
 
 
+def preempted(error: BaseException) -> bool:
+    """Whether a node was taken away that Ray had been told to empty, as a cloud takes back a spot node."""
+    return any(
+        isinstance(e, Preempted | PreemptionError) or (isinstance(e, RayActorError) and e.preempted)
+        for e in _inside(error)
+    )
+
+
 def words(error: BaseException) -> str | None:
     """None where the run's own code raised it: that would only happen again."""
     found = list(_inside(error))
+    if preempted(error):
+        return "the node of one of its processes was taken away, as Ray had been told"
     if any(isinstance(e, WorkerHealthCheckTimeoutError) for e in found):
         return "a worker gave no sign of life (it hangs, or its node can't be reached)"
     gone = next((e for e in found if isinstance(e, GONE)), None)

@@ -28,6 +28,9 @@ TRAIN_ENV = {
     "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": "120",
 }
 
+# With --spot. A cloud tells half a minute before, so Ray is asked every second.
+SPOT_ENV = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "1", "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1"}
+
 # A checkpoint at the end of an epoch, but not more often than this; only what comes after the last is trained again.
 CHECKPOINT_SECONDS = 15.0
 
@@ -46,8 +49,9 @@ def train_and_score(config: dict[str, Any]) -> RunFolder:
         except Exception as error:
             # A disk too full even for a word: the searcher tries once more.
             with suppress(OSError):
-                if (reason := failures.words(error)) and folder.attempt <= failures.RETRIES:
-                    folder.note(reason)
+                free = config.get("spot", False) and failures.preempted(error)
+                if (reason := failures.words(error)) and (free or folder.tries <= failures.RETRIES):
+                    folder.note(reason, free)
                     folder = folder.begin_again()
                     continue
                 cause = root_cause(error)
@@ -57,7 +61,9 @@ def train_and_score(config: dict[str, Any]) -> RunFolder:
 
 
 def fit(folder: RunFolder, config: dict[str, Any]) -> None:
-    os.environ.update({name: value for name, value in TRAIN_ENV.items() if name not in os.environ})
+    spot = config.get("spot", False)
+    env = TRAIN_ENV | (SPOT_ENV if spot else {})
+    os.environ.update({name: value for name, value in env.items() if name not in os.environ})
     # Its scores are computed with it: while the workers start, this process has nothing to do.
     threading.Thread(target=import_ahead, args=("sklearn.metrics",), daemon=True).start()
     spec, resources = folder.spec, config["resources"]
@@ -67,13 +73,16 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
         | {"start": folder.start, "attempt": folder.attempt}
         | {"checkpoint_seconds": config.get("checkpoint_seconds", CHECKPOINT_SECONDS)}
         | {"stall_seconds": config.get("stall_seconds", watchdog.SECONDS)}
-        | {"read": config.get("read", "shards")},
+        | {"read": config.get("read", "shards"), "spot": spot},
         scaling_config=ray.train.ScalingConfig(
             num_workers=spec.workers, use_gpu=resources.get("GPU", 0) > 0, resources_per_worker=resources
         ),
         # Another name each time: Ray never goes on from a snapshot of its own, which a kill may have torn.
         run_config=ray.train.RunConfig(
-            name=f"{folder.key}-{uuid.uuid4().hex[:8]}", storage_path=str(Path(config["storage"]) / "ray")
+            name=f"{folder.key}-{uuid.uuid4().hex[:8]}",
+            storage_path=str(Path(config["storage"]) / "ray"),
+            # What is tried again is decided above, so that it is counted and said.
+            failure_config=ray.train.FailureConfig(max_preemption_failures=0),
         ),
     ).fit()
 

@@ -25,6 +25,7 @@ from orchestrator.storage import pretrained
 from orchestrator.storage.metrics import lacking
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.storage.timings import Clock
+from orchestrator.worker import cards, spot
 from orchestrator.worker.reader import Reader, rows_of
 
 
@@ -80,13 +81,17 @@ def train(config: dict[str, Any]) -> None:
             for name, value in update(network, optimizer, batch, size, workers).items():
                 totals[name] = totals.get(name, 0.0) + value
         row = summarise(totals, sum(sizes), epoch, time.monotonic() - started)
+        going_on = epoch < spec.optimization.epochs
+        leaving = going_on and spot.noticed(config.get("spot", False))
         if rank == 0:
             folder.append_history(row)
-            if time.monotonic() - saved > config["checkpoint_seconds"] and epoch < spec.optimization.epochs:
+            if going_on and (leaving or time.monotonic() - saved > config["checkpoint_seconds"]):
                 state = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 with clock.on("checkpoints"):
                     folder.save("checkpoint", state)
                 saved = time.monotonic()
+        if leaving:
+            spot.leave()
 
     passed = time.monotonic() - began
     clock.seconds["steps"] = passed - sum(clock.seconds.values())  # pyright: ignore[reportArgumentType]
@@ -95,6 +100,7 @@ def train(config: dict[str, Any]) -> None:
         table = predict(model, reader, manifest) if spec.classifies else None
     if rank == 0:
         folder.write_times(clock.read())
+        folder.write_device(cards.used(device))
         folder.save("model", {"model": model.state_dict()})
         if table is not None:
             folder.write_predictions(table)

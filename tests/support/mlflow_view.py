@@ -24,6 +24,7 @@ def seen_in(uri: str, storage: Path, plan: str = "full_grid") -> None:
         assert run.info.status == "FINISHED"
         assert run.data.metrics["test_top1"] == folder.record("metrics")["top1"]
         assert run.data.tags["scale"] == "demo"
+        assert run.data.tags.get("device") == folder.record("device").get("device")
         files = {file.path for file in client.list_artifacts(run.info.run_id)}
         assert files == {"predictions.parquet", "metrics.json", "spec.json", "confusion.png"}
 

@@ -73,6 +73,27 @@ def test_a_node_lost_and_one_that_comes_later(
     check(storage, undisturbed[0], gave, made.address, ("the node of one of its processes was lost", "was killed"))
 
 
+def test_a_spot_node_that_is_taken_back(
+    cluster: Callable[..., Cluster], grid_command: Callable, gave: Callable, undisturbed: tuple[Path, str],
+    storage: Path, tmp_path: Path,
+):  # fmt: skip
+    """Ray is told before: the run keeps a checkpoint, goes on where a new node is, and has used up no try."""
+    made, log = cluster(0, 1), tmp_path / "log"
+    [node] = made.worker_nodes
+    raylet = node.all_processes["raylet"][0].process.pid
+    about = ["--address", made.address, "--node-id", node.node_id, "--reason", "DRAIN_NODE_REASON_PREEMPTION"]
+    about += ["--reason-message", "taken back", "--deadline-remaining-seconds", "60"]
+    with started(grid_command(storage, *FLAGS, made.address, "--spot"), log, ENV) as driver:
+        wait_for(lambda: of_kind("worker", raylet), driver, log)
+        drain = [sys.executable, "-m", "ray.scripts.scripts", "drain-node", *about]
+        subprocess.run(drain, env=ENV, check=True, timeout=60)
+        made.add_node(num_cpus=1)
+        assert driver.wait(500) == 0, log.read_text()
+    check(storage, undisturbed[0], gave, made.address, ("was taken away",))
+    [run] = results(storage)["runs"].values()
+    assert run["retried"][0]["free"] and run["retried"][0]["epoch"] >= 1
+
+
 @contextmanager
 def apart(address: str) -> Iterator[tuple[Callable[[str], object], subprocess.Popen]]:
     """A node of one CPU in a network of its own; gives what sets its only link "up" or "down", and its process."""

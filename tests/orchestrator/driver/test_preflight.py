@@ -17,6 +17,7 @@ from orchestrator.plan.recipes import RECIPES
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
 from orchestrator.tracking.address import Address
+from orchestrator.worker.cards import Card
 from tests.support.recordings.skeletons import with_skeletons
 from tests.support.runs import specs
 from tests.support.runs.specs import STAGES
@@ -49,6 +50,18 @@ def test_it_says_what_there_is_and_what_is_taken(manifest: Manifest, tmp_path: P
     folder.begin(plan.runs[folder.key])
     folder.finish(1.0)
     assert "0 to do of 1" in shown(plan, study, store, [CPU_NODE])
+
+
+def test_cards_are_named_and_what_they_cannot_hold_is_said(manifest: Manifest, tmp_path: Path):
+    plan, study = plan_of(manifest, "paper")
+    for count, megabytes, said in ((4, 46068, False), (1, 16384, True)):
+        cards = [Card("NVIDIA A40", megabytes << 20, "580.95.05")] * count
+        out = io.StringIO()
+        table = preflight.table(plan, study, Store(tmp_path), [GPU_NODE] * count, None, MLFLOW, found=cards)
+        Console(file=out, width=400).print(table)
+        assert f"{count} NVIDIA A40 of {48 if count == 4 else 17} GB, driver 580.95.05" in out.getvalue()
+        assert ("--workers video 2" in out.getvalue()) == said
+    assert "│ cards" not in shown(plan, study, Store(tmp_path), [GPU_NODE])
 
 
 def test_a_stage_takes_what_its_largest_run_takes(manifest: Manifest, tmp_path: Path):

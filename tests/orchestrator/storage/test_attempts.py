@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError
-from ray.train import WorkerGroupError
+from ray.train import PreemptionInfo, WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError
+from ray.train.v2.api.exceptions import PreemptionError
 
 from orchestrator.storage.store import Store, TakenOver
 from orchestrator.trial import failures
+from orchestrator.worker.spot import Preempted
 from tests.support.runs import specs
 
 ROOT = Path(__file__).parents[3]
@@ -55,6 +57,8 @@ def worker(error: Exception) -> WorkerGroupError:
         (ActorDiedError(), "a process of it was killed"),
         (worker(OutOfMemoryError("Task was killed due to the node running low on memory.")), "ran out of memory"),
         (OutOfMemoryError("in the words of another Ray"), "ran out of memory"),
+        (worker(Preempted("in words")), "was taken away, as Ray had been told"),
+        (PreemptionError(PreemptionInfo(None, {"node": [0]}), drain_timed_out=True), "was taken away"),
         (worker(FloatingPointError("not finite")), None),
         (ValueError("no such file"), None),
     ],
@@ -62,6 +66,25 @@ def worker(error: Exception) -> WorkerGroupError:
 def test_what_is_tried_again(error: Exception, reason: str | None) -> None:
     found = failures.words(error)
     assert reason in found if reason and found else found == reason
+
+
+def test_only_what_a_cloud_takes_back_is_preempted() -> None:
+    gone = ActorDiedError()
+    assert not failures.preempted(worker(gone)) and not failures.preempted(worker(FloatingPointError("not finite")))
+    assert failures.preempted(worker(Preempted("in words")))
+    gone._preempted = True  # as Ray says of an actor of a node that it was told to empty
+    assert failures.preempted(worker(WorkerHealthCheckFailedError("failed", gone)))
+
+
+def test_an_attempt_that_was_free_uses_up_no_try(tmp_path: Path) -> None:
+    folder = Store(tmp_path, 1).run(SPEC.key).begin(SPEC)
+    for _ in range(5):
+        folder.note("its node was taken away", free=True)
+        folder = folder.begin_again()
+    assert (folder.attempt, folder.tries) == (6, 1)
+    folder.note("a worker process was killed")
+    assert (folder.begin_again().tries, folder.attempts()[-1].get("free")) == (2, None)
+    assert Store(tmp_path, 2).run(SPEC.key).begin(SPEC).tries == 1
 
 
 STALLS = """

@@ -128,6 +128,10 @@ def test_fusion_moves_only_what_the_paper_fine_tunes(fused: RunFolder, seen: Run
     assert moved == {"9", "15"}  # Mixed_4c and Mixed_5c
 
 
+def test_a_run_keeps_what_trained_it(whole: RunFolder):
+    assert whole.record("device") == cards.used(torch.device("cpu"))
+
+
 def test_predictions_are_of_every_test_clip_once(fused: RunFolder, manifest: Manifest):
     table = pq.read_table(fused.path / "predictions.parquet")
     subjects = manifest.clips["subject"].to_pylist()

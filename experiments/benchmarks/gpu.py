@@ -1,0 +1,161 @@
+"""What a GPU makes of the project: the steps of each encoder, how it is fed, and a grid against the CPU's numbers.
+
+The steps need no Ray and can be measured alone (`experiments/benchmarks/gpu_steps.py`).
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from datasets.stream import Batch
+from experiments.benchmarks import gpu_steps
+from experiments.benchmarks.commands import run
+from experiments.benchmarks.row import Place, Row
+
+# Epochs of the tiny grid: one of each stage but the first, whose epochs are short.
+EPOCHS = {"imu": 0.05, "video": 0.34, "fusion": 0.25}
+# How far the loss of a run's first epoch may be from the CPU's. Dropout is off, for either device draws its own; what
+# is left is rounding, TF32 in convolutions included. Chosen before any GPU was at hand.
+TOLERANCE = 1.02
+
+
+def measure(place: Place) -> list[Row]:
+    """Raises ValueError on a machine without CUDA."""
+    if not torch.cuda.is_available():
+        raise ValueError("gpu: this machine has no GPU that CUDA can use; nothing was measured.")
+    from datasets.synthetic import utd_mhad
+    from orchestrator.driver.terminal import tell
+
+    device = torch.device("cuda", 0)
+    steps = []
+    for found in gpu_steps.measure(device):
+        tell(f"gpu: {found}") if isinstance(found, str) else steps.append(found)
+    recordings = place.recordings or place.folder / "gpu-recordings"
+    if place.recordings is None:
+        utd_mhad.write(recordings, subjects=2, trials=1, modalities=("imu", "video"))
+    small = replace(place, recordings=recordings)
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return [*rows_of(steps, memory), *feeding(replace(small, scale="paper"), device), *grid(small)]
+
+
+def rows_of(steps: list[gpu_steps.Step], memory: int) -> list[Row]:
+    """Clips a second of each variant, against the same encoder's plain fp32; and the memory of what runs use today."""
+    plain = {s.variant.encoder: s for s in steps if s.variant == gpu_steps.Variant(s.variant.encoder)}
+    rows = []
+    for step in steps:
+        base, rate = plain.get(step.variant.encoder), step.clips / step.seconds
+        share = "" if step.share is None else f", {step.share:.0%} of the card's peak"
+        unit = f"clips/s ({step.bytes / 1e9:.1f} GB{share})"
+        against = base and base.clips / base.seconds
+        rows.append(Row("gpu", step.variant.text, rate, against, unit, against and rate / against, 0.95, True))
+        if step.variant.channels_last and not step.variant.compiled:
+            share_of_card = step.bytes / memory
+            rows.append(
+                Row(
+                    "gpu",
+                    f"{step.variant.text}: memory",
+                    step.bytes / 1e9,
+                    memory / 1e9,
+                    "GB",
+                    share_of_card,
+                    0.9,
+                    False,
+                )
+            )
+    return rows
+
+
+def feeding(place: Place, device: torch.device) -> list[Row]:
+    """Of stage 1 of videos at `paper` scale, read from shards in every epoch, as a corpus is that memory can't hold."""
+    from models.build import build
+    from orchestrator.cluster import connect
+    from orchestrator.driver import prepare
+    from orchestrator.worker.reader import Reader
+    from orchestrator.worker.reader import rows_of as rows_read
+
+    study = place.study
+    spec = study.runs[study.cell("modalities", "video", 0).key]
+    connect.connect(None)
+    prepare.write_shards(study, place.store, [("video", study.inputs["video"])])
+    reader = Reader(place.store, study.manifest, spec, device)
+    rows, _ = rows_read(spec, study.manifest)
+    reader.open("train", rows)
+    size, frames = spec.optimization.batch, study.inputs["video"].frames
+    model = build(spec.network, len(study.manifest.classes), spec.seed).to(device).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
+
+    def step(batch: Batch) -> None:
+        loss = model(batch)["loss"] / len(batch["label"])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    resident = next(iter(reader.batches("train", size, order=0)))
+    spent(iter([resident]), step, device)  # warms up
+    reading, clips = spent(reader.batches("train", size, order=1), lambda batch: None, device)
+    fed, trained = spent(reader.batches("train", size, order=2), step, device)
+    batches = -(-trained // size)
+    bare, _ = spent((resident for _ in range(batches)), step, device)
+    connect.leave()  # the grid starts a Ray of its own
+    of, waits = f"{frames} frames of {study.inputs['video'].size}", waiting(fed, bare)
+    needed = frames * trained / bare
+    return [
+        Row("gpu", f"shards to the device, {of}", frames * clips / reading, needed, "frames/s",
+            frames * clips / reading / needed, 1.0, True),
+        Row("gpu", "the GPU waits, S3D in stage 1", waits, None, "of an epoch", None, 0.1, False),
+    ]  # fmt: skip
+
+
+def spent(batches: Iterable[Batch], step: Callable[[Batch], None], device: torch.device) -> tuple[float, int]:
+    """Seconds until the device has done the step of every batch, and how many clips there were."""
+    began, clips = time.monotonic(), 0
+    for batch in batches:
+        step(batch)
+        clips += len(batch["label"])
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.monotonic() - began, clips
+
+
+def waiting(fed: float, bare: float) -> float:
+    """The share of an epoch's seconds in which nothing computes; `bare` are those of its steps alone."""
+    return max(0.0, 1 - bare / fed)
+
+
+def grid(place: Place) -> list[Row]:
+    """Table 2 at `demo` scale, once on the GPU and once on CPUs: the loss of each run's first epoch."""
+    losses = {}
+    for name, shares in {"gpu": (0.25, 1, 1), "cpu": (0, 0, 0)}.items():
+        storage = place.folder / f"grid-on-{name}"
+        run(place.command("modality_comparison", *words(storage, shares), scale="demo"))
+        losses[name] = first_losses(storage)
+    return compare(losses["gpu"], losses["cpu"])
+
+
+def words(storage: Path, gpus: Iterable[float]) -> list[str]:
+    """Flags of a side. `gpus`, in the order of EPOCHS, change no key, so both sides train the same runs."""
+    shares = [word for stage, share in zip(EPOCHS, gpus, strict=True) for word in (stage, f"{share:g}")]
+    off = [("imu.model.dropout", "0"), ("video.model.dropout", "0")]
+    changed = [*off, *((f"{stage}.times_epochs", str(times)) for stage, times in EPOCHS.items())]
+    return ["--set", *sum(changed, ()), "--gpus", *shares, "--storage", str(storage)]
+
+
+def first_losses(storage: Path) -> dict[str, float]:
+    """By the name of each run."""
+    from orchestrator.storage.store import Store
+
+    return {folder.spec.name: folder.history()[0]["loss"] for folder in Store(storage).runs()}
+
+
+def compare(ours: dict[str, float], cpu: dict[str, float]) -> list[Row]:
+    """Raises ValueError where one side lacks a run of the other."""
+    if ours.keys() != cpu.keys():
+        raise ValueError(f"gpu: the two grids trained other runs: {sorted(ours.keys() ^ cpu.keys())}.")
+    return [
+        Row("gpu", f"{name} against the CPU", loss, cpu[name], "loss of epoch 1",
+            max(loss / cpu[name], cpu[name] / loss), TOLERANCE, False)
+        for name, loss in ours.items()
+    ]  # fmt: skip
