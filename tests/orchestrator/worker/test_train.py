@@ -21,6 +21,7 @@ from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.trial import run
+from orchestrator.worker import cards
 from tests.support.runs import specs, trials
 
 # First losses of seed 0 on the tiny corpus; they move when the code computes something else: then raise spec.CODE.
