@@ -16,7 +16,7 @@ from tests.support.runs import specs
 
 A40 = Card("NVIDIA A40", 46068 << 20, "580.95.05")
 A10 = Card("NVIDIA A10", 23028 << 20, "580.95.05")
-INPUTS = {"imu": imu.Input(326, 6), "video": video.Input(64, 224, 64, 224)}
+INPUTS = {"imu": imu.Input(275, 6), "video": video.Input(64, 224, 64, 224)}
 ONE = {"imu": 1.0, "video": 1.0, "fusion": 1.0}
 
 
