@@ -67,7 +67,7 @@ def test_every_grid_that_is_started_has_flags_that_the_grid_takes() -> None:
 
 def test_files_that_commands_name_are_there() -> None:
     scripts = [word for line in lines() for word in line.split() if word.endswith(".py")]
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for script in scripts:
         assert (ROOT / script.removeprefix(f"{APP}/")).is_file()
     named = re.findall(r"(?<!tests/)docker/[\w./-]+\.\w+", PAGE + (FOLDER / "compose.yaml").read_text() + DOCKERFILE)
