@@ -46,7 +46,7 @@ class Estimate:
 
 
 def estimate(manifest: Manifest, inputs: Mapping[str, Any]) -> Estimate:
-    """Decodes CLIPS clips as `shards.write` would, of each modality with its Input; time goes by their frames or
+    """Decodes CLIPS clips as `sharding.write` would, of each modality with its Input; time goes by their frames or
     samples, bytes by their number."""
     count = manifest.clips.num_rows
     rows = np.unique(np.linspace(0, count - 1, CLIPS).astype(int)).tolist()

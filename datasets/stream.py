@@ -14,7 +14,7 @@ import pyarrow as pa
 import ray
 import torch
 
-from datasets import shards
+from datasets import tasks
 from datasets.decoding import Recordings
 from datasets.shards import Shards
 
@@ -70,12 +70,12 @@ def dataset(
     """
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
-    shards.be_quiet()
-    tasks = [{"rows": part.tolist(), "labels": labels[part].tolist()} for part in shards.parts(sources, np.sort(rows))]
-    least = shards.READ_BYTES if all(isinstance(of, Shards) for of in sources.values()) else shards.DECODED_BYTES
-    blocks = len(tasks) if clip_bytes is None else shards.blocks_of(len(tasks), len(rows) * clip_bytes, least)
-    found = ray.data.from_items(tasks, override_num_blocks=blocks)
-    join = partial(shards.joined, sources=dict(sources))
+    tasks.be_quiet()
+    asked = [{"rows": part.tolist(), "labels": labels[part].tolist()} for part in tasks.parts(sources, np.sort(rows))]
+    least = tasks.READ_BYTES if all(isinstance(of, Shards) for of in sources.values()) else tasks.DECODED_BYTES
+    blocks = len(asked) if clip_bytes is None else tasks.blocks_of(len(asked), len(rows) * clip_bytes, least)
+    found = ray.data.from_items(asked, override_num_blocks=blocks)
+    join = partial(tasks.joined, sources=dict(sources))
     return found.map_batches(join, batch_size=1, batch_format="pyarrow", num_cpus=0.25)
 
 

@@ -141,10 +141,10 @@ def written(
     ray_local: None, manifest: Manifest, inputs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Shards]:
     """The corpus's shards by modality, two clips each, as Ray Data jobs write them."""
-    from datasets import shards
+    from datasets import sharding
 
     storage = tmp_path_factory.mktemp("storage")
-    return {modality: shards.write(storage, manifest, modality, given) for modality, given in inputs.items()}
+    return {modality: sharding.write(storage, manifest, modality, given) for modality, given in inputs.items()}
 
 
 @pytest.fixture(scope="session")

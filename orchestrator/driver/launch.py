@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.study import Study
 from orchestrator.report import results
-from orchestrator.storage.imports import import_ahead
 from orchestrator.storage.redaction import without_secrets
 from orchestrator.storage.store import Store
 from orchestrator.tracking.address import FLAG, Address, address
@@ -83,6 +83,12 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
         console.print("interrupted; the same command goes on from the last checkpoints.")
         return 130
     return 0 if all_done else 1
+
+
+def import_ahead(*modules: str) -> None:
+    """Import them one after the other: several at once could see one another half made."""
+    for module in modules:
+        import_module(module)
 
 
 def tell_lacking(where: Address, root: Path, missing: str) -> None:

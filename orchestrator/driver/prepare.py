@@ -193,13 +193,13 @@ def simulate_plan(plan: Plan, study: Study, store: Store, options: Options) -> N
 
 def write_shards(study: Study, store: Store, inputs: Iterable[tuple[str, Any]]) -> Study:
     """Those of each Input, by its modality; the study with what decoding told of its recordings."""
-    from datasets import shards
+    from datasets import sharding
 
     notes = list(study.manifest.notes)
     for name, given in inputs:
         began = time.monotonic()
         try:
-            made = shards.write(store.root, study.manifest, name, given, every(200, f"{name} clips decoded"), tell)
+            made = sharding.write(store.root, study.manifest, name, given, every(200, f"{name} clips decoded"), tell)
         except BadRecordings as error:
             undecoded.remember(scans(store), study.manifest.root, error.bad)
             raise

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from datasets import modalities, shards, stream
-from datasets.decoding import fixed
+from datasets import modalities, sharding, shards, stream
+from datasets.decoding import Recordings, fixed
 from models import encoders
 from orchestrator.cluster import placement
 from orchestrator.driver.preflight import size
@@ -102,7 +102,7 @@ def write(jobs: Sequence[Job], study: Study, store: Store) -> None:
         )
         count = sum(task["clips"] for task in job.tasks)
         progress = every(max(1, count // 10), f"{trunk.modality} clips through the trunk")
-        files = shards.run(job.tasks, job.folder, write_one, progress, takes=job.takes)
+        files = sharding.run(job.tasks, job.folder, write_one, progress, takes=job.takes)
         shape = [len(trunk.numbers), *job.shape] if trunk.how else job.shape
         index = {"modality": trunk.column, "input": {"shape": shape} | trunk.about}
         shards.end(job.folder, index | ({"rows": trunk.rows} if trunk.rows else {}), files)
@@ -141,7 +141,7 @@ def _read(plan: Plan, study: Study, store: Store) -> dict[Path, tuple[Trunk, dic
 
 def _tasks(study: Study, trunk: Trunk) -> list[dict[str, Any]]:
     """A part for each shard of the clips that holds any of the rows."""
-    bounds = shards.Recordings.of(study.manifest, trunk.modality, trunk.input).bounds()
+    bounds = Recordings.of(study.manifest, trunk.modality, trunk.input).bounds()
     rows = np.arange(bounds[-1]) if trunk.rows is None else np.array(trunk.rows)
     held = [rows[(rows >= start) & (rows < stop)].tolist() for start, stop in pairwise(bounds)]
     return [{"file": shards.part_name(i), "clips": len(of), "rows": of} for i, of in enumerate(held) if of]
@@ -152,7 +152,7 @@ def _write_part(task: dict, trunk: Trunk, clips: shards.Shards, weights: Path, f
     def made() -> Iterator[Any]:
         yield _table(trunk, clips.table(task["rows"]), weights), [], {}
 
-    return shards.write_part(folder / task["file"], task["clips"], made)
+    return sharding.write_part(folder / task["file"], task["clips"], made)
 
 
 def _table(trunk: Trunk, clips: pa.Table, weights: Path) -> pa.Table:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from datasets import modalities, shards, splits, stream
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from models.encoders.encoder import steps_of
 from models.network import Network
@@ -86,7 +87,7 @@ def stored(store: Store, spec: RunSpec, manifest: Manifest, row: int) -> stream.
         if (folder / "index.json").exists():
             source = shards.Shards.read(folder)
         elif Path(manifest.root).is_dir():
-            source = shards.Recordings.of(manifest, name, given)
+            source = Recordings.of(manifest, name, given)
         else:
             raise ValueError(f"{folder} and {manifest.root}: neither shards nor recordings are there to look at.")
         batch |= stream.tensors(source.table([row]), {name: modalities.of(name).shape(given)})

@@ -7,13 +7,13 @@ import time
 import traceback
 import uuid
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import ray.train
 from ray.train.torch import TorchTrainer
 
-from orchestrator.storage.imports import import_ahead
 from orchestrator.storage.metrics import score_run
 from orchestrator.storage.store import RunFolder, Store
 from orchestrator.trial import failures
@@ -65,7 +65,7 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     env = TRAIN_ENV | (SPOT_ENV if spot else {})
     os.environ.update({name: value for name, value in env.items() if name not in os.environ})
     # Its scores are computed with it: while the workers start, this process has nothing to do.
-    threading.Thread(target=import_ahead, args=("sklearn.metrics",), daemon=True).start()
+    threading.Thread(target=import_module, args=("sklearn.metrics",), daemon=True).start()
     spec, resources = folder.spec, config["resources"]
     Trainer(
         in_worker,

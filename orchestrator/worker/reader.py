@@ -1,5 +1,6 @@
 """What a worker reads: the rows of its run, as batches on its device."""
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -9,6 +10,7 @@ import ray.train
 import torch
 
 from datasets import modalities, shards, splits, stream
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from datasets.stream import Batch
 from models.encoders.encoder import Encoder
@@ -97,7 +99,7 @@ class Reader:
         device: torch.device,
         read: Literal["shards", "recordings"] = "shards",
     ):
-        self.sources: dict[str, shards.Shards | shards.Recordings] = {}
+        self.sources: dict[str, shards.Shards | Recordings] = {}
         self.shapes = {name: modalities.of(name).shape(given) for name, given in spec.data.inputs.items()}
         self.frozen = {name: trunks.of(manifest, spec, name) for name, e in spec.network.encoders.items() if e.frozen}
         self.encoders: dict[str, Encoder] = {}  # theirs
@@ -109,7 +111,7 @@ class Reader:
             elif read == "shards":
                 self.sources[name] = shards.Shards.read(shards.folder_of(store.root, manifest, name, given))
             else:
-                self.sources[name] = shards.Recordings.of(manifest, name, given)
+                self.sources[name] = Recordings.of(manifest, name, given)
         self.labels, self.spec, self.device = splits.labels(manifest), spec, device
         self.views = objective(spec.network.objective).views
         self.datasets: dict[str, ray.data.Dataset] = {}
@@ -123,7 +125,7 @@ class Reader:
         Each worker's are a Dataset of its own: nothing is split later.
         """
         read = {k: v for k, v in self.sources.items() if name == "train" or not k.endswith("_views")}
-        self.datasets[name] = stream.dataset(read, rows, self.labels, self._bytes_of_clip({}))
+        self.datasets[name] = stream.dataset(read, rows, self.labels, self._bytes_read())
 
     def keep(self, clips: int, model: Network) -> None:
         """Hold the training clips in memory if they fit; where a trunk is frozen, what it makes of them.
@@ -179,6 +181,14 @@ class Reader:
                 batch |= {trunk.column: torch.stack(made), f"{trunk.column}_length": torch.tensor(steps)}
         return batch
 
+    def _bytes_read(self) -> int:
+        """Of a clip as the sources have it; what frozen blocks make of it is float16."""
+        inputs = self.spec.data.inputs
+        return sum(
+            modalities.of(name).bytes(inputs[name]) if name in inputs else 2 * math.prod(self.shapes[name])
+            for name in self.sources
+        )
+
     def _bytes_of_clip(self, blank: dict[str, Batch]) -> int:
         stored = {name: modalities.of(name).bytes(given) for name, given in self.spec.data.inputs.items()}
         for name, made in blank.items():
@@ -192,7 +202,7 @@ class Reader:
         if self.kept is not None and name == "train":
             found = stream.from_memory(self.kept, size, order)
         else:
-            window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_of_clip({}))
+            window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_read())
             found = stream.batches(self.datasets[name], size, self.shapes, order, window)
         for batch in found:
             watchdog.sign()

@@ -16,11 +16,11 @@ import pytest
 
 from datasets import corpora, splits
 from datasets.corpora import CORPORA
+from datasets.decoding import Recordings
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
 from datasets.modalities import imu, video
 from datasets.modalities.imu import Imu
-from datasets.shards import Recordings
 from datasets.synthetic import mmact as synthetic_mmact
 from tests.support.recordings.films import count_frames
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from datasets import corpora, shards
+from datasets import corpora, sharding, shards
+from datasets.decoding import Recordings
 from datasets.files.atomic import write_whole
 from datasets.manifest import Manifest
 from datasets.modalities import video
@@ -21,10 +22,10 @@ ABOUT = {"modality": "video", "input": {"frames": 4, "size": 16, "crop": "frame"
 
 def first_shard(folder: Path, manifest: Manifest) -> Callable[[], dict]:
     """Writes part-00000.parquet, unless it is there and whole."""
-    recordings = shards.Recordings.of(manifest, "video", FILMS)
+    recordings = Recordings.of(manifest, "video", FILMS)
     start, stop = recordings.bounds()[:2]
     return partial(
-        shards._write_shard, {"file": "part-00000.parquet", "start": start, "stop": stop}, recordings, folder
+        sharding._write_shard, {"file": "part-00000.parquet", "start": start, "stop": stop}, recordings, folder
     )
 
 
@@ -44,17 +45,17 @@ def test_a_changed_bit_in_a_shard_is_found_by_who_reads_it(manifest: Manifest, t
     index = ABOUT | {"files": [written()]}
     write_whole(tmp_path / "index.json", json.dumps(index))
     said: list[str] = []
-    whole = shards._whole(tmp_path, said.append)
+    whole = shards.whole(tmp_path, said.append)
     assert whole and not said
     before = file.read_bytes()
     flipped(file)
     with pytest.raises(ValueError, match=r"part-00000\.parquet: is damaged .* the next start writes it again"):
         whole.table([0, 1])
-    assert shards._whole(tmp_path, said.append) is None
+    assert shards.whole(tmp_path, said.append) is None
     assert re.fullmatch(r"written again: .*/part-00000\.parquet: is damaged, as a run that read it found", said[0])
     written()
     assert file.read_bytes() == before and len(whole.table([0, 1])) == 2
-    assert shards._whole(tmp_path, said.append)
+    assert shards.whole(tmp_path, said.append)
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, zeroed])
@@ -63,7 +64,7 @@ def test_a_damaged_index_is_written_again(damage: Damage, manifest: Manifest, tm
     write_whole(tmp_path / "index.json", json.dumps(index))
     damage(tmp_path / "index.json")
     said: list[str] = []
-    assert shards._whole(tmp_path, said.append) is None
+    assert shards.whole(tmp_path, said.append) is None
     assert "index of shards is written again" in said[0] and "index.json" in said[0]
 
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets import corpora, modalities, shards, undecoded
+from datasets import corpora, modalities, sharding, shards, undecoded
 from datasets.corpora import SUMMARY
-from datasets.decoding import SHARD_BYTES
+from datasets.decoding import SHARD_BYTES, Recordings
 from datasets.files import crashes
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
@@ -74,7 +74,7 @@ def test_each_clip_is_in_one_shard_in_manifest_order(written: Written, manifest:
 def test_asking_again_writes_nothing(name: str, written: Written, inputs: dict[str, Any], manifest: Manifest) -> None:
     folder = written[name].folder
     before = times(folder)
-    assert shards.write(folder.parents[2], manifest, name, inputs[name]) == written[name]
+    assert sharding.write(folder.parents[2], manifest, name, inputs[name]) == written[name]
     assert times(folder) == before
     assert Shards.read(folder) == written[name]
 
@@ -129,7 +129,7 @@ def test_an_interrupted_write_goes_on_where_it_stopped(written: Written, manifes
     lost.with_suffix(".1.part").write_bytes(b"half a shard")
     before = times(folder)
     told: list[tuple[int, int]] = []
-    again = shards.write(tmp_path, manifest, "video", FILMS, lambda done, total: told.append((done, total)))
+    again = sharding.write(tmp_path, manifest, "video", FILMS, lambda done, total: told.append((done, total)))
     assert again == replace(whole, folder=folder)
     assert {name: time for name, time in times(folder).items() if name in before} == before
     assert pq.read_table(lost).equals(pq.read_table(whole.folder / lost.name))
@@ -144,7 +144,7 @@ def test_a_clip_that_cannot_be_decoded_leaves_no_index(
     frames = manifest.clips.column("video_count").to_pylist()
     longer = pa.array([frames[0] + 40, frames[1] + 40, *frames[2:]], pa.int32())
     with pytest.raises(BadRecordings, match=r"go on without them with --skip-bad\. The other shards stay") as raised:
-        shards.write(tmp_path, with_column(manifest, "video_count", longer), "video", FILMS)
+        sharding.write(tmp_path, with_column(manifest, "video_count", longer), "video", FILMS)
     files = manifest.clips.column("video").to_pylist()[:2]
     assert [b.file for b in raised.value.bad] == files
     assert all("of 8 sampled frames decoded" in b.reason for b in raised.value.bad)
@@ -170,8 +170,8 @@ def test_a_clip_without_a_recording_is_padding(
         lacking = with_column(lacking, f"{name}_count", pa.array([*counts[:5], 0, 0, *counts[7:]], pa.int32()))
         lacking.write(tmp_path / "manifest.parquet")
         assert Manifest.read(tmp_path / "manifest.parquet").clips.equals(lacking.clips)
-        made = shards.write(tmp_path, lacking, name, given).table(range(4, 8))
-        assert made.equals(shards.Recordings.of(lacking, name, given).table(range(4, 8)))
+        made = sharding.write(tmp_path, lacking, name, given).table(range(4, 8))
+        assert made.equals(Recordings.of(lacking, name, given).table(range(4, 8)))
         assert [length > 0 for length in made[f"{name}_length"].to_pylist()] == [True, False, False, True]
         values = np.array(made[name].to_pylist())
         assert values.shape == (4, np.prod(modalities.of(name).shape(given)))
@@ -188,7 +188,7 @@ def test_a_recording_that_takes_its_process_along_is_named(
     (tmp_path / "seen").mkdir()
 
     @dataclass(frozen=True)
-    class Crashing(shards.Recordings):
+    class Crashing(Recordings):
         def tried(self, rows: Sequence[int]) -> tuple:
             seen = self.root.parent / "seen" / str(rows[0])
             if 5 in rows or (rows[0] == 0 and not seen.exists()):
@@ -196,10 +196,10 @@ def test_a_recording_that_takes_its_process_along_is_named(
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().tried(rows)
 
-    monkeypatch.setattr(shards, "Recordings", Crashing)
+    monkeypatch.setattr(sharding, "Recordings", Crashing)
     moved = replace(manifest, root=tmp_path / "recordings")
     with pytest.raises(BadRecordings, match=rf"{videos[5]}: is no video that can be decoded") as told:
-        shards.write(tmp_path, moved, "video", FILMS)
+        sharding.write(tmp_path, moved, "video", FILMS)
     assert [bad.file for bad in told.value.bad] == [videos[5]]
     left = times(shards.folder_of(tmp_path, manifest, "video", FILMS))
     assert sorted(left) == [f"part-{i:05d}.parquet" for i in (0, 1, 3, 4, 5)]
@@ -223,7 +223,7 @@ def test_a_task_that_dies_again_and_again_is_given_up(
 def test_each_sensors_file_is_read_apart_where_a_task_has_died(tree: Tree) -> None:
     folder = tree((1, 1, 1, "walking"))
     csv_of(folder, "acc_phone").unlink()
-    recordings = shards.Recordings.of(read(folder), "imu", imu.Input(60, 12))
+    recordings = Recordings.of(read(folder), "imu", imu.Input(60, 12))
     files = recordings.files([0, 1])
     assert [Path(file).parts[0] for file in files] == ["acc_watch_clip", "gyro_clip", "orientation_clip"]
     assert not crashes.culprits(recordings.root, files, 1, SUMMARY, "imu", "mmact")
@@ -235,8 +235,8 @@ def test_each_sensors_file_is_read_apart_where_a_task_has_died(tree: Tree) -> No
 ON_A_FULL_DISK = """
 import sys, ray
 from pathlib import Path
+from datasets import sharding, shards
 from datasets.files import crashes
-from datasets import shards
 from datasets.manifest import Manifest
 from datasets.modalities import video
 from orchestrator.driver.terminal import refuse_bad_input
@@ -245,11 +245,11 @@ films = video.Input(8, 64, 8, 64)
 ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 ballast = storage / "ballast"
 ballast.write_bytes(bytes((1 << 20) - 2 * 4096))
-print(refuse_bad_input(lambda: shards.write(storage, manifest, "video", films)))
+print(refuse_bad_input(lambda: sharding.write(storage, manifest, "video", films)))
 folder = shards.folder_of(storage, manifest, "video", films)
 print([file.name for file in folder.glob("*.json")])
 ballast.unlink()
-print(sum(refuse_bad_input(lambda: shards.write(storage, manifest, "video", films)).clips))
+print(sum(refuse_bad_input(lambda: sharding.write(storage, manifest, "video", films)).clips))
 print(sorted(file.suffix for file in folder.iterdir()) == [".json"] + [".parquet"] * 6)
 """
 
@@ -289,7 +289,7 @@ def test_a_shard_is_at_most_64_mb_and_there_are_about_eight(
 ) -> None:
     films = video.Input(8, size, 8, size)
     many = replace(manifest, clips=pa.concat_tables([manifest.clips] * (clips // 12 + 1)).slice(0, clips))
-    starts = shards.Recordings.of(many, "video", films).bounds()
+    starts = Recordings.of(many, "video", films).bounds()
     assert (starts[0], starts[-1]) == (0, clips) and set(np.diff(starts)[:-1]) == {per_shard}
     assert np.diff(starts)[-1] <= per_shard
     assert per_shard * modalities.of("video").bytes(films) <= SHARD_BYTES

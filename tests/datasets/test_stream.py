@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from datasets import decoding, modalities, shards, splits, stream
+from datasets import decoding, modalities, sharding, splits, stream, tasks
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
-from datasets.shards import Recordings, Shards
+from datasets.shards import Shards
 from datasets.signals import inertial
 from datasets.stream import Batch
 from datasets.videos import decode
@@ -153,9 +154,9 @@ def test_memory_gives_the_same_batches_in_the_same_order(
         assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize(("parts", "size", "tasks"), [(8, 100, 1), (8, 1 << 20, 2), (3, 1 << 30, 3), (0, 0, 1)])
-def test_small_parts_share_a_task_and_large_ones_have_their_own(parts: int, size: int, tasks: int) -> None:
-    assert shards.blocks_of(parts, size, least=512 << 10) == tasks
+@pytest.mark.parametrize(("parts", "size", "expected"), [(8, 100, 1), (8, 1 << 20, 2), (3, 1 << 30, 3), (0, 0, 1)])
+def test_small_parts_share_a_task_and_large_ones_have_their_own(parts: int, size: int, expected: int) -> None:
+    assert tasks.blocks_of(parts, size, least=512 << 10) == expected
 
 
 def test_parts_that_share_a_task_give_the_same_batches(
@@ -183,7 +184,7 @@ def test_recordings_give_the_batches_of_shards_of_whatever_sizes(
 ) -> None:
     """Each modality's shards hold as many clips as fit: here one video, and two signals or all of a longer list."""
     monkeypatch.setattr(decoding, "SHARD_BYTES", 8 * 32 * 32 * 3)
-    single = shards.write(tmp_path, manifest, "video", inputs["video"])
+    single = sharding.write(tmp_path, manifest, "video", inputs["video"])
     assert (single.clips, written["imu"].clips) == ((1,) * 12, (2,) * 6)
     fresh: dict[str, Recordings] = {name: Recordings.of(manifest, name, given) for name, given in inputs.items()}
     assert [len(of.bounds()) for of in fresh.values()] == [7, 13]
@@ -193,6 +194,6 @@ def test_recordings_give_the_batches_of_shards_of_whatever_sizes(
         assert len(found) == len(expected)
         for a, b in zip(found, expected, strict=True):
             assert set(a) == set(b) and all(torch.equal(a[name], b[name]) for name in b)
-    assert [part.tolist() for part in shards.parts({"imu": written["imu"], "video": single}, np.sort(ROWS))] == [
+    assert [part.tolist() for part in tasks.parts({"imu": written["imu"], "video": single}, np.sort(ROWS))] == [
         [row] for row in np.sort(ROWS)
     ]

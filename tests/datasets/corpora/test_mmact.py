@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import shards
 from datasets.corpora import mmact
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from datasets.modalities import imu, video
 from datasets.modalities.imu import Imu
@@ -164,7 +164,7 @@ def test_an_instance_without_any_sensor_is_padding(tree: Tree, rate: int | None,
         csv_of(folder, sensor).unlink() if gone else csv_of(folder, sensor).write_bytes(b"")
     found = read(folder)
     assert found.clips["imu_count"].to_pylist() == [1, 1, 60, 60] and "1 of 2 instances" in found.notes[0]
-    table = shards.Recordings.of(found, "imu", imu.Input(60, 12, rate)).table([0, 3])
+    table = Recordings.of(found, "imu", imu.Input(60, 12, rate)).table([0, 3])
     assert table["imu_length"].to_pylist() == [1, 60 if rate is None else 30]
     assert np.isnan(table["imu"][0].as_py()[:12]).all() and not np.any(table["imu"][0].as_py()[12:])
     assert read(folder, missing_sensors="exclude").clips["subject"].to_pylist() == [17, 17]
@@ -184,8 +184,8 @@ def test_less_than_the_encoder_looks_at_and_than_a_clip_holds_is_padded(tree: Tr
         csv_of(folder, sensor).write_text("".join(ROWS.splitlines(keepends=True)[: 20 if sensor == "gyro" else 40]))
     found = read(folder)
     assert (found.clips["imu_count"][0].as_py(), found.clips["video_count"][0].as_py()) == (40, 6)
-    signals = shards.Recordings.of(found, "imu", imu.Input(46, 12)).table([0])
-    videos = shards.Recordings.of(found, "video", video.Input(64, 16, 64, 16)).table([0])
+    signals = Recordings.of(found, "imu", imu.Input(46, 12)).table([0])
+    videos = Recordings.of(found, "video", video.Input(64, 16, 64, 16)).table([0])
     assert (signals["imu_length"][0].as_py(), videos["video_length"][0].as_py()) == (40, 6)
     signal = np.array(signals["imu"][0].as_py()).reshape(46, 12)
     assert np.isfinite(signal[:40, :6]).all() and np.isnan(signal[20:40, 6:9]).all() and not signal[40:].any()

@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from datasets import corpora, shards, undecoded
+from datasets import corpora, sharding, undecoded
 from datasets.corpora import mmact
+from datasets.decoding import Recordings
 from datasets.modalities import imu, video
 from datasets.videos import decode, mp4, video_file
 from tests.support.recordings import films
@@ -173,7 +174,7 @@ def test_a_link_to_nothing_and_a_folder_are_bad_files(tree: Tree, file: str, spo
 def test_a_sensor_that_goes_bad_after_the_manifest_is_named(tree: Tree) -> None:
     folder = tree((1, 1, 1, "walking"))
     found = read(folder)
-    recordings = shards.Recordings.of(found, "imu", imu.Input(60, 12))
+    recordings = Recordings.of(found, "imu", imu.Input(60, 12))
     file = csv_of(folder, "acc_watch")
     file.write_text(f"{STAMP},1,2\n")
     with pytest.raises(ValueError, match=rf"^{file}: is no CSV of time,x,y,z .*Row #1: Expected 4 columns, got 3"):
@@ -240,12 +241,12 @@ def test_a_packet_that_only_decoding_finds_is_noted_with_the_shards(
     found = read(folder)
     assert found.notes == () and found.clips["video_count"].to_pylist() == [36, 6, 6, 6]
     how = tmp_path / "storage", found, "video", video.Input(4, 16, 4, 16)
-    made = shards.write(*how)
+    made = sharding.write(*how)
     words = f"1 video: packets that can't be decoded are left out, the other frames are read: {name} (1 of 36)"
     assert made.notes == (words,)
-    assert shards.write(*how).notes == (words,), "where they were there already"
+    assert sharding.write(*how).notes == (words,), "where they were there already"
     (made.folder / "index.json").unlink()
-    assert shards.write(*how).notes == (words,), "of a start that was cut off"
+    assert sharding.write(*how).notes == (words,), "of a start that was cut off"
 
 
 def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> None:
@@ -256,7 +257,7 @@ def test_damage_behind_a_whole_header_is_remembered(tree: Tree, film: bytes) -> 
     for name in names:
         (folder / name).write_bytes(film[:at] + b"\xff" * 600 + film[at + 600 :])
     found = read(folder)
-    table, wrong, _ = shards.Recordings.of(found, "video", video.Input(4, 16, 4, 16)).tried(range(4))
+    table, wrong, _ = Recordings.of(found, "video", video.Input(4, 16, 4, 16)).tried(range(4))
     assert table is None and [b.file for b in wrong] == names and all(b.reason for b in wrong)
     undecoded.remember(folder.parent / "scans", found.root, wrong[:1])
     undecoded.remember(folder.parent / "scans", found.root, wrong[1:])

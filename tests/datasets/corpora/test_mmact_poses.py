@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import modalities, shards
+from datasets import modalities
 from datasets.corpora import mmact, mmact_folders
+from datasets.decoding import Recordings
 from datasets.files.bad_file import BadRecordings
 from datasets.manifest import Manifest
 from datasets.modalities import skeleton
@@ -116,7 +117,7 @@ def test_a_clip_without_a_pose_is_padding(posed: Path) -> None:
     pose_of(posed).unlink()
     found, how = read(posed, BOTH), modalities.of("skeleton")
     given = how.input(skeleton.Settings(), SOURCE, lambda rate: found.longest("skeleton", rate))
-    table = shards.Recordings.of(found, "skeleton", given).table([0, 1])
+    table = Recordings.of(found, "skeleton", given).table([0, 1])
     assert table["skeleton_length"].to_pylist() == [0, 42] and not np.any(table["skeleton"][0].as_py())
 
 

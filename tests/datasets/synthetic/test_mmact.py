@@ -13,6 +13,7 @@ import pytest
 import experiments.prepare
 from datasets import corpora, shards
 from datasets.corpora import mmact
+from datasets.decoding import Recordings
 from datasets.estimate import estimate
 from datasets.manifest import Manifest
 from datasets.modalities import imu, video
@@ -169,7 +170,7 @@ def test_recordings_give_what_shards_hold(desk: Path, tmp_path: Path) -> None:
     manifest = corpora.read("synthetic-mmact", desk, tmp_path, BOTH)
     for rate in (None, 50):
         given = imu.Input(manifest.longest("imu", rate), 12, rate)
-        recordings = shards.Recordings.of(manifest, "imu", given)
+        recordings = Recordings.of(manifest, "imu", given)
         shards.write_table(recordings.table(range(16)), tmp_path / "part-00000.parquet")
         held = shards.Shards(tmp_path, "imu", Imu().stored(given), ("part-00000.parquet",), (16,))
         rows = [1, 5, 6]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from datasets import modalities, shards
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from datasets.modalities import video as videos
 from datasets.shards import Shards
@@ -172,7 +173,7 @@ def test_a_recording_is_predicted_as_its_trunk_is(
 
 def loaded(manifest: Manifest, row: int, given: Any) -> tuple[np.ndarray, int]:
     clip = manifest.clips.slice(row, 1).to_pylist()[0]
-    source = shards.Recordings.of(manifest, "video", given).source
+    source = Recordings.of(manifest, "video", given).source
     return modalities.of("video").load(manifest.root, clip["video"], clip["video_count"], source, given)
 
 

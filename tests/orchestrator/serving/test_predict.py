@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datasets import modalities, shards, stream
+from datasets import modalities, sharding, shards, stream
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from orchestrator.serving.predictor import Predictor, load, predict, predict_files, predict_folder
 from orchestrator.storage.store import Store
@@ -29,9 +30,9 @@ def stored(made: tuple, manifest: Manifest, tmp_path_factory: pytest.TempPathFac
         batches[recipe] = {}
         for name, given in made[1][f"fusion {recipe}"].data.inputs.items():
             folder, tables = tmp_path_factory.mktemp("shards"), []
-            recordings = shards.Recordings.of(manifest, name, given)
+            recordings = Recordings.of(manifest, name, given)
             for shard, (start, stop) in enumerate(pairwise(recordings.bounds())):
-                written = shards._write_shard(
+                written = sharding._write_shard(
                     {"file": shards.part_name(shard), "start": start, "stop": stop}, recordings, folder
                 )
                 tables.append(pq.read_table(folder / written["file"]))

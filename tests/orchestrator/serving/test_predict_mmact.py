@@ -9,7 +9,8 @@ import onnxruntime
 import pytest
 import torch
 
-from datasets import corpora, modalities, shards, stream
+from datasets import corpora, modalities, stream
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from datasets.signals.mmact_sensors import SENSORS
 from orchestrator.serving.export import to_onnx
@@ -46,7 +47,7 @@ def test_a_folder_of_sensors_gives_what_the_corpus_gives(recipe: str, runs: tupl
     predictor = Predictor.of(store, specs[f"fusion {recipe}"].key)
     batch = {}
     for name, given in predictor.spec.data.inputs.items():
-        clip = shards.Recordings.of(manifest, name, given).table([0])
+        clip = Recordings.of(manifest, name, given).table([0])
         batch |= stream.tensors(clip, {name: modalities.of(name).shape(given)})
     assert batch["imu"].shape[2] == predictor.spec.data.inputs["imu"].channels == 12
     with torch.no_grad():

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from datasets import corpora, modalities, shards, stream
+from datasets import corpora, modalities, stream
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from datasets.signals.mmact_sensors import SENSORS
 from models.build import build
@@ -46,7 +47,7 @@ def expected(predictor: Predictor, manifest: Manifest) -> np.ndarray:
     """Of the corpus's first clip."""
     batch = {}
     for name, given in predictor.spec.data.inputs.items():
-        clip = shards.Recordings.of(manifest, name, given).table([0])
+        clip = Recordings.of(manifest, name, given).table([0])
         batch |= stream.tensors(clip, {name: modalities.of(name).shape(given)})
     with torch.no_grad():
         return predictor.model.logits(see(batch, predictor.spec, vary=False)).softmax(1)[0].numpy()

@@ -13,7 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from datasets import shards
+from datasets import sharding, shards
+from datasets.decoding import Recordings
 from datasets.files.atomic import read_json
 from datasets.manifest import Manifest
 from datasets.modalities import imu, video
@@ -43,10 +44,10 @@ def stored(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict
     manifest.write(folder / "manifest.parquet")
     inputs, made = {"video": video.Input(2, 8, 2, 8), "imu": imu.Input(manifest.longest("imu"), 6)}, {}
     for name, given in inputs.items():
-        recordings = shards.Recordings.of(manifest, name, given)
+        recordings = Recordings.of(manifest, name, given)
         start, stop = recordings.bounds()[:2]
         (folder / name).mkdir()
-        made[name] = shards._write_shard(
+        made[name] = sharding._write_shard(
             {"file": shards.part_name(0), "start": start, "stop": stop}, recordings, folder / name
         )
     run = RunFolder(folder)

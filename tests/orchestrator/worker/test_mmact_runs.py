@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from datasets import corpora, shards
+from datasets import corpora, sharding
 from datasets.synthetic import mmact as synthetic_mmact
 from experiments import modality_comparison
 from orchestrator.plan.study import Study
@@ -23,7 +23,7 @@ def table2(study: Study, storage: Path, read: str) -> dict[str, dict[str, Any]]:
     """What the three runs of Table 2 give, by modality."""
     store, found = Store(storage), {}
     for name, given in study.inputs.items() if read == "shards" else ():
-        shards.write(storage, study.manifest, name, given)
+        sharding.write(storage, study.manifest, name, given)
     for cell in modality_comparison.cells(study, 0):
         spec, folder = study.runs[cell.key], store.run(cell.key)
         part = study.manifest.of(spec.modalities)

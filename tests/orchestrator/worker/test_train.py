@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from datasets import corpora, shards
+from datasets import corpora, sharding
 from datasets.manifest import Manifest
 from datasets.modalities import imu as signals
 from datasets.modalities import video as videos
@@ -151,7 +151,7 @@ def test_what_a_test_clip_holds_reaches_no_weight(
     manifest = corpora.read("synthetic", spoilt, tmp_path / "cache", ("imu", "video"))
     elsewhere = keeping(Store(tmp_path), manifest)
     for name, given in inputs.items():
-        shards.write(tmp_path, manifest, name, given)
+        sharding.write(tmp_path, manifest, name, given)
     keys: dict[str, str] = {}
     for first in (whole, seen, fused):
         data = replace(first.spec.data, recordings=manifest.of(first.spec.modalities).digest)

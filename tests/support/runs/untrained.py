@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from datasets import corpora, modalities, shards
+from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from models.build import build
 from models.network import Network
@@ -114,7 +115,7 @@ def decode(store: Store, manifest: Manifest, spec: RunSpec) -> None:
     for name, given in spec.data.inputs.items():
         folder = shards.folder_of(store.root, manifest, name, given)
         folder.mkdir(parents=True)
-        recordings = shards.Recordings.of(manifest, name, given)
+        recordings = Recordings.of(manifest, name, given)
         shards.write_table(recordings.table(range(count)), folder / "part-00000.parquet")
         index = {"modality": name, "input": recordings.how.stored(given), "notes": []}
         index["files"] = [{"file": "part-00000.parquet", "clips": count}]
