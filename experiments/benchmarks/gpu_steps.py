@@ -23,8 +23,8 @@ from models import encoders
 from models.encoders import ENCODERS
 from models.encoders.encoder import Encoder
 
-# Dense TFLOPS in fp32, TF32 and bf16, as NVIDIA's data sheets state them (A40, 2022; A100, 2021; H100 and H200, 2024);
-# the sheets of H100 and H200 state TF32 and bf16 with sparsity, which is twice as much. By the start of torch's name.
+# Dense TFLOPS in fp32, TF32 and bf16, by the start of torch's name of a card. Those of A40 and A100 were compared with
+# published specifications; those of H100 and H200 were not, and are half of what is stated with sparsity.
 PEAKS = {
     "NVIDIA A40": (37.4, 74.8, 149.7),
     "NVIDIA A100": (19.5, 156, 312),
