@@ -12,14 +12,13 @@ from datasets import corpora, modalities, stream
 from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from datasets.signals.mmact_sensors import SENSORS
-from models.build import build
 from orchestrator.plan.study import Study
 from orchestrator.serving.predictor import Predictor, predict, predict_files, predict_folder
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import see
 from tests.support.recordings.mmact_files import write_instances
 from tests.support.recordings.poses import put, put_beside, walking
-from tests.support.runs.untrained import settle
+from tests.support.runs.untrained import keep
 
 READ = ("imu", "skeleton")
 
@@ -34,12 +33,7 @@ def run(film: bytes, tmp_path_factory: pytest.TempPathFactory) -> tuple[Predicto
     study, store = Study(manifest, "demo", "paper", "cross-subject"), Store(tmp_path_factory.mktemp("storage"))
     spec = study.runs[study.cell("modalities", READ, 0).key]
     manifest.write(store.manifest(manifest.digest))
-    model = build(spec.network, len(manifest.classes), seed=0)
-    settle(model, spec, manifest)
-    done = store.run(spec.key)
-    done.begin(spec)
-    done.save("model", {"model": model.state_dict()})
-    done.finish(1.0)
+    keep(store, spec, manifest)
     return Predictor.of(store, spec.key), manifest
 
 

@@ -79,13 +79,18 @@ def finish(store: Store, manifest: Manifest, recipe: str, read: tuple[str, ...],
         0,
         parents=parents,
     )
+    keep(store, spec, manifest)
+    return spec
+
+
+def keep(store: Store, spec: RunSpec, manifest: Manifest) -> None:
+    """A run as if it had been trained, with weights as they are drawn."""
     model = build(spec.network, len(manifest.classes), seed=0)
     settle(model, spec, manifest)
     folder = store.run(spec.key)
     folder.begin(spec)
     folder.save("model", {"model": model.state_dict()})
     folder.finish(1.0)
-    return spec
 
 
 def settle(model: Network, spec: RunSpec, manifest: Manifest) -> None:
