@@ -57,6 +57,13 @@ def test_light_modules_load_nothing_heavy(modules: str) -> None:
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
 
 
+def test_a_command_starts_without_what_only_workers_and_the_report_need() -> None:
+    """Seconds of imports that would come before the first line."""
+    late = {"torch", "sklearn", "scipy.stats", "matplotlib", "mlflow"}
+    done = run(sys.executable, "-c", f"import sys, experiments.full_grid; print(*({late} & set(sys.modules)))")
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
 ROOMS = sorted(file.parent for file in (ROOT / "orchestrator").rglob("__init__.py"))
 
 

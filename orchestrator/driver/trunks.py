@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from datasets import modalities, sharding, shards, stream
+from datasets import modalities, sharding, shards
 from datasets.decoding import Recordings, fixed
 from models import encoders
 from orchestrator.cluster import placement
@@ -156,6 +156,8 @@ def _write_part(task: dict, trunk: Trunk, clips: shards.Shards, weights: Path, f
 
 
 def _table(trunk: Trunk, clips: pa.Table, weights: Path) -> pa.Table:
+    from datasets import stream  # with torch, which the driver does without
+
     name, encoder = trunk.modality, _encoder(trunk, weights)
     batch = stream.tensors(clips, {name: modalities.of(name).shape(trunk.input)})
     values, lengths = [], []
