@@ -12,6 +12,25 @@ import tyro
 
 from orchestrator.driver.recipe_search import SearchOptions, search
 
+
+def _of_method(stage: str, *varied: str) -> dict[str, Any]:
+    """Rate, epochs and augmentation of a stage of another method."""
+    chosen = {
+        "optimization.lr": ray.tune.loguniform(1e-4, 3e-3),
+        "optimization.weight_decay": ray.tune.loguniform(1e-5, 1e-1),
+        "times_epochs": ray.tune.choice([0.5, 1.0, 1.5]),
+        "model.label_smoothing": ray.tune.choice([0.0, 0.1]),
+    }
+    spans = {
+        "imu": {"rotation": 30.0, "noise": 0.2, "warp": 0.6, "scale": 0.3},
+        "skeleton": {"rotation": 30.0, "noise": 0.1, "warp": 0.6, "scale": 0.3, "crop": 0.3},
+    }
+    chosen |= {
+        f"augmentation.{m}.{name}": ray.tune.uniform(0.0, most) for m in varied for name, most in spans[m].items()
+    }
+    return {f"{stage}.{name}": values for name, values in chosen.items()}
+
+
 # What a setting may change, and how far. Names as in orchestrator/plan/overrides.py; lists are words of JSON, which
 # Optuna's storage gives back as they were.
 SPACES: dict[str, dict[str, Any]] = {
@@ -76,6 +95,11 @@ SPACES: dict[str, dict[str, Any]] = {
         "fusion.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "fusion.augmentation.missing": ray.tune.uniform(0.0, 0.8),
     },
+    "cmkm_supervised": _of_method("cmkm_supervised", "imu", "skeleton"),
+    "cmkm": _of_method("cmkm", "imu", "skeleton"),
+    "hamlet": _of_method("hamlet", "imu", "skeleton"),
+    "mumu": _of_method("mumu", "imu", "skeleton"),
+    "vskd_student": _of_method("vskd_student", "imu"),
 }
 
 

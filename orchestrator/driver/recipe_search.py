@@ -24,7 +24,7 @@ from orchestrator.driver import trunks
 from orchestrator.driver.launch import run_plan, tell_lacking
 from orchestrator.driver.prepare import asked, prepare
 from orchestrator.driver.search_results import conclude
-from orchestrator.driver.search_trial import Looks, judged, looks, validate
+from orchestrator.driver.search_trial import Looks, judged, looks, validate, with_parents
 from orchestrator.driver.terminal import console, interruptible, refuse_bad_input
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Cell, Plan
@@ -58,7 +58,10 @@ class SearchOptions(Options):
     """Whose training subjects (sessions, scenes) are looked at, each tested once by what the others trained; default:
     those of the corpus's first protocol."""
     modality: str = next(iter(modalities.MODALITIES))
-    """What is searched, by its stage: stage 1 of a modality, or stage 2 from the recipe's own stage 1."""
+    """What is searched, by its stage: stage 1 of a modality, stage 2 from the recipe's own stage 1, or a stage of
+    --method."""
+    method: str = DEFAULT
+    """Whose stage it is, of models/methods; a setting is judged by what the method's last stage then scores."""
     settings: int = 30
     """How many settings are tried; the same command with more goes on, and with 0 only the start is judged."""
     looks: int | None = None
@@ -74,7 +77,7 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
 
     def cells(study: Study | Outline, seed: int) -> Iterator[Cell]:
         if isinstance(study, Outline) or study.protocol in splits.folds(study.manifest, protocol)[: options.looks]:
-            yield judged(study, options.modality, seed)
+            yield judged(study, judged_by(options), seed)
 
     with ExitStack() as held:
         held.enter_context(placement.giving_back(options.room))
@@ -86,8 +89,8 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
 
 
 def check_stage(options: SearchOptions) -> None:
-    """Raises ValueError for a stage that the paper's method hasn't on these modalities."""
-    known = [stage.name for stage in stages_of(DEFAULT, asked(options))]
+    """Raises ValueError for a stage that the method hasn't on these modalities."""
+    known = [stage.name for stage in stages_of(options.method, asked(options))]
     if options.modality not in known:
         raise ValueError(f"--modality {options.modality}: choose from {', '.join(known)}.")
 
@@ -109,7 +112,8 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
     if options.settings:
         # A setting that can't be is told before anything trains: each would only fail for itself.
         drawn = {name: values.sample() for name, values in space.items()}
-        specs = looks(replace(study, set={**study.set, **drawn}), judged_by(options))
+        varied = replace(study, set={**study.set, **drawn})
+        specs = [spec for look in looks(varied, judged_by(options)) for spec in with_parents(varied, look)]
         for spec in specs:
             refuse_unused(spec)
         if options.read == "shards":
@@ -139,7 +143,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
 
 
 def judged_by(options: SearchOptions) -> Looks:
-    return Looks(options.modality, options.seeds, options.looks)
+    return Looks(options.modality, options.seeds, options.looks, options.method)
 
 
 def tune(

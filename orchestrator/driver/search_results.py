@@ -39,6 +39,7 @@ def conclude(folder: Path, judged_by: Looks, study: Study, store: Store, protoco
     base = [store.run(spec.key).record("metrics") for spec in start]
     found = {
         "modality": judged_by.stage,
+        "method": judged_by.method,
         "recipe": study.recipe_name,
         "protocol": splits.describe(study.manifest, study.protocol),
         "protocol_text": protocol_text,

@@ -10,6 +10,7 @@ from typing import Any
 import ray.tune
 
 from datasets.files.atomic import write_whole
+from models.methods import DEFAULT
 from orchestrator.cluster import placement
 from orchestrator.plan.plan import Cell
 from orchestrator.plan.spec import RunSpec
@@ -20,11 +21,12 @@ from orchestrator.storage.store import Store
 
 @dataclass(frozen=True)
 class Looks:
-    """By which runs a setting is judged: those of a stage, with so many seeds, on the first `folds` or all."""
+    """By which runs a setting of a stage is judged, with so many seeds, on the first `folds` or all."""
 
     stage: str
     seeds: int = 1
     folds: int | None = None
+    method: str = DEFAULT
 
 
 def looks(study: Study, judged_by: Looks) -> list[RunSpec]:
@@ -32,13 +34,14 @@ def looks(study: Study, judged_by: Looks) -> list[RunSpec]:
     found = []
     for seed in range(judged_by.seeds):
         for fold in study.folds()[: judged_by.folds]:
-            found.append(fold.runs[judged(fold, judged_by.stage, seed).key])
+            found.append(fold.runs[judged(fold, judged_by, seed).key])
     return found
 
 
-def judged(study: Study | Outline, stage: str, seed: int) -> Cell:
-    """What a setting of a stage is judged by: a modality alone, or all of them fused."""
-    return study.cell("modalities", stage if stage in study.modalities else study.modalities, seed)
+def judged(study: Study | Outline, by: Looks, seed: int) -> Cell:
+    """What a setting is judged by: the method on all modalities, or on the one whose stage 1 is searched."""
+    alone = by.method == DEFAULT and by.stage in study.modalities
+    return study.cell("modalities", by.stage if alone else study.modalities, seed, method=by.method)
 
 
 def validate(
@@ -64,22 +67,29 @@ def validate(
     record: dict[str, Any] = {"setting": dict(config["setting"]), "looks": []}
     file = records / f"{looks(varied, judged_by)[0].key}.json"
     for spec in looks(varied, judged_by):
-        folder = store.run(spec.key)
-        recover_run(folder, spec, print)
-        if folder.status != "done":
-            folder.begin(spec, about)
-            train_and_score(placement.config_of(spec, varied, store, read))
-        if folder.status != "done":
-            record["failed"] = folder.record("failed").get("reason", "")
-            write_whole(file, json.dumps(record, indent=1))
-            raise RuntimeError(f"{spec.name} ({spec.key}): {record['failed']}")
-        metrics = folder.record("metrics")
+        for part in with_parents(varied, spec):
+            folder = store.run(part.key)
+            recover_run(folder, part, print)
+            if folder.status != "done":
+                folder.begin(part, about)
+                train_and_score(placement.config_of(part, varied, store, read))
+            if folder.status != "done":
+                record["failed"] = folder.record("failed").get("reason", "")
+                write_whole(file, json.dumps(record, indent=1))
+                raise RuntimeError(f"{part.name} ({part.key}): {record['failed']}")
+        metrics = store.run(spec.key).record("metrics")
         look = {"key": spec.key, "protocol": spec.data.protocol, "seed": spec.seed}
         record["looks"].append(look | {name: metrics[name] for name in ("top1", "k", "n")})
         gains = [100 * (look["top1"] - base) for look, base in zip(record["looks"], baseline, strict=False)]
         record["gain"] = fmean(gains)
         write_whole(file, json.dumps(record, indent=1))
         ray.tune.report({"looks": len(gains), "gain": record["gain"], "top1": look_top1(record), "key": spec.key})
+
+
+def with_parents(study: Study, spec: RunSpec) -> list[RunSpec]:
+    """A run after all that it stands on."""
+    before = [part for key in spec.parents.values() for part in with_parents(study, study.runs[key])]
+    return [*{part.key: part for part in before}.values(), spec]
 
 
 def look_top1(record: dict[str, Any]) -> float:
