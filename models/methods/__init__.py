@@ -35,8 +35,8 @@ class Stage:
 class Method:
     """`stages` come in an order in which parents stand before children; the last is what is tested.
 
-    `recipe` names the recipe of `orchestrator/plan/rival_recipes.py` that says how all of its stages are trained, what
-    they read and with which encoders, whatever --recipe says; without one they are trained by the study's.
+    `recipe` names the recipe of `orchestrator/plan` that says how all of its stages are trained, what they read and
+    with which encoders, whatever --recipe says; without one they are trained by the study's.
     """
 
     label: str
@@ -47,6 +47,7 @@ class Method:
 DEFAULT = "two-stage"
 METHODS = {
     "two-stage": "models.methods.two_stage:TWO_STAGE",
+    "paper": "models.methods.two_stage:PAPER",
     "one-stage": "models.methods.two_stage:ONE_STAGE",
     "frozen": "models.methods.two_stage:FROZEN",
     "all": "models.methods.two_stage:ALL",

@@ -45,6 +45,7 @@ def dropout(share: float) -> float:
 TWO_STAGE = Method(
     "two stages, as the recipe has it: Mixed_4c, Mixed_5c and the IMU encoder fine-tuned", lambda m: stages(m)
 )
+PAPER = Method("Choi et al., with the settings of Table 1", lambda m: stages(m), "paper")
 ONE_STAGE = Method("one stage, all trained together from what stage 1 starts from", one_stage)
 FROZEN = _finetuned("two stages, all encoders frozen after stage 1", ())
 ALL = _finetuned("two stages, everything fine-tuned", None)

@@ -49,8 +49,8 @@ class Options:
     seeds: int = 1
     """How many seeds, counted from 0."""
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WORD")] = ()
-    """Only cells of these experiments (modalities, ratio, zero_shot, stages, fusions, subsets) and of these models (a
-    modality's name, or that of stage 2), with the runs they need."""
+    """Only cells of these experiments (modalities, ratio, zero_shot, stages, fusions, subsets, methods) and of these
+    models (a modality's name, or that of stage 2), with the runs they need."""
     storage: Path = Path("output")
     """Where shards, runs and reports go; the same storage again goes on where the last start ended."""
     tracking_uri: str | None = None

@@ -8,7 +8,7 @@ from datasets import modalities
 from models.methods import DEFAULT
 from orchestrator.plan.spec import RunSpec
 
-EXPERIMENTS = ("modalities", "ratio", "zero_shot", "stages", "fusions", "subsets")
+EXPERIMENTS = ("modalities", "ratio", "zero_shot", "stages", "fusions", "subsets", "methods")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datasets.modalities import imu, skeleton
 from models.spec import EncoderSpec, HeadSpec
 from orchestrator.plan.recipe import Recipe, StageRecipe
-from orchestrator.plan.recipes import TILT
+from orchestrator.plan.recipes import TILT, recipe_of
 from orchestrator.plan.spec import Optimization
 
 # CMC-CMKM's of UTD-MHAD, by its code (github.com/razzu/cmc-cmkm): Adam at 1e-3, here at a constant rate. Its signals'
@@ -95,4 +95,5 @@ MMACT_RECIPES = {name: _for_mmact(recipe) for name, recipe in RECIPES.items()}
 
 def rival_recipe(name: str, layout: str) -> Recipe:
     """The recipe of this name for a corpus of this layout; a corpus that neither paper has gets UTD-MHAD's."""
-    return (MMACT_RECIPES if layout == "mmact" else RECIPES)[name]
+    found = MMACT_RECIPES if layout == "mmact" else RECIPES
+    return found[name] if name in found else recipe_of(name, layout)

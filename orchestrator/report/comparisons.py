@@ -31,8 +31,8 @@ def compared(results: Results, right: Right) -> list[dict[str, Any]]:
             "protocol": results["protocol"],
             "clips": next((cell["n"] for cell in cells if cell.get("n")), None),
             "seeds": len(values(cells, "top1")),
-            "top1": _fractions(cells),
-            "left": _fractions(*_left(found, model)),
+            "top1": fractions(cells),
+            "left": fractions(*_left(found, model)),
             "against": against[model],
         }
         for model, cells in found.items()
@@ -68,7 +68,8 @@ def _left(found: dict[str, list[Cell]], model: str) -> tuple[list[Cell], str]:
     return (found[largest], f"_{parts[0]}") if parts else ([], "")
 
 
-def _fractions(cells: list[Cell], part: str = "") -> dict[str, Any] | None:
+def fractions(cells: list[Cell], part: str = "") -> dict[str, Any] | None:
+    """Mean over seeds, sample standard deviation and 95 % interval of the top-1, as fractions of 1."""
     found = [value / 100 for value in values(cells, f"top1{part}")]
     if not found:
         return None
@@ -105,7 +106,7 @@ def variants(results: Results, right: Right) -> list[dict[str, Any]]:
     whole = scores.modality(results, model)
     if (
         not tables
-        and not results.get("subsets")
+        and not (results.get("subsets") or results.get("methods"))
         and any(cell.get(f"top1_{part}") is not None for cell in whole for part in lacking(results))
     ):
         row = _variant(results, model_label(results, model), whole, whole, right)

@@ -11,7 +11,18 @@ import jinja2
 
 from datasets.files.atomic import write_whole
 from orchestrator.plan import paper
-from orchestrator.report import claims, comparisons, confusions, costs, figures, labels, paired, pictures, scores
+from orchestrator.report import (
+    claims,
+    comparisons,
+    confusions,
+    costs,
+    figures,
+    labels,
+    methods,
+    paired,
+    pictures,
+    scores,
+)
 from orchestrator.report.analysis import baselines, calibration, mistakes, sheets, summary
 from orchestrator.report.analysis.mistakes import Mistake
 from orchestrator.report.confusions import Predictions
@@ -210,6 +221,7 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "coverages": calibration.COVERAGES,
         "variants": comparisons.variants(results, right),
         "subsets": comparisons.subsets(results),
+        "methods": methods.rows(results),
         "run_rows": costs.runs(results),
         "times": costs.times(results),
     }

@@ -63,6 +63,8 @@ def cell_label(results: Results, cell: Cell) -> str:
         where = f"Table 2: {label}"
     elif cell["experiment"] == "subsets":
         where = f"Subsets: {label}"
+    elif cell["experiment"] == "methods":
+        where = f"{variant_label(cell['variant'])}: {label}"
     elif cell["experiment"] in VARIED:
         where = f"{VARIED[cell['experiment']]}: {variant_label(cell['variant'])}"
     elif cell["experiment"] == "ratio":

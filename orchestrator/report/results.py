@@ -13,7 +13,7 @@ from models.methods import DEFAULT
 from orchestrator.plan import paper
 from orchestrator.plan.plan import Cell, Plan
 from orchestrator.plan.study import Study, own_recipe
-from orchestrator.report import comparisons
+from orchestrator.report import comparisons, methods
 from orchestrator.storage.metrics import lacking
 from orchestrator.storage.store import Store
 
@@ -47,7 +47,8 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "cells": [_cell(cell, study, store, runs[cell.key]) for cell in plan.cells],
         "runs": runs,
     }
-    return found | {"subsets": comparisons.compared(found, cache(lambda key: store.run(key).right()))}
+    right = cache(lambda key: store.run(key).right())
+    return found | {"subsets": comparisons.compared(found, right), "methods": methods.compared(found, right)}
 
 
 TEXTS = ("corpus", "scale", "created", "protocol_text", "scale_text", "recipe")
@@ -120,6 +121,8 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
         "name": spec.name,
         "parents": dict(spec.parents),
         "seconds": folder.record("done").get("seconds"),
+        "threads": spec.threads * spec.workers,
+        "parameters": folder.record("network").get("parameters") if status == "done" else None,
         "times": folder.record("times") if status == "done" else {},
         "device": folder.record("device") if status == "done" else {},
         "status": status,

@@ -54,7 +54,7 @@ def comparable(results: Results) -> bool:
 
 def modality(results: Results, model: str) -> list[Cell]:
     """All the training data and nothing hidden, one cell a seed; from elsewhere in a plan without Table 2."""
-    for experiment in ("modalities", "ratio", *VARIED, "subsets"):
+    for experiment in ("modalities", "ratio", *VARIED, "subsets", "methods"):
         found = _pick(results, experiment, lambda cell: model_of(cell) == model and cell["ratio"] == 1)
         if found := [cell for cell in found if not cell.get("variant")]:
             return found
@@ -78,6 +78,13 @@ def variants(results: Results, experiment: str) -> list[str]:
 
 def subset(results: Results, model: str) -> list[Cell]:
     return _pick(results, "subsets", lambda cell: model_of(cell) == model)
+
+
+def rows_of(results: Results) -> dict[tuple[str, tuple[str, ...]], list[Cell]]:
+    """Of the table of methods, in the plan's order: by method and by what its last stage reads."""
+    found = _pick(results, "methods")
+    named = dict.fromkeys((cell["method"], tuple(cell["modalities"])) for cell in found)
+    return {row: [c for c in found if (c["method"], tuple(c["modalities"])) == row] for row in named}
 
 
 def at_ratio(results: Results, model: str, ratio: float) -> list[Cell]:
@@ -179,10 +186,10 @@ def _part(cell: Cell, metric: str, part: str, alone: bool) -> str:
 
 
 def table2(results: Results) -> list[dict[str, Any]]:
-    """A row for each model; subsets have a table of their own (subsets.py)."""
+    """A row for each model; subsets and methods have tables of their own."""
     out = []
     for model in models(results):
-        if (cells := modality(results, model)) and cells[0]["experiment"] != "subsets":
+        if (cells := modality(results, model)) and cells[0]["experiment"] not in ("subsets", "methods"):
             entries = {metric: score(cells, metric) for metric in METRICS}
             out.append({"model": model, "label": model_label(results, model), **entries})
     return out

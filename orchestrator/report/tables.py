@@ -4,14 +4,14 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.plan import paper
-from orchestrator.report import comparisons, labels, scores
+from orchestrator.report import comparisons, labels, methods, scores
 from orchestrator.report.labels import Results
 
 
 def tables(results: Results) -> list[Table]:
     """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless they compare."""
-    out = [_terminal_table2(results), *_terminal_subsets(results)]
-    if not scores.comparable(results) and not results.get("subsets"):
+    out = [_terminal_table2(results), _terminal_methods(results), *_terminal_subsets(results)]
+    if not scores.comparable(results) and not results.get("subsets") and not results.get("methods"):
         out.append(_terminal_paper(results))
     if shares := scores.ratios(results):
         out.append(_rich(results, "Figure 2: top-1 by share of the training data", [f"{100 * r:g} %" for r in shares]))
@@ -35,6 +35,17 @@ def _terminal_table2(results: Results) -> Table:
         theirs = [f"{100 * value:.2f}" for value in printed.values()]
         interval = "" if results["seeds"] == 1 else f"\n{row['top1'].interval}"
         _add(table, row["label"], _with_counts(row["top1"]) + interval, row["top5"].text, row["f1"].text, *theirs)
+    return table
+
+
+def _terminal_methods(results: Results) -> Table:
+    """Printed numbers of another protocol stand in brackets; the page says which it is."""
+    table = _rich(results, "Table 2 with every method trained here", ["tested on", "top-1", "printed", "core-s"])
+    for row in methods.rows(results):
+        printed, cost = row["printed"], row["cost"]
+        theirs = (f"{printed['top1']:.2f}" if printed["same"] else f"({printed['top1']:.2f})") if printed else "–"
+        top1 = _with_counts(row["top1"]) + f"\n{row['top1'].interval}" * bool(row["top1"].interval)
+        _add(table, row["label"], row["reads"], top1, theirs, f"{cost['core_seconds']:.0f}" if cost else "–")
     return table
 
 

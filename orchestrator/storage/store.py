@@ -24,8 +24,8 @@ class TakenOver(RuntimeError):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """spec.json, history.jsonl, metrics.json, times.json, device.json, predictions.parquet, checkpoint.pt, model.pt,
-    done.json last.
+    """spec.json, history.jsonl, metrics.json, times.json, device.json, network.json, predictions.parquet,
+    checkpoint.pt, model.pt, done.json last.
 
     `start` is the number of the driver's start (`orchestrator/storage/lock.py`) that writes here, and `attempt`
     which of its attempts at this run; 0 where nobody counts. attempts.jsonl has those that came to nothing, and why.
@@ -142,7 +142,7 @@ class RunFolder:
         self._write_json("failed.json", {"reason": reason, "trace": trace, "ended": time.time()})
 
     def record(self, name: str) -> dict[str, Any]:
-        """A JSON file of the folder: spec, metrics, times, device, done, failed; empty where there is none.
+        """A JSON file of the folder: spec, metrics, times, device, network, done, failed; empty where there is none.
 
         Raises ValueError where it is damaged.
         """
@@ -159,6 +159,9 @@ class RunFolder:
     def write_device(self, device: dict[str, str]) -> None:
         """What the last start's first worker trained on, as in orchestrator/worker/cards.py."""
         self._write_json("device.json", device)
+
+    def write_network(self, parameters: int) -> None:
+        self._write_json("network.json", {"parameters": parameters})
 
     def write_predictions(self, table: pa.Table) -> None:
         with self._writing("predictions.parquet") as part:

@@ -101,6 +101,7 @@ def train(config: dict[str, Any]) -> None:
     if rank == 0:
         folder.write_times(clock.read())
         folder.write_device(cards.used(device))
+        folder.write_network(sum(p.numel() for p in model.parameters()))
         folder.save("model", {"model": model.state_dict()})
         if table is not None:
             folder.write_predictions(table)

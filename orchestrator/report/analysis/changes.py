@@ -83,6 +83,8 @@ def _all_rows(results: Results) -> Iterator[tuple[Row, list[Cell]]]:
         yield ("subsets", model), scores.subset(results, model)
         for share in scores.ratios(results):
             yield ("ratio", model, f"{share:g}"), scores.at_ratio(results, model, share)
+    for (method, modalities), cells in scores.rows_of(results).items():
+        yield ("methods", method, "+".join(modalities)), cells
     for model, star in labels.bars(results):
         for count in scores.hidden_counts(results):
             yield ("zero_shot", model, star, str(count)), scores.zero_shot(results, model, star, count)

@@ -23,6 +23,7 @@ def sheets(results: Results, content: Mapping[str, Any]) -> dict[str, str]:
         "paper": [_plain(row) for row in content["paper_rows"]],
         "claims": [_claim(part, claim) for part, claims in content["claims"].items() for claim in claims],
         "subsets": _subsets(results),
+        "methods": [_method(results, row) for row in content["methods"]],
         "variants": _variants(results),
         "figure2": _figure2(results),
         "figure3": _figure3(results),
@@ -87,6 +88,15 @@ def _subsets(results: Results) -> list[Line]:
             lines.append(line | {"against": less} | {n: gap[n] for n in ("points", "low", "high", "p", "holm")})
         lines += [] if against else [line]
     return lines
+
+
+def _method(results: Results, row: Line) -> Line:
+    cells = scores.rows_of(results)[row["method"], tuple(row["modalities"])]
+    line = {"method": row["method"], "label": row["label"], "tested_on": row["reads"], **scored(cells)}
+    gap, printed, cost = (row[name] or {} for name in ("against_ours", "printed", "cost"))
+    line |= {name: gap.get(name) for name in ("points", "low", "high", "p", "holm")}
+    line |= {"printed": printed.get("top1"), "printed_of": printed.get("of"), "same_protocol": printed.get("same")}
+    return line | {name: cost.get(name) for name in ("core_seconds", "parameters", "clips_per_second")}
 
 
 def _variants(results: Results) -> list[Line]:

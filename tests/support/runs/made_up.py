@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from datasets.modalities import of
-from orchestrator.report import comparisons, html, tables
+from orchestrator.report import comparisons, html, methods, tables
 from orchestrator.storage.store import RunFolder
+from orchestrator.storage.timings import PARTS
 
 CLASSES = ["wave", "clap", "squat"]
 LABELS = [0, 1, 2] * 4
@@ -142,6 +143,27 @@ def make_subsets(runs: Path, right: Mapping[str, int], seeds: int = 1) -> dict[s
             add_cell(results, runs, "subsets", "fusion" if len(read) > 1 else model, 1.0, read, seed, count - seed)
     lack(results)
     return results | {"subsets": comparisons.compared(results, lambda key: RunFolder(runs / key).right())}
+
+
+def make_methods(runs: Path, right: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+    """A plan of methods; the run of a method on "imu+video" gets so many of 12 clips right."""
+    names = sorted({modality for _, model in right for modality in model.split("+")})
+    results = make(runs, modalities=names)
+    results |= {"plan": "table2", "cells": [], "runs": {}, "seeds": 1}
+    for number, ((method, model), count) in enumerate(right.items()):
+        read: dict[str, list[int]] = {modality: [] for modality in model.split("+")}
+        stage = "fusion" if len(read) > 1 else model
+        add_cell(results, runs / method, "methods", stage, 1.0, read, number, count)
+        cell, variant = results["cells"][-1], "" if method == "two-stage" else method
+        key = f"{method}-{cell['key']}"
+        (runs / method / cell["key"]).rename(runs / key)
+        timed = {"threads": 2, "parameters": 1500000, "times": dict.fromkeys(PARTS, 1.0) | {"evaluation": 3.0}}
+        results["runs"][key] = results["runs"].pop(cell["key"]) | timed
+        if stage == "fusion":
+            results["runs"][f"stage-1-{key}"] = results["runs"][key]
+            results["runs"][key] = results["runs"][key] | {"parents": {"imu": f"stage-1-{key}"}}
+        cell |= {"method": method, "variant": variant, "seed": 0, "key": key}
+    return results | {"methods": methods.compared(results, lambda key: RunFolder(runs / key).right())}
 
 
 def lack(results: dict) -> None:
