@@ -69,7 +69,9 @@ def rows(results: Results) -> list[dict[str, Any]]:
     return [
         row
         | {
-            "label": labels.variant_label(row["method"]),
+            "label": f"ours, recipe {results['recipe']}"
+            if row["method"] == DEFAULT
+            else labels.variant_label(row["method"]),
             "reads": labels.reading(results["modalities"], row["modalities"]),
             "top1": score(cells, "top1"),
             "f1": score(cells, "f1"),

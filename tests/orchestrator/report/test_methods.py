@@ -47,7 +47,9 @@ def test_a_printed_number_of_another_protocol_is_set_apart(made: tuple) -> None:
     printed = {row["method"]: row["printed"] for row in results["methods"] if row["method"] != "two-stage"}
     assert printed["cmc-cmkm"]["same"] and not printed["hamlet"]["same"] and not printed["vskd-student"]["same"]
     assert printed["paper"] == {"top1": pytest.approx(85.42), "of": "odd-even", "same": True}
-    assert "(95.12) Another: leave-one-subject-out" in page and "97.67 odd-even" in page and "(97.67)" not in page
+    assert (
+        "(95.12) another protocol: leave-one-subject-out" in page and "97.67 odd-even" in page and "(97.67)" not in page
+    )
     shown = terminal(results)
     assert "(94.87)" in shown and " 97.67 " in shown and "(97.67)" not in shown
 
