@@ -30,7 +30,6 @@ ROWS: dict[str, tuple[tuple[str, ...], ...]] = {
     "cmc": (("imu", "skeleton"),),
     "cmc-cmkm": (("imu", "skeleton"),),
     "vskd-student": (("imu",),),
-    "vskd-dask": ((FRAMES, "imu"),),
     DEFAULT: tuple(read for count in (1, 2, 3) for read in combinations((FRAMES, "imu", "skeleton"), count)),
 }
 
@@ -42,8 +41,10 @@ class Compared(Options):
 
 
 def cells(study: Study, seed: int, methods: Sequence[str] = tuple(ROWS)) -> Iterator[Cell]:
-    """Rows whose modalities the study hasn't are left out."""
+    """Rows whose modalities the study hasn't are left out. Raises ValueError for a method that has no row."""
     frames = next((m for m in ("depth", "video") if m in study.modalities), FRAMES)
+    if unknown := [method for method in methods if method not in ROWS]:
+        raise ValueError(f"--methods {' '.join(unknown)}: choose from {', '.join(ROWS)}.")
     for method in methods:
         for read in ROWS[method]:
             named = tuple(frames if m == FRAMES else m for m in read)

@@ -19,7 +19,7 @@ import tyro
 
 from datasets.manifest import Manifest
 from datasets.synthetic import mmact as synthetic_mmact
-from experiments import fusion_comparison, predict, report
+from experiments import fusion_comparison, predict, report, table2
 from orchestrator.driver.launch import launch
 from orchestrator.driver.recipe_search import SearchOptions
 from orchestrator.plan.options import Options
@@ -32,12 +32,11 @@ from tests.docker.deployment import check_ray
 from tests.support.pages import PAGES, ROOT, commands, flags, script_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-PLANS = (
-    "full_grid modality_comparison modality_subsets training_ratio zero_shot stage_ablation fusion_comparison".split()
-)
+PLANS = "full_grid modality_comparison modality_subsets training_ratio zero_shot stage_ablation".split()
+PLANS += ["fusion_comparison", "table2"]
 # Script to the class of its flags and the function they go to. All of them: a new script is a line here.
 SCRIPTS = dict.fromkeys((f"{name}.py" for name in PLANS), "Options launch") | {
-    "fusion_comparison.py": "Compared launch",
+    "fusion_comparison.py": "Compared launch", "table2.py": "Compared launch",
     "recipe_search.py": "SearchOptions search", "prepare.py": "Options prepare", "predict.py": "Asked predict",
     "export.py": "Asked export", "status.py": "Which status", "report.py": "Pages rewrite", "record.py": "Which record",
     "track.py": "Where track", "benchmark.py": "Asked measure",
@@ -117,7 +116,7 @@ def test_mlflow_knows_every_command_and_its_flags() -> None:
 @pytest.mark.parametrize("words", [words for page in PAGES for words in flags(page)], ids=" ".join)
 def test_flags_alone_are_flags_of_a_start(words: list[str]) -> None:
     """One without a value is only named."""
-    kinds = (SearchOptions, fusion_comparison.Compared, predict.Asked, report.Pages)
+    kinds = (SearchOptions, fusion_comparison.Compared, table2.Compared, predict.Asked, report.Pages)
     names = {"help", *(name.replace("_", "-") for kind in kinds for name in kind.__dataclass_fields__)}
     assert words[0].removeprefix("--") in names
     if len(words) > 1:

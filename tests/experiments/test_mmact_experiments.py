@@ -12,6 +12,7 @@ from experiments import (
     modality_subsets,
     recipe_search,
     stage_ablation,
+    table2,
     training_ratio,
     zero_shot,
 )
@@ -30,6 +31,7 @@ EXPERIMENTS = {
     zero_shot: 12,
     stage_ablation: 4,
     fusion_comparison: 0,
+    table2: 8,
 }
 
 
