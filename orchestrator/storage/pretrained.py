@@ -69,12 +69,16 @@ def fetch(plan: Plan, store: Store, given: Sequence[str]) -> None:
 
 
 def read(file: Path) -> Any:
-    """What a file of weights holds, for `Encoder.load_weights`: tensors, or of a .ckpt NumPy arrays. No code runs."""
+    """What a file of weights holds, for `Encoder.load_weights`: tensors, or of a .ckpt NumPy arrays. No code runs.
+
+    Raises ValueError naming a file that can't be read.
+    """
     import torch
 
-    if file.suffix == ".ckpt":
-        return arrays.read(file)
-    return torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        return arrays.read(file) if file.suffix == ".ckpt" else torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # what torch and pickle raise for damaged content is of many kinds
+        raise ValueError(f"{file}: can't be read ({type(error).__name__}: {str(error)[:300]}).") from None
 
 
 def _check(file: Path, encoder: EncoderSpec) -> None:

@@ -4,6 +4,7 @@ tests/support/fuzzing.py says how many are tried.
 """
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from datasets.corpora.recordings import Recorded, checked
 from datasets.files import sandbox
 from datasets.modalities.imu import Imu
 from datasets.signals import inertial
+from datasets.skeletons.joints import KINECT
 from datasets.videos import decode, mp4, video_file
 from tests.support.recordings import fuzzing
 from tests.support.recordings.films import count_frames
@@ -61,6 +63,26 @@ def depth(kind: str) -> bytes:
     return out.getvalue()
 
 
+def skeleton(kind: str) -> bytes:
+    out, at_SJD = io.BytesIO(), np.random.default_rng(0).normal(size=(12, 20, 3))
+    if kind == "mat":
+        savemat(out, {"d_skel": at_SJD.transpose(1, 2, 0)}, do_compression=True)
+    elif kind == "npz":
+        np.savez_compressed(out, skeleton=at_SJD)
+    else:
+        np.savetxt(out, at_SJD.reshape(12, -1), delimiter=",", header=",".join(KINECT.columns), comments="")
+    return out.getvalue()
+
+
+def pose(kind: str) -> bytes:
+    """Two people in twelve frames, as the challenge gives them or a line a frame."""
+    people = np.random.default_rng(0).uniform(0, 1, (12, 2, 51)).round(3).tolist()
+    if kind == "lines":
+        rows = [{"frame": at, "predictions": [{"keypoints": one} for one in two]} for at, two in enumerate(people, 1)]
+        return "\n".join(map(json.dumps, rows)).encode()
+    return json.dumps({str(at): {"person1": one, "person2": two} for at, (one, two) in enumerate(people, 1)}).encode()
+
+
 SEMICOLONS = (
     b"\xef\xbb\xbf# wrist\nsep=;\ntime;" + ";".join(inertial.CHANNELS).encode() + b"\r\n" + b"1;2;3;4;5;6;7\r\n" * 60
 )
@@ -73,13 +95,19 @@ PAIRED = {
     "mkv": [film("libx264", "matroska"), film("ffv1", "matroska")],
 }
 
-# What is read by itself: a corpus's description, a sensor's samples and the header of a video as in MMAct, and depth.
+# What is read by itself: a corpus's description, a sensor's samples, the header of a video and poses as in MMAct, depth
+# and skeletons.
 ALONE = {
     "corpus.json": b'{"name": "UTD-MHAD", "video": "depth"}',
     "gyro.csv": b"".join(b"20181016_13:37:28.%02d0000,%d,9.8,-0.5\n" % (i, i) for i in range(60)),
     "a.mp4": PAIRED["mp4"][1],
     "a_depth.mat": depth("mat"),
     "a_depth.npz": depth("npz"),
+    "a_skeleton.mat": skeleton("mat"),
+    "a_skeleton.npz": skeleton("npz"),
+    "a_skeleton.csv": skeleton("csv"),
+    "challenge.json": pose("challenge"),
+    "lines.json": pose("lines"),
 }
 
 
@@ -114,9 +142,13 @@ def scanned(kind: str, folder: Path, content: bytes) -> None:
 
 def read_alone(file: Path) -> object:
     """Named as MMAct's reader names what it refuses."""
-    if file.suffix == ".json":
+    if file.name == "corpus.json":
         return about.read(file.parent, "MMAct", {"video": "RGB"})
     try:
+        if file.suffix == ".json":
+            return sandbox.examine(corpora.SUMMARY, file, "skeleton", "mmact").count
+        if file.stem == "a_skeleton":
+            return sandbox.examine(corpora.SUMMARY, file, "skeleton", "utd-mhad").count
         if file.suffix == ".csv":
             return len(Imu().read(file.parent, f"||{file.name}|", corpora.of("mmact").source("imu")))
         if file.stem == "a_depth":

@@ -5,11 +5,13 @@ tests/support/fuzzing.py says how many are tried.
 
 import io
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -20,6 +22,7 @@ from datasets.manifest import Manifest
 from datasets.modalities import imu, video
 from experiments import status
 from orchestrator.report import results
+from orchestrator.storage import pretrained
 from orchestrator.storage.store import RunFolder
 from tests.support.recordings import fuzzing
 from tests.support.recordings.fuzzing import tried
@@ -69,6 +72,8 @@ def stored(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict
         "weights": (folder / "model.pt").read_bytes(),
         "results": json.dumps(RESULTS).encode(),
         "progress": json.dumps(PROGRESS).encode(),
+        "published": pickle.dumps({"i3d": {"w": np.ones((3, 4), np.float32), "b": [np.zeros(4)]}}),
+        "pretrained": (folder / "model.pt").read_bytes(),
     }
 
 
@@ -110,6 +115,8 @@ READS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "results": ("reports/p/results.json", shown),
     "progress": ("reports/p/progress.json", shown),
     "json": ("done.json", read_json),
+    "published": ("i3d.ckpt", pretrained.read),
+    "pretrained": ("s3d.pt", pretrained.read),
 }
 
 
