@@ -85,7 +85,7 @@ def feeding(place: Place, device: torch.device) -> list[Row]:
     reader.open("train", rows)
     size, frames = spec.optimization.batch, study.inputs["video"].frames
     model = build(spec.network, len(study.manifest.classes), spec.seed).to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-5, fused=True)
 
     def step(batch: Batch) -> None:
         loss = model(batch)["loss"] / len(batch["label"])

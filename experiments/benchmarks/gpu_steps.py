@@ -149,7 +149,7 @@ def prepare(variant: Variant, device: torch.device, scale: Scale) -> tuple[Encod
     if is_film(name) and not variant.channels_last:
         encoder.to(memory_format=torch.contiguous_format)
     head = nn.Linear(encoder.width, CLASSES).to(device)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-4)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-4, fused=True)
 
     def loss() -> Tensor:
         seen = encoder.normalise(x, length)

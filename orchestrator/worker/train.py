@@ -58,7 +58,7 @@ def train(config: dict[str, Any]) -> None:
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     moving = [p for p in model.parameters() if p.requires_grad]
     # A network without anything to train has no epochs, and an optimizer of nothing would be refused.
-    optimizer = kinds[how.optimizer](moving or [torch.zeros(1)], lr=how.lr, weight_decay=how.weight_decay)
+    optimizer = kinds[how.optimizer](moving or [torch.zeros(1)], lr=how.lr, weight_decay=how.weight_decay, fused=True)
     if resumed:
         optimizer.load_state_dict(resumed["optimizer"])
     if rank == 0:
