@@ -85,6 +85,25 @@ def hidden_bars(accuracy: Sequence[Series], f1: Sequence[Series], protocol: str 
     return png(figure, above, below)
 
 
+@rc_context(LETTERS)
+def dots(rows: Sequence[tuple[str, float, tuple[float, float] | None]], protocol: str = "") -> bytes:
+    """A row for each label, from above: its top-1 with the 95 % interval."""
+    figure = Figure(figsize=(6, 1.5 + 0.34 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    lows = [value if ends is None else ends[0] for _, value, ends in rows]
+    for place, (_, value, ends) in enumerate(rows):
+        if ends:
+            axes.plot(ends, (place, place), color=COLOURS[0], linewidth=2, alpha=0.5, solid_capstyle="butt")
+        axes.plot(value, place, "o", color=COLOURS[0], markersize=8)
+        axes.annotate(f"{value:.1f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=9)
+    axes.set_yticks(range(len(rows)), [label for label, *_ in rows], parse_math=False)
+    axes.set_ylim(len(rows) - 0.5, -0.8)
+    axes.set_xlim(max(0.0, min(lows) - 3), 101)
+    axes.set_xlabel("top-1 accuracy (%)")
+    say(figure, protocol)
+    return png(figure, axes)
+
+
 def legend_columns(labels: Sequence[str], most: int) -> int:
     """Of a legend: about 70 letters are as wide as a plot, five of them are an entry's sign and its gaps."""
     return max(1, min(most, 70 // (max(map(len, labels), default=0) + 5)))

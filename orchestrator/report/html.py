@@ -134,6 +134,11 @@ def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, b
     lines = _lines(results)
     if any(line.points()[0] for line in lines):
         images["figure2"] = figures.ratio_lines(lines, protocol)
+    rows = [row for row in results.get("subsets", []) if row["top1"]]
+    if rows:
+        shown = [(labels.reading(results["modalities"], row["modalities"]), row["top1"]) for row in rows]
+        dots = [(name, 100 * top1["mean"], _per_cent(top1["interval"])) for name, top1 in shown]
+        images["subsets"] = figures.dots(dots, protocol)
     accuracy, f1 = _bars(results, "top1"), _bars(results, "f1")
     if any(bars.points()[0] for bars in accuracy):
         images["figure3"] = figures.hidden_bars(accuracy, f1, protocol)
@@ -150,6 +155,10 @@ def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, b
     if histories := _histories(results, runs):
         images["curves"] = figures.curves(histories, protocol)
     return images
+
+
+def _per_cent(ends: Sequence[float] | None) -> tuple[float, float] | None:
+    return (100 * ends[0], 100 * ends[1]) if ends else None
 
 
 def _lines(results: Results) -> list[Series]:

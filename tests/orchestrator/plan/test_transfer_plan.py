@@ -84,7 +84,7 @@ def test_transfer_is_tuned_with_a_frozen_i3d(clips: Manifest, scale: str) -> Non
     assert encoder.frozen and spec.network.encoders["imu"] == tuned.network.encoders["imu"]
     assert spec.data.inputs["depth"].channels == "depth" and spec.optimization == tuned.optimization
     usual = SCALES[scale].inputs["depth"]
-    size = (16, 112) if scale == "laptop" else (usual["frames"], usual["size"])
+    size = (32, 112) if scale == "laptop" else (usual["frames"], usual["size"])
     assert (spec.data.inputs["depth"].frames, spec.data.inputs["depth"].size) == size
     changes = {
         "depth.frames": "12",

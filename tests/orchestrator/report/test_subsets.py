@@ -86,7 +86,7 @@ def test_no_fusion_is_taken_for_another(made: tuple) -> None:
         assert cell["k"] == k
     assert len({html.colour(results, model) for model in RIGHT}) == 7
     plots = {file.stem for file in (folder / "report").glob("*.png")}
-    assert plots == {"curves", "calibration", *(f"confusion_{model}" for model in RIGHT)}
+    assert plots == {"curves", "calibration", "subsets", *(f"confusion_{model}" for model in RIGHT)}
     by_class = page[page.index("Top-1 by class") : page.index("Appendix")]
     assert "wave 25.0 1/4 50.0 2/4 50.0 2/4 75.0 3/4 100.0 4/4 100.0 4/4 100.0 4/4" in by_class
     looked = scores.looked_at(results)
