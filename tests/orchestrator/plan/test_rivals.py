@@ -17,7 +17,7 @@ from tests.support.recordings.skeletons import with_skeletons
 from tests.support.runs.plans import manifest
 
 READ = ("imu", "skeleton")
-RIVALS = tuple(name for name in METHODS if method(name).recipe)
+RIVALS = tuple(name for name in METHODS if method(name).recipe in RECIPES)
 STAGES = {
     "simclr-imu": ["simclr_imu", "probe_imu"],
     "simclr-skeleton": ["simclr_skeleton", "probe_skeleton"],
