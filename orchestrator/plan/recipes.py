@@ -121,8 +121,11 @@ def _transfer(tuned: Recipe) -> Recipe:
     encoder = {"weights": "kinetics400", "frozen": "Mixed_4c"}
     how = Optimization(1e-3, 1e-2, 16, 1, "adamw", "one-cycle")
     head = HeadSpec(hidden=None, dropout=0.2, label_smoothing=0.1)
-    varied = {"video": video.Augmentation(video=0.3, views=3), "depth": depth.Augmentation(crop=0.3, views=3)}
-    stages = {m: StageRecipe(head, how, {m: varied[m]}, times_epochs=0.75) for m in varied}
+    varied = {
+        "video": video.Augmentation(video=0.2, views=3),
+        "depth": depth.Augmentation(crop=0.2, rotation=8, views=3),
+    }
+    stages = {m: StageRecipe(head, how, {m: varied[m]}, times_epochs=0.875) for m in varied}
     fusion = tuned.stage("fusion")
     stages["fusion"] = replace(fusion, head=replace(fusion.head, finetuned=dict.fromkeys(varied, ("Mixed_5c",))))
     shown = {"video": replace(tuned.inputs["video"], channels="colour")}
