@@ -121,7 +121,10 @@ def test_frozen_blocks_need_weights_and_are_not_fine_tuned() -> None:
     [
         ({"depth.augmentation.views": 0}, r"depth\.augmentation of depth: what frozen blocks .*\.views 3, or set what"),
         ({"depth.model.frozen": "none"}, r"depth\.augmentation\.views 3: no block of its encoder is frozen"),
-        ({"depth.augmentation.crop": 0}, r"depth\.augmentation\.views 3 changes nothing where nothing else varies"),
+        (
+            {"depth.augmentation.crop": 0, "depth.augmentation.rotation": 0},
+            r"depth\.augmentation\.views 3 changes nothing where nothing else varies",
+        ),
     ],
 )
 def test_views_without_a_use_and_variation_without_views_are_refused(
