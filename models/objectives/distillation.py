@@ -16,7 +16,7 @@ from models.network import Batch, Network, head
 from models.objectives.classification import Classification
 from models.objectives.contrastive import before_here, gathered
 from models.objectives.knowledge_mining import Frozen
-from models.objectives.temporal_relations import TemporalRelations
+from models.objectives.temporal_relations import TemporalRelations, looked_at
 
 SHARE = 0.01  # of the soft targets
 TEMPERATURE = 4.0  # of the soft targets
@@ -26,16 +26,18 @@ DELTA = 1.0  # of Huber's loss
 class Distillation(Classification):
     """The student has the modalities that its parent in the role `teacher` lacks, and classifies by these alone.
 
-    The parent is a TemporalRelations network that hands over its encoder too; both stay frozen, in evaluation. In
-    training it sees the same clips as they are. A clip that the teacher or the student can't see, since its input has
-    no length, is compared with nothing, and one that the student can't see trains nothing at all.
+    The parent is a TemporalRelations network that hands over its encoder as well. All of it stays frozen, in
+    evaluation. In training it sees the student's clips. A clip that the teacher or the student can't see, since its
+    input has no length, is compared with nothing, and one that the student can't see trains nothing at all.
     """
 
     def __init__(self, spec: Any, made: Any, classes: int, trained: set[str], parents: Mapping[str, Network]):
         super().__init__(spec, made, classes, trained=trained, parents={})
-        [self.shown] = parents["teacher"].encoders
+        teacher = parents["teacher"]
+        assert isinstance(teacher, TemporalRelations)
+        [self.shown] = teacher.encoders
         self.students = [name for name in made if name != self.shown]
-        self.teacher = Frozen({"teacher": parents["teacher"]}).requires_grad_(False)
+        self.teacher = Frozen({"head": teacher.head}).requires_grad_(False)
         self.head = head(spec.head, sum(made[name].width for name in self.students), classes)
         self.train()
 
@@ -45,16 +47,19 @@ class Distillation(Classification):
 
     @torch.no_grad()
     def taught(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """The teacher's feature (B, W), its logits (B, K), and whether it sees the clip (B,)."""
-        teacher, (sequence, steps) = self.teacher["teacher"], self.sequence(batch, self.shown)
-        assert isinstance(teacher, TemporalRelations)
-        return *teacher.seen(sequence, steps), steps > 0
+        """The teacher's feature (B, W), its logits (B, K), and whether it sees the clip (B,).
+
+        The feature is the mean over the moments that it looks at.
+        """
+        sequence, steps = self.sequence(batch, self.shown)
+        x_BNW = looked_at(sequence, steps)
+        return x_BNW.mean(dim=1), self.teacher["head"](x_BNW), steps > 0
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         feature_BW, label = self.joined(batch), batch["label"]
         logits_BK = self.head(feature_BW)
         taught_BW, said_BK, seen_B = self.taught(batch)
-        here_B = torch.stack([batch[f"{name}_length"] > 0 for name in self.students]).all(dim=0)
+        here_B = torch.stack([self.features(batch, name)[1] > 0 for name in self.students]).all(dim=0)
         own_B = F.cross_entropy(logits_BK, label, reduction="none", label_smoothing=self.spec.head.label_smoothing)
         learnt_B = SHARE * soft(logits_BK, said_BK) + (feature_BW - taught_BW).square().mean(dim=1)
         learnt_B = learnt_B + relational(feature_BW, taught_BW, here_B & seen_B)

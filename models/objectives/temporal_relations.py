@@ -29,17 +29,12 @@ class TemporalRelations(Classification):
 
     def logits(self, batch: Batch) -> Tensor:
         [modality] = self.encoders
-        return self.seen(*self.sequence(batch, modality))[1]
-
-    def seen(self, sequence_BWL: Tensor, steps_B: Tensor) -> tuple[Tensor, Tensor]:
-        """A clip's feature (B, W), the mean over the moments that are looked at, and its logits (B, K)."""
-        x_BNW = evenly(sequence_BWL, steps_B, MOMENTS)
-        return x_BNW.mean(dim=1), self.head(x_BNW)
+        return self.head(looked_at(*self.sequence(batch, modality)))
 
 
-def evenly(sequence_BWL: Tensor, steps_B: Tensor, count: int) -> Tensor:
-    """(B, count, W): the middle one of each of `count` equal parts of the true steps; few steps come several times."""
-    middle = (torch.arange(count, device=steps_B.device) + 0.5) / count
+def looked_at(sequence_BWL: Tensor, steps_B: Tensor) -> Tensor:
+    """(B, 8, W): the middle one of each of 8 equal parts of the true steps; of less than 8 some come several times."""
+    middle = (torch.arange(MOMENTS, device=steps_B.device) + 0.5) / MOMENTS
     at_BN = (steps_B[:, None] * middle).long()
     return sequence_BWL.gather(2, at_BN[:, None].expand(-1, sequence_BWL.shape[1], -1)).transpose(1, 2)
 
