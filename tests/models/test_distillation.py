@@ -25,12 +25,12 @@ pytestmark = pytest.mark.usefixtures("one_thread", "seeded")
 
 
 def student() -> Network:
-    """In double precision, from a teacher with seeded weights; dropout is off in evaluation."""
+    """From a teacher with seeded weights."""
     frames = EncoderSpec("features-depth", {"width": 24})
     made = build(NetworkSpec({"depth": frames}, HeadSpec(16), "temporal-relations"), 5, seed=1)
     read = {"depth": frames, "imu": EncoderSpec("cnn", {"filters": (8, 16, 24)})}
     spec = NetworkSpec(read, HeadSpec(hidden=None, finetuned={"depth": ()}), "distillation")
-    return build(spec, 5, 0, {"depth": made, "teacher": copy.deepcopy(made)}).double()
+    return build(spec, 5, 0, {"depth": made, "teacher": copy.deepcopy(made)})
 
 
 def clips(rows: slice = slice(None)) -> Batch:
@@ -38,7 +38,7 @@ def clips(rows: slice = slice(None)) -> Batch:
     batch = {
         "depth_frozen": torch.rand(count, 832, 8, 1, 1, generator=draw),
         "depth_frozen_length": torch.full((count,), 8),
-        "imu": torch.randn(count, 60, 6, generator=draw, dtype=torch.float64),
+        "imu": torch.randn(count, 60, 6, generator=draw),
         "imu_length": torch.full((count,), 60),
         "label": torch.arange(count) % 5,
     }
@@ -83,9 +83,9 @@ def test_the_loss_by_hand() -> None:
         label = -logits.log_softmax(1)[range(sum(SHARES)), batch["label"]]
         found = model(batch)["loss"].item()
     assert seen.tolist() == [i != UNSEEN for i in range(sum(SHARES))]
-    learnt = by_numpy(*(values.numpy()[both] for values in (feature, taught, logits, said)))
+    learnt = by_numpy(*(values.double().numpy()[both] for values in (feature, taught, logits, said)))
     expected = label.sum().item() - label[UNFELT].item() + len(both) * learnt
-    assert found == pytest.approx(expected, rel=1e-5) and learnt > 0.1
+    assert found == pytest.approx(expected, rel=1e-4) and learnt > 0.1
 
 
 def test_equal_clips_and_a_clip_alone_are_no_trouble() -> None:
@@ -158,11 +158,11 @@ def test_workers_of_uneven_shares_compute_what_one_does(tmp_path: Path) -> None:
             worker.kill()
     apart = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
     whole = step(slice(None), workers=1)
-    assert sum(found["loss"].item() for found in apart) == pytest.approx(whole["loss"].item(), rel=1e-6)
+    assert sum(found["loss"].item() for found in apart) == pytest.approx(whole["loss"].item(), rel=1e-5)
     alone = step(slice(SHARES[0]), workers=1)["loss"].item()
     assert apart[0]["loss"].item() != pytest.approx(alone, rel=1e-3), "the other worker's clips have a say"
     assert len(whole) > 6
     for name, gradient in whole.items():
         if name != "loss":
             for found in apart:
-                torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-8)
+                torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-5)

@@ -66,7 +66,7 @@ def test_all_blocks_may_be_frozen_but_none_may_not() -> None:
         assert EncoderSpec("segments-video", {"frozen": block}).frozen == BLOCKS[block] + 1
     with pytest.raises(ValueError, match="frozen none: choose from Mixed_3b, "):
         EncoderSpec("segments-video", {"frozen": "none"})
-    with pytest.raises(ValueError, match=r"video\.model\.frozen Mixed_4f: .* Add --weights kinetics400 or a file\.$"):
+    with pytest.raises(ValueError, match=r"video\.model\.frozen Mixed_4f: .* Add --weights kinetics400 or a file\. "):
         NetworkSpec({"video": EncoderSpec("segments-video", {"weights": "none"})})
 
 
