@@ -30,6 +30,7 @@ ROWS: dict[str, tuple[tuple[str, ...], ...]] = {
     "cmc": (("imu", "skeleton"),),
     "cmc-cmkm": (("imu", "skeleton"),),
     "vskd-student": (("imu",),),
+    "vskd-dask": ((FRAMES, "imu"),),
     DEFAULT: tuple(read for count in (1, 2, 3) for read in combinations((FRAMES, "imu", "skeleton"), count)),
 }
 

@@ -95,9 +95,11 @@ class NetworkSpec:
                 )
         for modality, encoder in self.encoders.items():
             if encoder.frozen and encoder.weights == "none":
+                none = "none" in ENCODERS[encoder.name].choices.get("frozen", ("none",))
                 raise ValueError(
                     f"{modality}.model.frozen {encoder.settings['frozen']}: blocks that never train need weights to"
-                    f" start from. Add --weights kinetics400 or a file, or --set {modality}.model.frozen none."
+                    f" start from. Add --weights kinetics400 or a file"
+                    + (f", or --set {modality}.model.frozen none." if none else ".")
                 )
 
     @property

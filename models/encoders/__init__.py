@@ -24,6 +24,8 @@ class Line:
     """Of settings that know some words only."""
     left_out: Mapping[str, Any] = field(default_factory=dict)
     """Of settings that came later: the value at which they are no part of a run's key."""
+    trunk: str = ""
+    """The encoder whose frozen blocks it has, where these are another's: they share weights and trunk shards."""
     published: Mapping[str, str] = field(default_factory=dict)
     """Of the words that `weights` knows for published ones: the file's name, which ends in the start of its SHA-256."""
     megabytes: float = 2.0
@@ -34,7 +36,7 @@ class Line:
     @property
     def backbone(self) -> str:
         """The network's own name, "s3d", whatever modality it is of: by it --weights tells whose a file is."""
-        return self.where.partition(":")[2].lower()
+        return (ENCODERS[self.trunk] if self.trunk else self).where.partition(":")[2].lower()
 
 
 # Of S3D and I3D, by the names the paper uses, and where torchvision keeps S3D's.
@@ -77,6 +79,24 @@ I3D = replace(
     published={"kinetics400": "i3d-af5c50f0df57cc48.ckpt"},
     megabytes=52.0,
     seconds=0.15,
+)
+
+# HAMLET's and MuMu's, of the moments of frames that I3D's frozen blocks give.
+SEGMENTS = replace(
+    I3D,
+    where="models.encoders.moments:FrameSegments",
+    settings={"weights": "kinetics400", "frozen": "Mixed_4f", "precision": "fp32", "width": 256, "dropout": 0.3},
+    choices={**I3D.choices, "frozen": tuple(name for name in BLOCKS if name.startswith("Mixed"))},
+    left_out={},
+    trunk="i3d",
+    megabytes=30.0,
+    seconds=2e-3,
+)
+# VSKD's teacher's.
+FEATURES = replace(
+    SEGMENTS,
+    where="models.encoders.moments:FrameFeatures",
+    settings={**SEGMENTS.settings, "width": 300, "dropout": 0.5},
 )
 
 ENCODERS = {
@@ -128,6 +148,10 @@ ENCODERS = {
         {"channels": 3, "joints": 20, "width": 256, "dropout": 0.3},
         megabytes=12.0,
     ),
+    "segments-video": SEGMENTS,
+    "segments-depth": replace(SEGMENTS, modality="depth", trunk="i3d-depth"),
+    "features-video": FEATURES,
+    "features-depth": replace(FEATURES, modality="depth", trunk="i3d-depth"),
     # VSKD's, of the accelerometer that starts at channel `first`.
     "gramian-resnet18": Line(
         "models.encoders.gramian:GramianResNet",

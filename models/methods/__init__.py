@@ -63,6 +63,7 @@ METHODS = {
     "hamlet": "models.methods.hamlet:HAMLET",
     "mumu": "models.methods.mumu:MUMU",
     "vskd-student": "models.methods.vskd:STUDENT",
+    "vskd-dask": "models.methods.vskd:DASK",
 }
 
 

@@ -22,8 +22,10 @@ class Line:
 OBJECTIVES = {
     "classification": Line("models.objectives.classification:Classification"),
     "contrastive": Line("models.objectives.contrastive:Contrastive", classifies=False),
+    "distillation": Line("models.objectives.distillation:Distillation"),
     "knowledge-mining": Line("models.objectives.knowledge_mining:KnowledgeMining", classifies=False),
     "simclr": Line("models.objectives.contrastive:SimCLR", classifies=False, views=2),
+    "temporal-relations": Line("models.objectives.temporal_relations:TemporalRelations"),
 }
 
 

@@ -23,9 +23,9 @@ SCALES = {
     # Real recordings on two cores; epochs chosen for time, experiments/LOG.md says what a run takes.
     "laptop": Scale(
         _frames(16, 64), "none",
-        # Layers on frozen encoders of signals cost little, so these train as long as their authors'.
+        # Layers on frozen encoders cost little, so these train as long as their authors'.
         {"imu": 150, "skeleton": 50, "video": 8, "depth": 8, "fusion": 10}
-        | dict.fromkeys(("probe_imu", "probe_skeleton", "cmkm_classifier"), 100),
+        | dict.fromkeys(("probe_imu", "probe_skeleton", "cmkm_classifier", "vskd_teacher"), 100),
         50,
         {"imu": 1, "video": 2, "depth": 2}, {"imu": 0, "video": 0, "depth": 0},
     ),

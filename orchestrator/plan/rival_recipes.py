@@ -6,11 +6,19 @@ number of epochs is given as how many times the scale's `other_epochs` it is, wh
 
 from dataclasses import replace
 
-from datasets.modalities import imu, skeleton
+from datasets.modalities import depth, imu, skeleton, video
 from models.spec import EncoderSpec, HeadSpec
 from orchestrator.plan.recipe import Recipe, StageRecipe
 from orchestrator.plan.recipes import TILT, recipe_of
 from orchestrator.plan.spec import Optimization
+
+# Of frames, whose encoders start with frozen blocks of I3D. The settings are those of recipe `transfer`, so that shards
+# of clips serve both. Nothing varies the frames, for what the blocks make of a clip is computed once.
+FRAMES = {
+    "video": video.Settings(crop="motion", spare_frames=1.5, spare_size=1.125),
+    "depth": depth.Settings(spare_frames=1.5, spare_size=1.125),
+}
+LAPTOP = {"laptop": {name: {"frames": 32, "size": 112} for name in FRAMES}}
 
 # CMC-CMKM's of UTD-MHAD, by its code (github.com/razzu/cmc-cmkm): Adam at 1e-3, here at a constant rate. Its signals'
 # noise, factors and order of axes act on channels where time was meant; these are what they are meant to be, of which
@@ -44,11 +52,17 @@ CMC_CMKM = Recipe(
     },
 )
 
-# VSKD's student, by its code (github.com/jiany-ctrl/Crossmodal-KD-for-Vision-to-Sensor-HAR), without augmentation.
+# VSKD's, by its code (github.com/jiany-ctrl/Crossmodal-KD-for-Vision-to-Sensor-HAR), without augmentation.
+STUDENT = StageRecipe(HeadSpec(hidden=None), Optimization(2e-4, 1e-5, 16, 1))
 VSKD = Recipe(
-    inputs={"imu": imu.Settings(resampled=64)},
-    encoders={"imu": EncoderSpec("gramian-resnet18")},
-    stages={"vskd_student": StageRecipe(HeadSpec(hidden=None), Optimization(2e-4, 1e-5, 16, 1))},
+    inputs={"imu": imu.Settings(resampled=64)} | FRAMES,
+    encoders={"imu": EncoderSpec("gramian-resnet18")} | {m: EncoderSpec(f"features-{m}") for m in FRAMES},
+    stages={
+        "vskd_student": STUDENT,
+        "vskd_teacher": StageRecipe(HeadSpec(hidden=256), Optimization(1e-3, 5e-4, 16, 1, "sgd", "step")),
+        "vskd_dask": STUDENT,
+    },
+    scaled=LAPTOP,
 )
 
 
@@ -57,9 +71,10 @@ def _of_segments(stage: str, width: int, dropout: float, join: str) -> Recipe:
     settings = {"width": width, "dropout": dropout}
     how = Optimization(3e-4, 1e-2, 16, 1, "adamw", "warm-restarts")
     return Recipe(
-        inputs={"imu": imu.Settings(resampled=128), "skeleton": skeleton.Settings(resampled=64)},
-        encoders={m: EncoderSpec(f"segments-{m}", settings) for m in ("imu", "skeleton")},
+        inputs={"imu": imu.Settings(resampled=128), "skeleton": skeleton.Settings(resampled=64)} | FRAMES,
+        encoders={m: EncoderSpec(f"segments-{m}", settings) for m in ("imu", "skeleton", *FRAMES)},
         stages={stage: StageRecipe(HeadSpec(hidden=width, join=join), how)},
+        scaled=LAPTOP,
     )
 
 

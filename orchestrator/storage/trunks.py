@@ -18,6 +18,7 @@ import numpy as np
 
 from datasets import modalities, shards, splits
 from datasets.manifest import Manifest
+from models.encoders import ENCODERS
 from models.spec import EncoderSpec
 from orchestrator.plan.spec import RunSpec, dump
 from orchestrator.storage.store import Store
@@ -63,7 +64,7 @@ class Trunk:
             "layout": self.layout,
             "recordings": self.recordings,
             "input": dump(self.input),
-            "encoder": {"name": self.encoder.name} | settings,
+            "encoder": {"name": ENCODERS[self.encoder.name].trunk or self.encoder.name} | settings,
             "augmentation": dump(self.how) if self.how else None,
             "rows": rows,
         }

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def train(config: dict[str, Any]) -> None:
     else:
         set_statistics(model, spec, lambda: reader.batches("train", size=64))
     how = spec.optimization
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    sgd = partial(torch.optim.SGD, momentum=0.9)
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": sgd}
     moving = [p for p in model.parameters() if p.requires_grad]
     # A network without anything to train has no epochs, and an optimizer of nothing would be refused.
     optimizer = kinds[how.optimizer](moving or [torch.zeros(1)], lr=how.lr, weight_decay=how.weight_decay, fused=True)

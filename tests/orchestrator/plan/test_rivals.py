@@ -17,6 +17,7 @@ from tests.support.recordings.skeletons import with_skeletons
 from tests.support.runs.plans import manifest
 
 READ = ("imu", "skeleton")
+FRAMED = {"vskd-dask": ("imu", "video")}  # what they read where that is other than READ
 RIVALS = tuple(name for name in METHODS if method(name).recipe in RECIPES)
 STAGES = {
     "simclr-imu": ["simclr_imu", "probe_imu"],
@@ -27,17 +28,19 @@ STAGES = {
     "hamlet": ["hamlet"],
     "mumu": ["mumu"],
     "vskd-student": ["vskd_student"],
+    "vskd-dask": ["vskd_teacher", "vskd_dask"],
 }
 
 
 @pytest.fixture(scope="module")
 def clips() -> Manifest:
-    return with_skeletons(manifest()).of(READ)
+    return with_skeletons(manifest())
 
 
 def planned(clips: Manifest, *methods: str, recipe: str = "paper", scale: str = "laptop", **how: object) -> Plan:
     study = Study(clips, scale, recipe, **how)  # pyright: ignore
-    return Plan.of("rivals", [study.cell("fusions", READ, 0, method=name) for name in methods], study.runs)
+    cells = [study.cell("fusions", FRAMED.get(name, READ), 0, method=name) for name in methods]
+    return Plan.of("rivals", cells, study.runs)
 
 
 def one(plan: Plan, stage: str) -> RunSpec:
@@ -74,13 +77,13 @@ def test_encoders_and_inputs_are_the_methods_own(clips: Manifest) -> None:
         for stage, [spec, *_] in plan.stages.items()
         if "imu" in spec.modalities
     }
-    assert samples == {"imu": 128, "fusion": 128, "hamlet": 128, "mumu": 128, "vskd_student": 64} | dict.fromkeys(
-        ("simclr_imu", "probe_imu", "cmkm_supervised", "cmc", "cmkm", "cmkm_classifier"), 50
-    )
+    assert samples == {"imu": 128, "fusion": 128, "hamlet": 128, "mumu": 128} | dict.fromkeys(
+        ("vskd_student", "vskd_dask"), 64
+    ) | dict.fromkeys(("simclr_imu", "probe_imu", "cmkm_supervised", "cmc", "cmkm", "cmkm_classifier"), 50)
     assert one(plan, "imu").network.encoders["imu"].name == "cnn"
     assert one(plan, "vskd_student").network.encoders["imu"].name == "gramian-resnet18"
     assert one(plan, "cmkm").network.encoders["imu"].settings["samples"] == 50
-    assert [name for name, _ in plan.inputs] == ["imu", "skeleton"]
+    assert [name for name, _ in plan.inputs] == ["imu", "skeleton", "video"]
     raw = {
         key: replace(spec, data=replace(spec.data, inputs={"imu": imu.Input(999, 6)}))
         for key, spec in plan.runs.items()
@@ -117,11 +120,11 @@ def test_a_training_ratio_and_hidden_classes_reach_every_stage(clips: Manifest) 
 
     study = Study(clips, "demo", "paper")
     for name in RIVALS:
-        study.cell("ratio", READ, 0, ratio=0.5, method=name)
+        study.cell("ratio", FRAMED.get(name, READ), 0, ratio=0.5, method=name)
     assert {spec.data.ratio for spec in study.runs.values()} == {0.5}
     study = Study(clips, "demo", "paper")
     for name in RIVALS:
-        study.cell("zero_shot", READ, 0, hidden={"imu": (1, 2)}, method=name)
+        study.cell("zero_shot", FRAMED.get(name, READ), 0, hidden={"imu": (1, 2)}, method=name)
     labels = clips.clips["label"].to_numpy()
     for spec in study.runs.values():
         without = spec.modalities == ("imu",) or (not spec.classifies and "imu" in spec.modalities)
@@ -133,6 +136,8 @@ def test_a_training_ratio_and_hidden_classes_reach_every_stage(clips: Manifest) 
     [
         ("simclr-skeleton", ("imu",), "add skeleton to --modalities"),
         ("vskd-student", ("skeleton",), "add imu to --modalities"),
+        ("vskd-dask", ("imu", "skeleton"), "add imu and video, or imu and depth, to --modalities"),
+        ("vskd-dask", ("skeleton", "video"), "add imu and video, or imu and depth, to --modalities"),
         ("cmc", ("imu",), "name two or more, not imu alone"),
         ("hamlet", ("imu",), "name two or more, not imu alone"),
         ("mumu", ("skeleton",), "name two or more, not skeleton alone"),
@@ -149,7 +154,7 @@ def test_at_paper_scale_they_train_their_authors_epochs(clips: Manifest) -> None
     assert {stage for stage, count in epochs.items() if count != 100} == {"simclr_imu", "simclr_skeleton"}
     assert epochs["simclr_imu"] == 300
     for stage, [spec, *_] in laptop.stages.items():
-        whole = stage in ("probe_imu", "probe_skeleton", "cmkm_classifier")
+        whole = stage in ("probe_imu", "probe_skeleton", "cmkm_classifier", "vskd_teacher")
         assert spec.optimization.epochs == epochs[stage] // (1 if whole else 2)
 
 
@@ -157,6 +162,11 @@ def test_a_rate_with_warm_restarts_goes_down_three_times() -> None:
     how = Optimization(0.4, 0.0, 16, 7, "adamw", "warm-restarts")
     found = [how.rate(epoch / 7) for epoch in (0, 0.5, 1, 2, 2.9999, 3, 5, 6.9999)]
     assert found == pytest.approx([0.4, 0.2, 0.4, 0.2, 0.0, 0.4, 0.2, 0.0], abs=1e-4)
+
+
+def test_a_rate_in_steps_is_a_tenth_from_half_on() -> None:
+    how = Optimization(0.4, 0.0, 16, 10, "sgd", "step")
+    assert [how.rate(done) for done in (0, 0.49, 0.5, 0.99)] == pytest.approx([0.4, 0.4, 0.04, 0.04])
 
 
 def test_on_mmact_they_have_its_rate_and_settings() -> None:

@@ -129,4 +129,8 @@ def test_a_run_classifies_where_its_objective_does() -> None:
         name: replace(SPECS["imu"], network=replace(SPECS["imu"].network, objective=name))
         for name in objectives.OBJECTIVES
     }
-    assert {name for name, spec in found.items() if spec.classifies} == {"classification"}
+    assert {name for name, spec in found.items() if spec.classifies} == {
+        "classification",
+        "distillation",
+        "temporal-relations",
+    }

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,25 +21,29 @@ from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
 from orchestrator.worker.reader import Reader, rows_of
 from orchestrator.worker.train import predict, set_statistics, settle_batchnorm, update
-from tests.orchestrator.plan.test_rivals import READ, RIVALS
+from tests.orchestrator.plan.test_rivals import FRAMED, READ, RIVALS
 from tests.support.recordings.skeletons import with_skeletons
 from tests.support.runs.plans import manifest
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+ROWS: list[tuple[str, tuple[str, ...]]] = [
+    *((name, FRAMED.get(name, READ)) for name in RIVALS),
+    *((name, (*READ, "video")) for name in ("hamlet", "mumu")),
+]
 CLASSES, OUTPUTS = 5, 27  # of the clips; of the networks, for MuMu knows the groups of UTD-MHAD's classes
 
 
 @pytest.fixture(scope="module")
 def clips() -> Manifest:
     """Nine of each of two subjects, of whom the second is tested."""
-    return with_skeletons(manifest(classes=CLASSES, subjects=2)).of(READ)
+    return with_skeletons(manifest(classes=CLASSES, subjects=2))
 
 
 @pytest.fixture(scope="module")
 def plan(clips: Manifest) -> Plan:
-    """All methods, with a class that is hidden from the signals."""
+    """All methods, with a class that is hidden from the signals. Frozen blocks have drawn weights here."""
     study = Study(clips, "demo", "paper")
-    cells = [study.cell("fusions", READ, 0, method=name, hidden={"imu": (1,)}) for name in RIVALS]
+    cells = [study.cell("fusions", read, 0, method=name, hidden={"imu": (1,)}) for name, read in ROWS]
     return Plan.of("rivals", cells, study.runs)
 
 
@@ -68,6 +73,7 @@ def trained(plan: Plan, clips: Manifest, number: int) -> Made:
         reader = read(spec, clips, number)
         parents = {role: copy.deepcopy(made.networks[parent]) for role, parent in spec.parents.items()}
         model = build(spec.network, OUTPUTS, spec.seed, parents)
+        reader.keep(len(rows_of(spec, clips)[0]), model)
         set_statistics(model, spec, lambda reader=reader: reader.batches("train", 64))
         optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=spec.optimization.lr)
         torch.manual_seed(0)
@@ -103,10 +109,12 @@ def read(spec: RunSpec, clips: Manifest, number: int) -> Reader:
     return reader
 
 
-@pytest.mark.parametrize("name", RIVALS)
-def test_what_a_test_clip_holds_reaches_no_weight(name: str, plan: Plan, made: tuple[Made, Made]) -> None:
+@pytest.mark.parametrize(("name", "read"), ROWS)
+def test_what_a_test_clip_holds_reaches_no_weight(
+    name: str, read: tuple[str, ...], plan: Plan, made: tuple[Made, Made]
+) -> None:
     """Of no stage of any method, bit for bit."""
-    cell = next(cell for cell in plan.cells if cell.method == name)
+    cell = plan.cells[ROWS.index((name, read))]
     for key in plan.behind(cell.key):
         first, second = (each.networks[key].state_dict() for each in made)
         assert first.keys() == second.keys() and all(value.equal(second[part]) for part, value in first.items())
@@ -123,11 +131,18 @@ def test_a_later_stage_leaves_its_parents_as_they_were(plan: Plan, made: tuple[M
         for child, spec in plan.runs.items()
         for role, key in spec.parents.items()
     ]
-    assert len(handed) == 8
+    assert len(handed) == 10
+    kept: Any
+    before: Any
     for role, parent, child in handed:
-        kept = child.encoder(role) if role in READ else child.similar[role.removeprefix("similar_")]  # pyright: ignore
-        before = (parent.encoder(role) if role in READ else parent).state_dict()
-        assert all(value.equal(before[part]) for part, value in kept.state_dict().items())
+        if role in child.encoders:
+            kept, before = child.encoder(role), parent.encoder(role)
+        elif role == "teacher":
+            kept, before = child.teacher["head"], parent.head  # pyright: ignore
+        else:
+            kept, before = child.similar[role.removeprefix("similar_")], parent  # pyright: ignore
+        states = kept.state_dict(), before.state_dict()
+        assert states[0].keys() == states[1].keys() and all(v.equal(states[1][part]) for part, v in states[0].items())
         assert not any(p.requires_grad for p in kept.parameters())
 
 
