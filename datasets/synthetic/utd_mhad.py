@@ -1,8 +1,8 @@
 """A synthetic corpus in UTD-MHAD's layout and codecs: one 3-D figure, filmed, measured and seen by a Kinect.
 
 Layout, codecs, rates and the 27 classes are those of UTD-MHAD (Chen, Jafari, Kehtarnavaz, "UTD-MHAD: a multimodal
-dataset for human action recognition utilizing a depth camera and a wearable inertial sensor", ICIP 2015). Some classes can
-be told by the sensor only and some by the figure only: `datasets/synthetic/movements.py` says which.
+dataset for human action recognition utilizing a depth camera and a wearable inertial sensor", ICIP 2015). Some
+classes can be told by the sensor only and some by the figure only: `datasets/synthetic/movements.py` says which.
 """
 
 import io
