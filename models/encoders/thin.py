@@ -6,7 +6,7 @@ from models.encoders.s3d import VideoEncoder
 
 
 class Thin(VideoEncoder):
-    """Four 3-D convolutions: (B, 3, T, H, W) -> (B, 128, T / 4, H / 8, W / 8). It has 295,000 parameters.
+    """Four 3-D convolutions: (B, 3, T, H, W) -> (B, 128, T / 4, H / 8, W / 8). It has 292,000 parameters.
 
     Each has the name of the first S3D block at its resolution or of one that stage 2 fine-tunes, so that what is
     fine-tuned of S3D is fine-tuned of this.
