@@ -19,7 +19,7 @@ setup: .venv/installed
 	touch $@
 
 grid: setup
-	.venv/bin/python experiments/full_grid.py --storage $(STORAGE)
+	.venv/bin/python experiments/full_grid.py --recipe demo --also skeleton depth --storage $(STORAGE)
 
 # The same on a synthetic corpus in MMAct's layout: four subjects, four scenes, four cameras.
 grid-mmact: setup

@@ -15,7 +15,7 @@ from orchestrator.plan.study import Study
 
 
 def cells(study: Study, seed: int) -> Iterator[Cell]:
-    for read in alone_and_fused(study):
+    for read in [*alone_and_fused(study), *besides(study)]:
         yield study.cell("modalities", read, seed)
 
 
@@ -23,6 +23,11 @@ def alone_and_fused(study: Study) -> list[tuple[str, ...]]:
     """Each of the study's modalities, and of several all together."""
     alone = [(modality,) for modality in study.modalities]
     return alone if len(alone) == 1 else [*alone, study.modalities]
+
+
+def besides(study: Study) -> list[tuple[str, ...]]:
+    """Each modality that --also names, and all of them with the study's own."""
+    return [*((modality,) for modality in study.also), (*study.modalities, *study.also)] if study.also else []
 
 
 if __name__ == "__main__":

@@ -1,12 +1,33 @@
 """The synthetic corpus's 27 movements, as tables: what each class's figure does, and what it is drawn of.
 
+The sensor and the figure complement each other, so that fusing them pays. The two classes of each pair in VIDEO_TWINS
+look alike: they differ in how the right forearm turns about its own axis, or in speed, which neither a fixed number of
+frames nor a skeleton resampled to a fixed number of samples shows. The two of each pair in SIGNAL_TWINS measure alike:
+the limb that wears the sensor moves in the same way, and only another limb tells them apart. A model of one modality
+that guesses within its five pairs and is right everywhere else names 81.5 % of the clips, 22 of 27; a model of both can
+name all of them.
+
+The classes have UTD-MHAD's names. Where a twin asks for it, a movement is less like the real one.
+
 Axes: x to the subject's left (the image's right), y up, z forward to the camera; metres, seconds, radians.
 """
 
 import numpy as np
 
-VIDEO_TWINS = (("throw", "tennis_serve"), ("push", "catch"))  # alike on video, not in the signal
-SIGNAL_TWINS = (("swipe_left", "arm_cross"), ("baseball_swing", "tennis_swing"), ("lunge", "squat"))
+VIDEO_TWINS = (  # alike in videos, depth and skeletons, not in the signal
+    ("throw", "tennis_serve"),
+    ("push", "catch"),
+    ("draw_x", "draw_triangle"),
+    ("bowling", "pickup_throw"),
+    ("jog", "walk"),
+)
+SIGNAL_TWINS = (  # alike in the signal, not to the eye
+    ("swipe_left", "arm_cross"),
+    ("wave", "clap"),
+    ("boxing", "knock"),
+    ("baseball_swing", "tennis_swing"),
+    ("lunge", "squat"),
+)
 
 # Angles in degrees. Trunk T: lean, twist, side bend. Arms R, L: yaw (+ across the body), elevation (0 hanging,
 # 90 level, 180 up), roll (+ inwards), elbow flexion, pronation. Legs r, l: hip flexion, abduction, knee flexion.
@@ -41,7 +62,6 @@ def _steps(hip: float, knee: float, elbow: float, seconds: float, count: int) ->
 
 SIT: Pose = {"r": (85, 5, 88), "l": (85, 5, 88), **_both(-20, 25, 30, 65, 0)}
 LEAN: Pose = {"T": (42, 0, 0), "r": (80, 5, 92), "l": (80, 5, 92), **_both(-15, 40, 20, 40, 0)}
-STOOP: Pose = {"T": (70, 15, 0), "r": (50, 5, 70), "l": (50, 5, 70), "R": (0, 75, 0, 5, 30)}
 LUNGE: Pose = {"r": (85, 4, 88), "l": (-10, 4, 75)}
 SQUAT: Pose = {"T": (25, 0, 0), "r": (85, 8, 88), "l": (85, 8, 88), **_both(0, 80, 0, 10, 0)}
 CROUCH: Pose = {"T": (35, 0, 0), "r": (5, 4, 35), "l": (40, 4, 40)}
@@ -54,7 +74,7 @@ MOVES: dict[str, Keys] = {
     "swipe_left": _wrist((0.5, -60, 80, 0, 25, 0), (0.4, 45, 85, 0, 35, 0), (0.3, 45, 85, 0, 35, 0)),
     "swipe_right": _wrist((0.5, 50, 85, 0, 60, 60), (0.3, -70, 85, 0, 10, 60), (0.2, -70, 80, 0, 10, 60)),
     "wave": _wrist((0.6, -75, 85, 0, 70, 0), *[(0.22, -75, 85, 0, elbow, 0) for elbow in (125, 60, 125, 60, 125)]),
-    "clap": [(0.5, _both(-40, 60, 30, 45, 0)), *[(0.2, _both(y, 60, 30, 45, 0)) for y in (-8, -45, -8, -45, -8)]],
+    "clap": [(0.6, _both(-75, 85, 0, 70, 0)), *[(0.22, _both(-75, 85, 0, e, 0)) for e in (125, 60, 125, 60, 125)]],
     "throw": _wrist((0.6, -80, 95, -50, 90, 0), (0.25, 0, 105, 40, 20, 0), (0.2, 25, 45, 40, 20, 0)),
     "arm_cross": [(0.5, _both(-60, 80, 0, 25, 0)), (0.4, _both(45, 85, 0, 35, 0)), (0.3, _both(45, 85, 0, 35, 0))],
     "basketball_shoot": [(0.5, CROUCH | _both(5, 40, 25, 115, 30)), (0.3, _both(0, 150, 0, 15, 60)),
@@ -62,7 +82,8 @@ MOVES: dict[str, Keys] = {
     "draw_x": _wrist((0.5, -35, 120), (0.3, 35, 60), (0.35, 35, 120), (0.3, -35, 60)),
     "draw_circle_CW": _circle(1),
     "draw_circle_CCW": _circle(-1),
-    "draw_triangle": _wrist((0.5, -5, 120), (0.35, 32, 68), (0.35, -42, 68), (0.35, -5, 120)),
+    "draw_triangle": _wrist((0.5, -35, 120, 0, 15, 80), (0.3, 35, 60, 0, 15, -80), (0.35, 35, 120, 0, 15, 80),
+                            (0.3, -35, 60, 0, 15, -80)),
     "bowling": [(0.6, CROUCH | {"R": (-5, -55, 0, 10, -40)}), (0.35, CROUCH | {"R": (5, 85, 0, 20, -40)})],
     "boxing": [(0.4, _both(*GUARD)), *[(0.18, {a: JAB, b: GUARD}) for a, b in ("RL", "LR") * 2], (0.2, _both(*GUARD))],
     "baseball_swing": [(0.6, BACKSWING | {"L": (55, 75, 0, 40, 0)}), (0.3, FORESWING | {"L": (-40, 85, 0, 20, 0)}),
@@ -71,10 +92,10 @@ MOVES: dict[str, Keys] = {
     "arm_curl": [(0.45, _both(-20, 8, 20, elbow, -70)) for elbow in (135, 15, 135, 15)],
     "tennis_serve": _wrist((0.6, -80, 95, -50, 90, -80), (0.25, 0, 105, 40, 20, 80), (0.2, 25, 45, 40, 20, 100)),
     "push": [(0.5, _both(-25, 35, 30, 120, 80)), (0.15, _both(0, 85, 0, 15, 80)), (0.3, _both(0, 85, 0, 15, 80))],
-    "knock": _wrist((0.5, 0, 55, 10, 100, 0), *[(0.11, 0, e, 10, 190 - 1.6 * e, 0) for e in (72, 50) * 3]),
+    "knock": [(0.4, {"R": GUARD}), *[(0.18, {"R": arm}) for arm in (JAB, GUARD) * 2], (0.2, {"R": GUARD})],
     "catch": [(0.5, _both(-25, 35, 30, 120, -70)), (0.3, _both(0, 85, 0, 15, -70)), (0.1, _both(-10, 68, 10, 55, -70))],
-    "pickup_throw": [(0.7, STOOP), (0.2, STOOP), *_wrist((0.5, -80, 95, -50, 90, 0), (0.25, 5, 100, 40, 20, 0))],
-    "jog": _steps(48, 85, 60, 0.27, 8),
+    "pickup_throw": [(0.6, CROUCH | {"R": (-5, -55, 0, 10, 80)}), (0.35, CROUCH | {"R": (5, 85, 0, 20, -80)})],
+    "jog": _steps(30, 45, 30, 0.22, 4),
     "walk": _steps(30, 45, 30, 0.5, 4),
     "sit2stand": [(0, SIT), (0.5, LEAN)],
     "stand2sit": [(0.6, LEAN), (0.5, SIT)],

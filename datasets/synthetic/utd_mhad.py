@@ -1,7 +1,8 @@
 """A synthetic corpus in UTD-MHAD's layout and codecs: one 3-D figure, filmed, measured and seen by a Kinect.
 
 Layout, codecs, rates and the 27 classes are those of UTD-MHAD (Chen, Jafari, Kehtarnavaz, "UTD-MHAD: a multimodal
-dataset for human action recognition utilizing a depth camera and a wearable inertial sensor", ICIP 2015).
+dataset for human action recognition utilizing a depth camera and a wearable inertial sensor", ICIP 2015). Some
+classes can be told by the sensor only and some by the figure only: `datasets/synthetic/movements.py` says which.
 """
 
 import io
@@ -25,7 +26,7 @@ from datasets.synthetic.figure import Figure, Style, angles, body
 from datasets.synthetic.movements import MOVES
 from datasets.synthetic.sensors import FRAME_RATE, SIZE, frames, inertial
 
-VERSION = 1  # of the generator: raise it with every change of the written bytes
+VERSION = 2  # of the generator: raise it with every change of the written bytes
 SPAWN_FROM = 24  # clips: a spawned process imports for a second or two, as long as ten clips take
 FIRST_ON_THIGH = 22  # UTD-MHAD straps the sensor to the right wrist for actions 1-21, to the right thigh from 22
 

@@ -80,6 +80,14 @@ I3D = replace(
     megabytes=52.0,
     seconds=0.15,
 )
+THIN = Line(
+    "models.encoders.thin:Thin",
+    "video",
+    FRAMES,
+    {"Conv_1a": 0, "Conv_2c": 1, "Mixed_4c": 2, "Mixed_5c": 3},
+    {"precision": ("fp32", "bf16")},
+    seconds=0.01,
+)
 
 # HAMLET's and MuMu's, of the moments of frames that I3D's frozen blocks give.
 SEGMENTS = replace(
@@ -125,6 +133,9 @@ ENCODERS = {
     # It has no `weights`: neither the scale nor --weights says where it starts from, for Kinetics-400 shows colours.
     # `--set depth.model.encoder s3d` starts from them, as published depth networks also do.
     "s3d-depth": replace(S3D, modality="depth", settings=FRAMES, published={}),
+    # For small frames and few clips, as the demo has; no published weights.
+    "thin": THIN,
+    "thin-depth": replace(THIN, modality="depth"),
     "i3d": I3D,
     # Of depth I3D starts from Kinetics-400 at every scale, unless --weights says otherwise: how near a pixel is, three
     # times, as if it were a grey video.

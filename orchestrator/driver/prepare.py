@@ -92,18 +92,34 @@ def scans(store: Store) -> Path:
 
 def used(name: str, cells: Cells, options: Options) -> tuple[str, ...]:
     """The modalities that the plan's cells take. Raises ValueError where --only leaves none of its cells."""
-    outline = Outline(asked(options))
+    outline = Outline(asked(options), besides(options))
     found = matching(cells(outline, 0), options.only)
     if not found:
         raise ValueError(f"--only {' '.join(options.only)}: {name} has no such cell.")
-    return tuple(sorted({modality for cell in found for modality in cell.modalities}))
+    read = {modality for cell in found for modality in cell.modalities}
+    if unread := [modality for modality in outline.also if modality not in read]:
+        raise ValueError(
+            f"--also {' '.join(unread)}: no cell of {name} that was asked for reads it. Table 2 of full_grid and of"
+            " modality_comparison does, unless --only leaves it out."
+        )
+    return tuple(sorted(read))
+
+
+def besides(options: Options) -> tuple[str, ...]:
+    """What Table 2 is about besides. Raises ValueError for a modality that isn't there."""
+    _check("--also", options.also)
+    return tuple(sorted(set(options.also) - set(asked(options))))
 
 
 def asked(options: Options) -> tuple[str, ...]:
     """What the experiment is about. Raises ValueError for a modality that isn't there."""
-    if unknown := [name for name in options.modalities if name not in modalities.MODALITIES]:
-        raise ValueError(f"--modalities {' '.join(unknown)}: choose from {', '.join(modalities.MODALITIES)}.")
+    _check("--modalities", options.modalities)
     return tuple(sorted(set(options.modalities) or corpora.of(options.corpus).modalities))
+
+
+def _check(flag: str, given: Sequence[str]) -> None:
+    if unknown := [name for name in given if name not in modalities.MODALITIES]:
+        raise ValueError(f"{flag} {' '.join(unknown)}: choose from {', '.join(modalities.MODALITIES)}.")
 
 
 def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store]:
@@ -135,7 +151,7 @@ def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store
     weights = pretrained.named(options.weights)
     study = Study(
         manifest, options.scale, options.recipe, protocol, asked(options), weights, options.workers, options.gpus,
-        set=options.set,
+        set=options.set, also=besides(options),
     )  # fmt: skip
     _ = study.recipe_used  # raises ValueError for what --set can't mean
     return study, store
@@ -148,8 +164,8 @@ def draw(options: Options, store: Store, read: Sequence[str]) -> Path:
     from datasets.synthetic import mmact, utd_mhad  # here, not above: they take half a second of a core to import
 
     if options.corpus == "synthetic":
-        # Three subjects to train on and three to test: 324 clips, a grid of minutes.
-        return utd_mhad.write(folder, subjects=6, trials=2, modalities=read, on_progress=every(100, "clips drawn"))
+        # Four subjects to train on and four to test, as in the paper, with one trial of each class: 216 clips.
+        return utd_mhad.write(folder, subjects=8, trials=1, modalities=read, on_progress=every(100, "clips drawn"))
     return mmact.write(folder, modalities=read, on_progress=every(20, "instances drawn"))
 
 

@@ -43,7 +43,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @dataclass(frozen=True)
 class SearchOptions(Options):
-    recipe: Literal["paper", "tuned", "transfer"] = "tuned"
+    recipe: Literal["paper", "tuned", "transfer", "demo"] = "tuned"
     """Where the search starts: what a setting doesn't name is this recipe's."""
     protocol: (
         Literal[

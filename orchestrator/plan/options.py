@@ -32,13 +32,15 @@ class Options:
     class-folders: CLASS/)."""
     scale: Literal["demo", "laptop", "paper"] = "demo"
     """Frames, frame size, epochs and weights."""
-    recipe: Literal["paper", "tuned", "transfer"] = "paper"
+    recipe: Literal["paper", "tuned", "transfer", "demo"] = "paper"
     """Optimizer, rates, batch, widths and augmentation: Table 1's, or tuned, or tuned with videos and depth that start
-    from Kinetics-400 and whose first blocks stay frozen."""
+    from Kinetics-400 and whose first blocks stay frozen, or those of small networks that train in seconds."""
     set: dict[str, str] = field(default_factory=dict)
     """Names and values that change the recipe, as in `STAGE.times_epochs 2 STAGE.optimization.lr 1e-3 rate 50`."""
     modalities: tuple[str, ...] = ()
     """What the experiment is about: each of them alone, and fused; default: those of the paper that the corpus has."""
+    also: tuple[str, ...] = ()
+    """Modalities that only Table 2 is about besides: each of them alone, and all fused with the experiment's own."""
     protocol: str | None = None
     """Which clips train and which are tested; default: the corpus's first, odd-even of UTD-MHAD and cross-subject of
     MMAct. leave-one-subject-out is every corpus's. With -validation behind it a protocol reads no test clip."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import corpora, modalities, splits
 from datasets.manifest import Manifest
-from models.encoders import ENCODERS
+from models.encoders import ENCODERS, default
 from models.methods import DEFAULT, Stage, method
 from models.spec import EncoderSpec, NetworkSpec
 from orchestrator.plan import overrides
@@ -25,6 +25,7 @@ class Outline:
     """A study before its recordings are read: which modalities each cell takes, and nothing of their runs."""
 
     modalities: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
     def hidden(self, count: int, seed: int) -> tuple[int, ...]:
         return tuple(range(count))
@@ -55,6 +56,8 @@ class Study:
     set: Mapping[str, Any] = field(default_factory=dict)
     """What of the recipe is otherwise, as in `orchestrator/plan/overrides.py`. Of a recipe that is a method's own it
     changes how stages are trained, not what they read, nor with which encoders."""
+    also: tuple[str, ...] = ()
+    """Other modalities, of which its Table 2 alone has rows."""
 
     def __post_init__(self) -> None:
         self.modalities = self.modalities or self.manifest.modalities
@@ -119,6 +122,9 @@ class Study:
             encoder = self._encoder(name, self.recipe_used, self.inputs[name])
             start = {"none": "from scratch", "kinetics400": "from Kinetics-400"}.get(encoder.weights, "from a file")
             words += [f"{encoder.name.upper()} {start}"] * ("weights" in encoder.settings)
+            words += [f"{name} by {encoder.name}"] * (
+                encoder.name != default(name) and "weights" not in encoder.settings
+            )
         epochs = {spec.stage: count for spec in self.runs.values() if (count := spec.optimization.epochs)}
         listed = ", ".join(f"{stage} {count}" for stage, count in epochs.items())
         return ", ".join(filter(None, [*words, f"epochs: {listed}"]))

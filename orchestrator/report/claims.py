@@ -3,7 +3,7 @@
 from orchestrator.plan import paper
 from orchestrator.plan.paper import FUSION
 from orchestrator.report import paired
-from orchestrator.report.labels import Results, bar_label, model_label
+from orchestrator.report.labels import Results, bar_label, model_label, own
 from orchestrator.report.paired import Right, difference
 from orchestrator.report.scores import (
     at_ratio,
@@ -41,7 +41,7 @@ NOTE = (
 
 def all_of(results: Results, right: Right) -> dict[str, list[Claim]]:
     """By the part of the report that they belong to; none of a plan on other modalities than the paper's."""
-    if set(results["modalities"]) != paper.MODALITIES:
+    if own(results) != paper.MODALITIES:
         return {"table2": [], "ratio": [], "zero_shot": []}
     parts = {"table2": table2(results, right), "ratio": ratio(results, right), "zero_shot": hiding(results, right)}
     return {name: [conditions(results, claim) for claim in claims] for name, claims in parts.items()}

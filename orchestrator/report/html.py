@@ -205,7 +205,7 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
         "lacking": comparisons.lacking(results),
         "comparable": scores.comparable(results),
         "paper_corpus": corpus,
-        "papers_modalities": set(results["modalities"]) == paper.MODALITIES,
+        "papers_modalities": labels.own(results) == paper.MODALITIES,
         "paper_protocol": paper.PROTOCOLS.get(corpus or ""),
         "paper_rows": [{**row, **row[corpus]} for row in paper.TABLE2] if corpus else [],
         "labels": {model: labels.model_label(results, model) for model in labels.models(results)},

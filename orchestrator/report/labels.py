@@ -39,6 +39,11 @@ def bars(results: Results) -> list[tuple[str, str]]:
     return [(model, star) for model in models(results) for star in read_by(model) if (model, star) in there]
 
 
+def own(results: Results) -> set[str]:
+    """The modalities that all of a plan is about; Table 2 may have rows of others besides."""
+    return set(results["modalities"]) - set(results.get("also", ()))
+
+
 def model_label(results: Results, model: str) -> str:
     """A row of Table 2 or a line of Figure 2."""
     return reading(results["modalities"], read_by(model))

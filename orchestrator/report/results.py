@@ -32,7 +32,8 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
     found = {
         "plan": plan.name,
         "corpus": manifest.corpus,
-        "modalities": {m: modalities.of(m).named(manifest.shows.get(m)) for m in study.modalities},
+        "modalities": {m: modalities.of(m).named(manifest.shows.get(m)) for m in read_of(study)},
+        "also": list(study.also),
         "video": manifest.shows.get("video"),
         "scale": study.scale,
         "scale_text": study.describe(),
@@ -49,6 +50,11 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
     }
     right = cache(lambda key: store.run(key).right())
     return found | {"subsets": comparisons.compared(found, right), "methods": methods.compared(found, right)}
+
+
+def read_of(study: Study) -> tuple[str, ...]:
+    """All modalities that its cells may read."""
+    return *study.modalities, *study.also
 
 
 TEXTS = ("corpus", "scale", "created", "protocol_text", "scale_text", "recipe")
@@ -141,7 +147,7 @@ def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[s
         "experiment": cell.experiment,
         "model": cell.model,
         "ratio": cell.ratio,
-        "hidden": {modality: list(cell.hidden.get(modality, ())) for modality in study.modalities},
+        "hidden": {modality: list(cell.hidden.get(modality, ())) for modality in read_of(study)},
         "seed": cell.seed,
         "protocol": cell.protocol,
         "method": cell.method,
@@ -150,7 +156,7 @@ def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[s
         "key": cell.key,
         "status": run["status"],
         "reason": run["reason"],
-        **{name: metrics.get(name) for name in (*METRICS, *parts(study.modalities))},
+        **{name: metrics.get(name) for name in (*METRICS, *parts(read_of(study)))},
         "paper": printed,
     }
 

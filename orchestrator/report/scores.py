@@ -21,6 +21,7 @@ from orchestrator.report.labels import (
     model_label,
     model_of,
     models,
+    own,
     starred,
 )
 from orchestrator.report.paired import interval_of, wilson
@@ -46,7 +47,7 @@ class Score:
 
 def comparable(results: Results) -> bool:
     shows = {"video": results["video"]}
-    return paper.comparable(results["corpus"], shows, results["protocol"], results["modalities"])
+    return paper.comparable(results["corpus"], shows, results["protocol"], own(results))
 
 
 # Which cells

@@ -7,7 +7,7 @@ import pytest
 
 from datasets.synthetic import mmact as synthetic_mmact
 from datasets.synthetic import utd_mhad as synthetic
-from experiments import modality_comparison
+from experiments import full_grid, modality_comparison, zero_shot
 from orchestrator.driver import prepare
 from orchestrator.plan.options import Options
 from orchestrator.storage.store import Store
@@ -37,6 +37,24 @@ def test_only_what_the_plan_reads_is_drawn(tmp_path: Path) -> None:
     assert drawn(folder) == {"Inertial", "RGB"}
     assert prepare.draw(options, store, ("imu", "skeleton", "depth", "video")) == folder
     assert drawn(folder) == {"Inertial", "RGB", "Skeleton", "Depth"}
+
+
+def test_what_table_2_is_about_besides_is_read() -> None:
+    assert prepare.used("grid", full_grid.cells, Options(also=("skeleton", "imu"))) == ("imu", "skeleton", "video")
+
+
+@pytest.mark.parametrize(
+    ("also", "only", "words"),
+    [
+        ("sound", (), "--also sound: choose from"),
+        ("skeleton", ("ratio",), "--also skeleton: no cell of grid that was asked for reads it"),
+    ],
+)
+def test_what_no_table_is_about_is_refused(also: str, only: tuple[str, ...], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        prepare.used("grid", full_grid.cells, Options(also=(also,), only=only))
+    with pytest.raises(ValueError, match="--also"):
+        prepare.used("grid", zero_shot.cells, Options(also=(also,)))
 
 
 def test_mmacts_poses_are_drawn_where_the_plan_reads_skeletons(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from orchestrator.plan import recipes
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Outline, Study
+from tests.support.recordings.skeletons import with_skeletons
 from tests.support.runs.plans import manifest
 
 
@@ -35,6 +36,18 @@ def test_one_seed_is_27_cells_behind_24_runs(plan: Plan) -> None:
     assert plan.stages_without_sharing() == 44
     assert {cell.key for cell in plan.cells} == set(plan.runs)
     assert all(spec.key == key for key, spec in plan.runs.items())
+
+
+def test_table_2_alone_has_rows_of_what_it_is_about_besides(plan: Plan) -> None:
+    study = Study(with_skeletons(manifest()), "demo", "paper", modalities=("imu", "video"), also=("skeleton",))
+    besides = Plan.of("grid", full_grid.cells(study, 0), study.runs)
+    assert kinds(besides) == {"imu": 7, "video": 7, "fusion": 11, "skeleton": 1}
+    more = [cell for cell in besides.cells if "skeleton" in cell.modalities]
+    assert [(cell.experiment, cell.modalities) for cell in more] == [
+        ("modalities", ("skeleton",)),
+        ("modalities", ("imu", "skeleton", "video")),
+    ]
+    assert len(besides.cells) == len(plan.cells) + 2
 
 
 def test_three_seeds_share_nothing() -> None:
@@ -211,7 +224,7 @@ def test_ways_to_fuse_share_stage_1_and_differ_in_one_thing_each() -> None:
 
 
 def test_what_a_cell_takes_is_known_before_a_corpus_is_read(plan: Plan) -> None:
-    outlined = [*full_grid.cells(Outline(("imu", "video")), 0)]  # pyright: ignore
+    outlined = [*full_grid.cells(Outline(("imu", "video")), 0)]  # pyright: ignore[reportArgumentType]
     assert [(c.experiment, c.model, c.modalities) for c in outlined] == [
         (c.experiment, c.model, c.modalities) for c in plan.cells
     ]

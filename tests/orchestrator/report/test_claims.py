@@ -7,7 +7,7 @@ import pytest
 from orchestrator.plan import paper
 from orchestrator.report import claims, verdicts
 from orchestrator.report.paired import Difference
-from tests.support.runs.made_up import make, text_of, write
+from tests.support.runs.made_up import make, named, text_of, write
 
 HIDDEN = {"imu": {1: -2.0, 5: -14.0}, "video": {1: -4.0, 5: -12.0}}
 
@@ -127,6 +127,14 @@ def test_claims_about_numbers_are_judged_where_the_video_is_rgb(no_plots, tmp_pa
         file.unlink()
     text = text_of(write(results, tmp_path))
     assert "significantly better no result yet" in text
+
+
+def test_rows_of_table_2_besides_change_no_claim(tmp_path: Path):
+    results = make(tmp_path)
+    three = results | {"modalities": named(("imu", "skeleton", "video"), "depth")}
+    before = claims.all_of(results, lambda key: None)
+    assert before["table2"] and before == claims.all_of(three | {"also": ["skeleton"]}, lambda key: None)
+    assert not any(claims.all_of(three, lambda key: None).values())
 
 
 def test_what_the_paper_tested_on_utd_mhad_alone_is_no_claim_about_mmact(tmp_path: Path):
