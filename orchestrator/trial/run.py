@@ -64,9 +64,10 @@ def fit(folder: RunFolder, config: dict[str, Any]) -> None:
     spot = config.get("spot", False)
     env = TRAIN_ENV | (SPOT_ENV if spot else {})
     os.environ.update({name: value for name, value in env.items() if name not in os.environ})
-    # Its scores are computed with it: while the workers start, this process has nothing to do.
-    threading.Thread(target=import_module, args=("sklearn.metrics",), daemon=True).start()
     spec, resources = folder.spec, config["resources"]
+    # Its scores are computed with it: while the workers start, this process has nothing to do. It comes after the spec,
+    # which may import parts of SciPy: two threads that import parts of one package at once may fail with a KeyError.
+    threading.Thread(target=import_module, args=("sklearn.metrics",), daemon=True).start()
     Trainer(
         in_worker,
         train_loop_config={name: config[name] for name in ("key", "storage")}
