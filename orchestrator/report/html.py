@@ -15,7 +15,6 @@ from orchestrator.report import (
     claims,
     comparisons,
     confusions,
-    costs,
     figures,
     labels,
     methods,
@@ -23,7 +22,7 @@ from orchestrator.report import (
     pictures,
     scores,
 )
-from orchestrator.report.analysis import baselines, calibration, mistakes, sheets, summary
+from orchestrator.report.analysis import baselines, calibration, costs, mistakes, sheets, summary
 from orchestrator.report.analysis.mistakes import Mistake
 from orchestrator.report.confusions import Predictions
 from orchestrator.report.figures import Series

@@ -8,7 +8,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from orchestrator.plan import paper
-from orchestrator.report import comparisons, costs, labels, scores
+from orchestrator.report import comparisons, labels, scores
+from orchestrator.report.analysis import costs
 from orchestrator.report.analysis.calibration import Row
 from orchestrator.report.labels import Cell, Results
 from orchestrator.report.verdicts import Claim

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from orchestrator.report import costs
+from orchestrator.report.analysis import costs
 from orchestrator.report.labels import Cell, Results, model_label, models, read_by
 from orchestrator.report.paired import Difference, Right, difference
 from orchestrator.report.scores import Score, modality, score, values
