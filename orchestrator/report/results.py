@@ -53,8 +53,8 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
 
 
 def read_of(study: Study) -> tuple[str, ...]:
-    """All modalities that its cells may read."""
-    return *study.modalities, *study.also
+    """All modalities that its cells may read, in the order in which a network has them."""
+    return tuple(sorted({*study.modalities, *study.also}))
 
 
 TEXTS = ("corpus", "scale", "created", "protocol_text", "scale_text", "recipe")

@@ -1,5 +1,7 @@
 """The report's tables for the terminal."""
 
+from typing import Any
+
 from rich.table import Table
 from rich.text import Text
 
@@ -18,12 +20,21 @@ def tables(results: Results) -> list[Table]:
         for row in scores.figure2(results):
             _add(out[-1], row["label"], *(_with_counts(score) for score in row["scores"]))
     out += _terminal_figure3(results)
-    for table in comparisons.variants(results, lambda key: None):
-        out.append(_rich(results, table["title"], ["top-1", "F1", *comparisons.lacking(results).values()]))
-        for row in table["rows"]:
-            entries = (row["top1"], row["f1"], *row["left"])
-            _add(out[-1], row["label"], *(_with_counts(score) for score in entries))
+    out += [_terminal_variants(results, table) for table in comparisons.variants(results, lambda key: None)]
     return [table for table in out if table.row_count]
+
+
+def _terminal_variants(results: Results, variants: dict[str, Any]) -> Table:
+    """What is left without a modality stands beside the score, or, of three modalities or more, below it."""
+    lacking = list(comparisons.lacking(results).values())
+    below = len(lacking) > 2
+    table = _rich(results, variants["title"], ["top-1", "F1", *([] if below else lacking)])
+    for row in variants["rows"]:
+        left = [_with_counts(score) for score in row["left"]]
+        _add(table, row["label"], _with_counts(row["top1"]), _with_counts(row["f1"]), *([] if below else left))
+        for words, score in zip(lacking, left, strict=True) if below else ():
+            _add(table, f"  {words}", score)
+    return table
 
 
 def _terminal_table2(results: Results) -> Table:

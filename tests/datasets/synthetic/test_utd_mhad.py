@@ -72,15 +72,15 @@ def distances() -> Distances:
 @pytest.mark.parametrize("pair", VIDEO_TWINS)
 def test_video_twins_look_alike_and_measure_differently(pair: tuple[str, str], distances: Distances) -> None:
     video, inertial = distances[pair]
-    assert video < 0.8
-    assert inertial > 0.8
+    assert video < 0.65
+    assert inertial > 0.6
 
 
 @pytest.mark.parametrize("pair", SIGNAL_TWINS)
 def test_signal_twins_measure_alike_and_look_different(pair: tuple[str, str], distances: Distances) -> None:
     video, inertial = distances[pair]
     assert inertial < 0.5
-    assert video > 0.8
+    assert video > 0.7
 
 
 @pytest.mark.parametrize("action", [1, 19, 21, 22, 25])
