@@ -74,7 +74,7 @@ def test_stage2_compares_steps_that_give_the_same_logits(monkeypatch: pytest.Mon
 def test_scripts_train_44_stages_where_the_grid_has_24_runs() -> None:
     study = Study(utd_mhad(), "laptop", "paper", "odd-even")
     plan = make_plan("full_grid", full_grid.cells, study, Options())
-    stages = Counter(plan.runs[key].stage for key in grid.trained_by_scripts(plan))
+    stages = Counter(spec.stage for spec in grid.trained_by_scripts(plan))
     assert len(plan.runs) == 24 and sum(stages.values()) == plan.stages_without_sharing() == 44
     assert stages == {"imu": 17, "video": 17, "fusion": 10}
 
