@@ -26,12 +26,14 @@ NAMES = ("decode", "feed", "overhead", "stage2", "grid", "planning", "start")
 @dataclass(frozen=True)
 class Asked:
     names: Annotated[
-        tuple[Literal["decode", "feed", "overhead", "stage2", "grid", "planning", "start", "gpu"], ...],
+        tuple[Literal["decode", "feed", "overhead", "stage2", "grid", "planning", "start", "transfer", "gpu"], ...],
         tyro.conf.Positional,
     ] = ()
-    """What is measured; default: all but gpu, which needs one."""
+    """What is measured; default: all but gpu, which needs one, and transfer, which needs weights of I3D and an hour."""
     recordings: Path | None = None
     """UTD-MHAD as it is downloaded; default: the synthetic corpus."""
+    weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[BACKBONE=]START")] = ()
+    """What I3D starts from where transfer is measured, as in `i3d=FILE`; default: Kinetics-400."""
     json: Path | None = None
     """Where the rows are written too, a list of objects; rewritten after each benchmark."""
 
@@ -39,7 +41,7 @@ class Asked:
 def measure(asked: Asked) -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(asked.recordings and asked.recordings.resolve(), Path(folder))
+        place = Place(asked.recordings and asked.recordings.resolve(), Path(folder), weights=asked.weights)
         for name in asked.names or NAMES:
             rows += import_module(f"experiments.benchmarks.{name}").measure(place)
             ray.shutdown()  # the next one may start its own
@@ -55,8 +57,9 @@ def table(rows: list[Row]) -> Table:
         out.add_column(name, overflow="fold")
     for row in rows:
         against, ratio = ("" if v is None else f"{v:.4g}" for v in (row.against, row.ratio))
-        target = f"{'at least' if row.at_least else 'at most'} {row.target:g}"
-        out.add_row(row.name, row.of, f"{row.ours:.4g}", against, row.unit, ratio, target, "yes" if row.met else "no")
+        target = "" if row.target is None else f"{'at least' if row.at_least else 'at most'} {row.target:g}"
+        met = {True: "yes", False: "no", None: ""}[row.met]
+        out.add_row(row.name, row.of, f"{row.ours:.4g}", against, row.unit, ratio, target, met)
     return out
 
 

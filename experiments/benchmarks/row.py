@@ -1,6 +1,7 @@
 """A line of a benchmark's table, and the corpus that all benchmarks of one start share."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from orchestrator.storage.store import Store
 
 @dataclass(frozen=True)
 class Row:
-    """`ratio` and `against` are None where there is nothing to compare with; then the target is on `ours`."""
+    """`ratio` and `against` are None where there is nothing to compare with; then the target is on `ours`. Without a
+    target nothing is to be met."""
 
     name: str
     of: str
@@ -21,11 +23,13 @@ class Row:
     against: float | None
     unit: str
     ratio: float | None
-    target: float
+    target: float | None
     at_least: bool
 
     @property
-    def met(self) -> bool:
+    def met(self) -> bool | None:
+        if self.target is None:
+            return None
         found = self.ours if self.ratio is None else self.ratio
         return found >= self.target if self.at_least else found <= self.target
 
@@ -40,11 +44,15 @@ class Place:
     recordings: Path | None
     folder: Path
     scale: str = "laptop"
+    weights: tuple[str, ...] = ()
+    """What I3D starts from where recipe `transfer` is measured, as in --weights."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Further Options, of the study and of every command."""
 
     @cached_property
     def options(self) -> Options:
         corpus = "utd-mhad" if self.recordings else "synthetic"
-        return Options(corpus=corpus, recordings=self.recordings, scale=self.scale, storage=self.folder)  # pyright: ignore
+        return Options(corpus=corpus, recordings=self.recordings, scale=self.scale, storage=self.folder, **self.given)  # pyright: ignore
 
     @cached_property
     def study(self) -> Study:
@@ -63,4 +71,6 @@ class Place:
         options = self.options
         recordings = ["--recordings", str(self.study.manifest.root)]
         where = ["--corpus", options.corpus, *recordings, "--scale", scale or self.scale]
+        for name, value in self.given.items():
+            where += [f"--{name}", *([value] if isinstance(value, str) else value)] if value else []
         return [f"experiments/{experiment}.py", *where, *words]
