@@ -26,11 +26,11 @@ FLAGS = """-h --help --corpus --recordings --scale --recipe --set --modalities -
     --no-desk-classes --missing-sensors --seeds --only --storage --tracking-uri --address --weights --workers --gpus
     --concurrency --read --room --spot --no-spot --skip-bad --no-skip-bad --dry-run --no-dry-run --simulate"""
 TOP = """plan corpus modalities also video scale scale_text recipe protocol protocol_text seeds command created classes
-    bad_clips notes sharing cells runs subsets"""
+    bad_clips notes sharing cells runs subsets methods"""
 CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n views top1_seen k_seen n_seen
     top1_hidden k_hidden n_hidden top1_without_imu k_without_imu n_without_imu top1_without_video k_without_video
     n_without_video method modalities variant paper"""
-RUN = "kind modalities scored name parents seconds times device status reason retried"
+RUN = "kind modalities scored name parents seconds threads parameters times device status reason retried"
 
 
 @pytest.fixture(autouse=True)
