@@ -95,6 +95,8 @@ SPACES: dict[str, dict[str, Any]] = {
         "fusion.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "fusion.augmentation.missing": ray.tune.uniform(0.0, 0.8),
     },
+    "simclr_imu": _of_method("simclr_imu", "imu"),
+    "simclr_skeleton": _of_method("simclr_skeleton", "skeleton"),
     "cmkm_supervised": _of_method("cmkm_supervised", "imu", "skeleton"),
     "cmkm": _of_method("cmkm", "imu", "skeleton"),
     "hamlet": _of_method("hamlet", "imu", "skeleton"),

@@ -50,6 +50,27 @@ def test_a_search_reads_training_subjects_only_and_goes_on(grid_recordings: Path
     assert {run.data.tags["protocol"] for run in logged} == {"odd-even-validation"}
 
 
+def test_an_early_stage_of_a_method_is_judged_by_its_last(grid_recordings: Path, tmp_path: Path) -> None:
+    flags = ["--method", "simclr-imu", "--modality", "simclr_imu", "--modalities", "imu", "--settings", "1"]
+    ended = search(grid_recordings, tmp_path, *flags, "--set", "probe_imu.times_epochs", "0.5")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    [file] = tmp_path.glob("reports/recipe_search/simclr_imu-*/settings.json")
+    found = json.loads(file.read_text())
+    [setting] = found["settings"]
+    assert found["method"] == "simclr-imu" and setting["looks"] and "failed" not in setting
+    assert all(name.startswith("simclr_imu.") for name in setting["setting"])
+    specs = {run.name: json.loads((run / "spec.json").read_text())["spec"] for run in (tmp_path / "runs").iterdir()}
+    for look in setting["looks"]:
+        probe = specs[look["key"]]
+        assert probe["stage"] == "probe_imu" and specs[probe["parents"]["imu"]]["stage"] == "simclr_imu"
+    assert len(specs) == 2 * (2 + len(setting["looks"])), "each setting has an encoder of its own for each fold"
+
+
+def test_a_stage_that_a_method_lacks_is_refused(grid_recordings: Path, tmp_path: Path) -> None:
+    ended = search(grid_recordings, tmp_path, "--method", "simclr-imu", "--modality", "cmkm", "--modalities", "imu")
+    assert ended.returncode == 2 and "choose from simclr_imu, probe_imu" in ended.stderr
+
+
 def test_a_search_on_test_subjects_is_refused(grid_recordings: Path, tmp_path: Path) -> None:
     ended = search(grid_recordings, tmp_path, "--protocol", "odd-even")
     assert ended.returncode == 2 and "odd-even-validation" in ended.stderr
