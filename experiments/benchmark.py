@@ -29,7 +29,7 @@ class Asked:
         tuple[Literal["decode", "feed", "overhead", "stage2", "grid", "planning", "start", "transfer", "gpu"], ...],
         tyro.conf.Positional,
     ] = ()
-    """What is measured; default: all but gpu, which needs one, and transfer, which needs weights of I3D and an hour."""
+    """What is measured; default: all but gpu, which needs one, and transfer, which needs the weights of I3D."""
     recordings: Path | None = None
     """UTD-MHAD as it is downloaded; default: the synthetic corpus."""
     weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[BACKBONE=]START")] = ()

@@ -29,6 +29,8 @@ class Stage:
     alone: bool = False
     """It stands for all stages of the paper's method: trained as stage 1 of its largest encoder is, for the epochs of
     both stages."""
+    tested: tuple[str, ...] = ()
+    """Those of `modalities` that its predictions depend on, where a teacher alone sees the others; default: all."""
 
 
 @dataclass(frozen=True)

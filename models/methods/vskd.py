@@ -47,7 +47,7 @@ def dask(modalities: Sequence[str]) -> tuple[Stage, ...]:
         )
     teacher = Stage("vskd_teacher", (shown,), "temporal-relations")
     parents, frozen = dict.fromkeys((shown, "teacher"), teacher.name), {"model.finetuned": {shown: ()}}
-    return teacher, Stage("vskd_dask", tuple(sorted(("imu", shown))), "distillation", parents, frozen)
+    return teacher, Stage("vskd_dask", tuple(sorted(("imu", shown))), "distillation", parents, frozen, tested=("imu",))
 
 
 STUDENT = Method("VSKD, the sensor alone, its authors' settings", student, "vskd")
