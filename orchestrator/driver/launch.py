@@ -31,6 +31,7 @@ CONCLUDING = "orchestrator.report.html", "orchestrator.report.tables", "scipy.st
 
 def launch(name: str, cells: Cells, options: Options) -> int:
     """Run what isn't done of a plan. Exit code: 0 all cells done, 1 some failed, 2 bad input, 130 Ctrl-C."""
+    began = time.monotonic()
     with ExitStack() as held:
         if not ray.is_initialized():
             held.callback(connect.leave)
@@ -38,17 +39,19 @@ def launch(name: str, cells: Cells, options: Options) -> int:
         prepared = refuse_bad_input(lambda: prepare(name, cells, options, held))
         if isinstance(prepared, int):
             return prepared
-        return refuse_bad_input(lambda: run_plan(*prepared, options)) if prepared else 0
+        return refuse_bad_input(lambda: run_plan(*prepared, options, began)) if prepared else 0
 
 
-def run_plan(plan: Plan, study: Study, store: Store, options: Options) -> int:
-    """Train what isn't done, with MLflow and the terminal following the run folders; then conclude."""
+def run_plan(plan: Plan, study: Study, store: Store, options: Options, began: float) -> int:
+    """Train what isn't done, with MLflow and the terminal following the run folders; then conclude.
+
+    `began` is when the start began, by `time.monotonic`.
+    """
     from orchestrator.driver.progress import Progress, duration
     from orchestrator.plan.schedule import Schedule
     from orchestrator.storage.recovery import recover
     from orchestrator.tracking.background import follow
 
-    began = time.monotonic()
     needs = {key: placement.need(spec, study.gpus) for key, spec in plan.runs.items()}
     schedule = Schedule(plan, needs, *placement.capacity(), options.concurrency, done=recover(plan, store, tell))
     start = {

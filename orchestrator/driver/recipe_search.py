@@ -72,6 +72,7 @@ class SearchOptions(Options):
 
 def search(options: SearchOptions, space: dict[str, Any]) -> int:
     """First the recipe as it is, then settings against it; what all settings gave comes last."""
+    began = time.monotonic()
     options = with_modalities(with_protocol(options))
     protocol = str(options.protocol)
 
@@ -85,7 +86,7 @@ def search(options: SearchOptions, space: dict[str, Any]) -> int:
         if not isinstance(prepared, tuple):
             return prepared or 0
         plan, study, store = prepared
-        return refuse_bad_input(lambda: go(options, space, plan, study, store))
+        return refuse_bad_input(lambda: go(options, space, plan, study, store, began))
 
 
 def check_stage(options: SearchOptions) -> None:
@@ -108,7 +109,9 @@ def with_protocol(options: SearchOptions) -> SearchOptions:
     return replace(options, protocol=options.protocol or first + splits.VALIDATION)
 
 
-def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, store: Store) -> int:
+def go(
+    options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, store: Store, began: float
+) -> int:  # fmt: skip
     if options.settings:
         # A setting that can't be is told before anything trains: each would only fail for itself.
         drawn = {name: values.sample() for name, values in space.items()}
@@ -118,7 +121,7 @@ def go(options: SearchOptions, space: dict[str, Any], plan: Plan, study: Study, 
             refuse_unused(spec)
         if options.read == "shards":
             trunks.check_written(specs, study, store)
-    code = run_plan(plan, study, store, options)
+    code = run_plan(plan, study, store, options, began)
     if code:
         return code
     about = read_json(store.report(PLAN) / "results.json")
