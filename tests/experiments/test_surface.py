@@ -120,9 +120,9 @@ def test_bad_input_is_refused_in_one_line(
     ],
 )
 def test_words_that_mean_nothing_are_refused_by_name(
-    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command(*arguments) == 2
+    assert command("--storage", tmp_path, *arguments) == 2
     message = capsys.readouterr().err
     assert all(word in message for word in words) and "Traceback" not in message
 
