@@ -83,7 +83,7 @@ I3D = replace(
 THIN = Line(
     "models.encoders.thin:Thin",
     "video",
-    FRAMES,
+    FRAMES | {"parts": (1, 1, 1)},
     {"Conv_1a": 0, "Conv_2c": 1, "Mixed_4c": 2, "Mixed_5c": 3},
     {"precision": ("fp32", "bf16")},
     seconds=0.01,

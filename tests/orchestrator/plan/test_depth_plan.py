@@ -58,7 +58,7 @@ def test_video_and_depth_are_fused_with_an_encoder_of_each(clips: Manifest) -> N
     fusion = run(clips, "demo", "tuned", "video", "depth")
     assert fusion.modalities == ("depth", "video") and fusion.parents.keys() == {"depth", "video"}
     assert {name: encoder.name for name, encoder in fusion.network.encoders.items()} == {
-        "depth": "s3d-depth",
+        "depth": "thin-depth",
         "video": "s3d",
     }
     assert fusion.network.head.finetuned == dict.fromkeys(("depth", "video"), ("Mixed_4c", "Mixed_5c"))
