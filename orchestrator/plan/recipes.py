@@ -62,8 +62,8 @@ RECIPES = {
     "paper": _table1("UTD-MHAD"),
     # Chosen by cross-validation on odd-even's training subjects: IMU by a search of 24 settings, video and fusion by
     # looks at some settings against the paper's, skeletons by looks and a search that ended after five settings;
-    # experiments/LOG.md says which, and which nobody looked at. Of depth, from scratch, four convolutions whose averages
-    # over 36 parts of a clip are kept apart have 185 of 215 clips of two folds; S3D has 173 and takes longer.
+    # experiments/LOG.md says which, and which nobody looked at. Of depth, from scratch, four convolutions that keep the
+    # averages over 36 parts of a clip apart have 185 of 215 clips of two folds; S3D has 173 and takes longer.
     "tuned": Recipe(
         inputs={
             "imu": imu.Settings(resampled=128),
