@@ -113,9 +113,9 @@ def stage1(one_thread: None) -> dict[str, Network]:
 @pytest.fixture
 def no_plots(monkeypatch):
     """Drawing is most of a report's second."""
-    from orchestrator.report import html
+    from orchestrator.report.analysis import plots
 
-    monkeypatch.setattr(html, "_draw", lambda results, runs, predictions: {})
+    monkeypatch.setattr(plots, "draw", lambda results, runs, predictions: {})
 
 
 @pytest.fixture(scope="session")

@@ -15,17 +15,15 @@ from orchestrator.report import (
     claims,
     comparisons,
     confusions,
-    figures,
     labels,
     methods,
     paired,
     pictures,
     scores,
 )
-from orchestrator.report.analysis import baselines, calibration, costs, mistakes, sheets, summary
+from orchestrator.report.analysis import baselines, calibration, costs, mistakes, plots, sheets, summary
 from orchestrator.report.analysis.mistakes import Mistake
 from orchestrator.report.confusions import Predictions
-from orchestrator.report.figures import Series
 from orchestrator.report.labels import Results
 from orchestrator.report.paired import Right
 from orchestrator.report.pictures import Look
@@ -53,7 +51,7 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     predictions = {model: confusions.predictions(results, runs, model) for model in labels.models(results)}
-    images = _draw(results, runs, predictions)
+    images = plots.draw(results, runs, predictions)
     clips = _pictured(results, folder, looks, confused)
     for name, png in images.items():
         (folder / f"{name}.png").write_bytes(png)
@@ -113,84 +111,6 @@ def _environment() -> jinja2.Environment:
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {"duration": costs.duration, "over_seeds": calibration.text}
     return environment
-
-
-def _histories(results: Results, runs: Path) -> dict[tuple[int, str], list[list[dict[str, float]]]]:
-    out = {}
-    for model in labels.models(results):
-        keys = [key for cell in scores.modality(results, model) for key in cell["keys"]]
-        if seeds := [epochs for key in keys if (epochs := RunFolder(runs / key).history())]:
-            out[colour(results, model), labels.model_label(results, model)] = seeds
-    return out
-
-
-# Plots
-
-
-def _draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, bytes]:
-    """PNGs by the name of their file; a plot without a single value is left out."""
-    images, protocol = {}, results["protocol_text"]
-    lines = _lines(results)
-    if any(line.points()[0] for line in lines):
-        images["figure2"] = figures.ratio_lines(lines, protocol)
-    rows = [row for row in results.get("subsets", []) if row["top1"]]
-    if rows:
-        shown = [(labels.reading(results["modalities"], row["modalities"]), row["top1"]) for row in rows]
-        dots = [(name, 100 * top1["mean"], _per_cent(top1["interval"])) for name, top1 in shown]
-        images["subsets"] = figures.dots(dots, protocol)
-    accuracy, f1 = _bars(results, "top1"), _bars(results, "f1")
-    if any(bars.points()[0] for bars in accuracy):
-        images["figure3"] = figures.hidden_bars(accuracy, f1, protocol)
-    for model, seeds in predictions.items():
-        if seeds:
-            title = f"{labels.model_label(results, model)}: per cent of each class's test clips"
-            counts = confusions.confusion(results, seeds)
-            images[f"confusion_{model}"] = figures.confusion(counts, results["classes"], title, protocol)
-    sure = {
-        (colour(results, m), labels.model_label(results, m)): calibration.seeds(results, runs, m) for m in predictions
-    }
-    if sure := {name: seeds for name, seeds in sure.items() if seeds}:
-        images["calibration"] = calibration.draw(sure, protocol)
-    if histories := _histories(results, runs):
-        images["curves"] = figures.curves(histories, protocol)
-    return images
-
-
-def _per_cent(ends: Sequence[float] | None) -> tuple[float, float] | None:
-    return (100 * ends[0], 100 * ends[1]) if ends else None
-
-
-def _lines(results: Results) -> list[Series]:
-    out = []
-    for model in labels.models(results):
-        cells = {100 * share: scores.at_ratio(results, model, share) for share in scores.ratios(results)}
-        printed = paper.with_less(results["corpus"], model) if scores.comparable(results) else {}
-        out.append(_series(labels.model_label(results, model), colour(results, model), cells, "top1", printed))
-    return out
-
-
-def _bars(results: Results, metric: str) -> list[Series]:
-    out = []
-    for model, star in labels.bars(results):
-        counts = scores.hidden_counts(results)
-        cells = {float(x): scores.zero_shot(results, model, star, x) for x in counts}
-        printed = paper.with_hidden(results["corpus"], model) if metric == "top1" and scores.comparable(results) else {}
-        out.append(_series(labels.bar_label(results, model, star), colour(results, model), cells, metric, printed))
-    return out
-
-
-def colour(results: Results, model: str) -> int:
-    """By number: a modality keeps its own, whatever a plan has besides; those of what fuses several come after."""
-    alone = list(results["modalities"])
-    return [*alone, *(other for other in labels.models(results) if other not in alone)].index(model)
-
-
-def _series(label: str, colour: int, cells: dict[float, list[scores.Cell]], metric: str, printed: dict) -> Series:
-    values = {x: scores.values(at, metric) for x, at in cells.items()}
-    return Series(label, colour, values, {x: scores.ends_of(at, metric) for x, at in cells.items()}, printed)
-
-
-# Tables
 
 
 def _content(results: Results, predictions: Predictions, right: Right) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from orchestrator.report import claims, html, scores
+from orchestrator.report import claims, scores
+from orchestrator.report.analysis import plots
 from tests.support.runs.made_up import ablate, fail, lack, make, pretrain, terminal, text_of, write
 
 THREE = ("imu", "skeleton", "video")
@@ -176,4 +177,4 @@ def test_a_wide_table_of_three_is_printed_whole(browser: Browser, three: tuple):
 
 def test_colours_of_three_differ(three: tuple):
     results = three[1]
-    assert [html.colour(results, model) for model in (*THREE, "+".join(THREE))] == [0, 1, 2, 3]
+    assert [plots.colour(results, model) for model in (*THREE, "+".join(THREE))] == [0, 1, 2, 3]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.report import claims, comparisons, html, scores
+from orchestrator.report import claims, comparisons, scores
+from orchestrator.report.analysis import plots
 from orchestrator.storage.store import RunFolder
 from tests.support.runs.made_up import fail, make_subsets, terminal, text_of, write
 
@@ -84,9 +85,9 @@ def test_no_fusion_is_taken_for_another(made: tuple) -> None:
     for model, k in RIGHT.items():
         [cell] = scores.modality(results, model)
         assert cell["k"] == k
-    assert len({html.colour(results, model) for model in RIGHT}) == 7
-    plots = {file.stem for file in (folder / "report").glob("*.png")}
-    assert plots == {"curves", "calibration", "subsets", *(f"confusion_{model}" for model in RIGHT)}
+    assert len({plots.colour(results, model) for model in RIGHT}) == 7
+    drawn = {file.stem for file in (folder / "report").glob("*.png")}
+    assert drawn == {"curves", "calibration", "subsets", *(f"confusion_{model}" for model in RIGHT)}
     by_class = page[page.index("Top-1 by class") : page.index("Appendix")]
     assert "wave 25.0 1/4 50.0 2/4 50.0 2/4 75.0 3/4 100.0 4/4 100.0 4/4 100.0 4/4" in by_class
     looked = scores.looked_at(results)
