@@ -1,6 +1,7 @@
 """Measure what the orchestrator costs, each beside what it is compared with, in the same run.
 
 python experiments/benchmark.py                                       (all, on the synthetic corpus)
+
 python experiments/benchmark.py decode feed --recordings DIR --json FILE
 """
 

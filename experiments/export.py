@@ -1,9 +1,12 @@
 """A finished run for use elsewhere: ONNX, checked against PyTorch, a folder for `mlflow models serve`, or in MLflow.
 
 python experiments/export.py --run KEY --storage DIR --out model.onnx
+
 python experiments/export.py --run KEY --storage DIR --out model
 mlflow models serve --model-uri model --env-manager local --port 5001
+
 python experiments/export.py --run KEY --storage DIR --tracking-uri http://SERVER:5000
+
 python experiments/export.py --run KEY --storage DIR --tracking-uri http://SERVER:5000 --register har --alias best
 """
 

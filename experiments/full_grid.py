@@ -1,7 +1,9 @@
 """Every cell of the paper's Table 2 and Figures 2 and 3, each distinct run trained once.
 
 python experiments/full_grid.py --recipe demo --also skeleton depth        (synthetic corpus, demo scale: `make grid`)
+
 python experiments/full_grid.py --corpus utd-mhad --recordings DIR --scale laptop --storage DIR
+
 ray job submit --working-dir . -- python experiments/full_grid.py --storage /shared/DIR
 """
 

@@ -1,6 +1,7 @@
 """What reading MMAct takes at its true size: a tree of 8,968 instances, 36,000 short CSVs and 35,000 clips of 1080p.
 
 python experiments/mmact_tree.py DIR     writes the tree, reads it, and prints seconds, peak memory and splits' seconds
+
 python experiments/prepare.py --corpus mmact --recordings DIR/tree --scale paper --storage DIR/storage --dry-run
 """
 

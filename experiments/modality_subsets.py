@@ -1,6 +1,7 @@
 """Which modalities help? Every subset of them, trained and tested on the same clips.
 
 python experiments/modality_subsets.py --corpus utd-mhad --recordings DIR --scale laptop --seeds 3
+
 python experiments/modality_subsets.py --corpus utd-mhad --recordings DIR --scale laptop --only skeleton imu
 
 The second command takes the three subsets of the two modalities that it names and reads no others.

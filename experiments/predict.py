@@ -1,6 +1,7 @@
 """What a finished run says of a recording of one's own, or of a folder of them; a fusion does without either file.
 
 python experiments/predict.py --run KEY --storage DIR --video clip.avi --imu signal.csv
+
 python experiments/predict.py --run KEY --storage DIR --folder DIR --out predictions.parquet
 """
 

@@ -1,6 +1,7 @@
 """Only decode: recordings to shards, so that a grid finds them ready. A dry run says what that takes.
 
 python experiments/prepare.py --corpus utd-mhad --recordings DIR --scale laptop --storage DIR
+
 python experiments/prepare.py --corpus mmact --recordings DIR --scale paper --storage DIR --dry-run
 """
 

@@ -1,8 +1,11 @@
 """Write a plan's report again from what its storage holds.
 
 python experiments/report.py --storage DIR --plan full_grid
+
 python experiments/report.py --storage DIR --beside DIR2       (with Table 2 of another corpus, on another storage)
+
 python experiments/report.py --storage DIR --look              (with what the fused network looks at, and confuses)
+
 python experiments/report.py --storage DIR --against DIR2/reports/full_grid           (with what changed since)
 """
 
@@ -42,9 +45,13 @@ class Pages(Which):
 
 
 def results_of(storage: Path, plan: str) -> dict[str, Any]:
-    file = storage.resolve() / "reports" / plan / "results.json"
+    """Raises ValueError where no start of this plan had this storage, and names the plans that had."""
+    reports = storage.resolve() / "reports"
+    file = reports / plan / "results.json"
     if not file.exists():
-        raise ValueError(f"{file}: no such file; run experiments/{plan}.py on this storage.")
+        there = ", ".join(sorted(other.parent.name for other in reports.glob("*/results.json")))
+        others = f" The storage has {there}: name one with --plan." if there else ""
+        raise ValueError(f"{file}: no such file; {plan} hasn't been started with this storage.{others}")
     return read(file)
 
 

@@ -13,19 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from datasets.files.atomic import read_json
-from experiments.report import Which
+from experiments.report import Which, results_of
 from orchestrator.driver.progress import SIGN_SECONDS, duration, epoch_of
 from orchestrator.driver.terminal import console, refuse_bad_input, tell
-from orchestrator.report.results import read
 from orchestrator.storage.store import Store
 
 
 def status(which: Which) -> int:
     store = Store(which.storage.resolve())
-    file = store.report(which.plan) / "results.json"
-    if not file.exists():
-        raise ValueError(f"{file}: no such file; experiments/{which.plan}.py hasn't been started with this storage.")
-    results, progress = read(file), sign_of_life(store, which.plan)
+    results, progress = results_of(which.storage, which.plan), sign_of_life(store, which.plan)
     alive = not progress["ended"] and progress["age"] < 6 * SIGN_SECONDS
     tell(f"{which.plan}: {results['corpus']}, {results['scale']} scale, started {results['created']}")
     tell(f"{results['protocol_text']}; {results['scale_text']}; recipe {results['recipe']}")

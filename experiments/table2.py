@@ -1,6 +1,7 @@
 """Table 2 with every method trained here: the paper's rows, the other methods', ours, beside what each printed.
 
 python experiments/table2.py --corpus utd-mhad --recordings DIR --modalities imu skeleton depth --scale laptop --seeds 3
+
 python experiments/table2.py ... --protocol trials --methods vskd-student vskd-dask         (by the printed protocol)
 """
 

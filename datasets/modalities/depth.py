@@ -86,9 +86,6 @@ class Depth(Frames):
         np.savez_compressed(file, depth=depth)
         return base64.b64encode(file.getvalue()).decode()
 
-    def describe(self, given: Input) -> str:
-        return f"depth in {super().describe(given)}"
-
     def see(self, x: Tensor, length_B: Tensor, given: Input, how: Augmentation | None) -> tuple[Tensor, Tensor]:
         from datasets.depths import augment
 

@@ -81,7 +81,7 @@ class Frames(Modality):
     cropped at random too."""
 
     def describe(self, given: Input) -> str:
-        return f"{given.frames} frames of {given.size}x{given.size}"
+        return f"{self.name} in {given.frames} frames of {given.size}x{given.size}"
 
     def channels(self, given: Input) -> int:
         return 3

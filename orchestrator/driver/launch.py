@@ -83,7 +83,7 @@ def run_plan(plan: Plan, study: Study, store: Store, options: Options, began: fl
         tell_lacking(address(options.tracking_uri, store.root), store.root, missing)
     console.print(f"report: {files[-1]}  ({duration(time.monotonic() - began)} for this start)", highlight=False)
     if interrupted:
-        console.print("interrupted; the same command goes on from the last checkpoints.")
+        console.print("interrupted; the same command goes on from each run's last checkpoint, where it has one.")
         return 130
     return 0 if all_done else 1
 

@@ -162,7 +162,7 @@ def curves(histories: dict[tuple[int, str], list[list[dict]]], protocol: str = "
                 x, y = [epoch["epoch"] for epoch in epochs], [scale * epoch[value] for epoch in epochs]
                 axes.plot(x, y, color=_of(COLOURS, colour), linewidth=1.5, marker="." if len(x) < 25 else "")
             axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-        row[0].set_ylabel(label)
+        row[0].set_ylabel(textwrap.fill(label, 20))
         row[0].set_ylim(bottom=0)
         row[1].set_ylim(0, 102)
     for axes, title in zip(grid[0], ("training loss", "training top-1 (%)"), strict=True):

@@ -1,6 +1,7 @@
 """What a finished run says of recordings that are in no corpus, by the code that training decodes and reads with."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -98,11 +99,11 @@ class Predictor:
             raise ValueError(f"nothing to predict from: the run reads {reads}.")
 
 
-def predict_files(predictor: Predictor, files: Mapping[str, Path], note: Note = lambda words: None) -> np.ndarray:
+def predict_files(predictor: Predictor, files: Mapping[str, Path], note: Note = warnings.warn) -> np.ndarray:
     """(K,) of one clip's recordings by modality: files, or of MMAct's signals a folder of its sensors' files.
 
-    `note` is told what is to be known of them, as the scan of a corpus would tell it. Raises ValueError that names what
-    is bad.
+    `note` is told what is to be known of them, such as an implausible unit, as the scan of a corpus would tell it; by
+    default it is a Python warning. Raises ValueError that names what is bad.
     """
     for file in files.values():
         if not file.exists():

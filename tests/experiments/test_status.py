@@ -35,3 +35,13 @@ def test_a_stage_without_a_classifier_is_done_without_a_score(
     (store.report("full_grid") / "results.json").write_text(json.dumps(results))
     assert status.status(status.Which(tmp_path)) == 0
     assert "done    no classifier, so no score" in capsys.readouterr().out
+
+
+def test_a_plan_that_the_storage_has_not_is_told_with_those_it_has(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(ValueError, match=r"full_grid/results.json: no such file; full_grid hasn't been .* storage\.$"):
+        status.status(status.Which(tmp_path))
+    store.report("table2").mkdir(parents=True)
+    (store.report("table2") / "results.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"The storage has table2: name one with --plan\."):
+        status.status(status.Which(tmp_path))

@@ -15,7 +15,8 @@ from orchestrator.storage.store import RunFolder
 def draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, bytes]:
     """PNGs by the name of their file; a plot without a single value is left out."""
     images, protocol = {}, results["protocol_text"]
-    lines = _lines(results)
+    # A model that is trained with all the data alone has no line.
+    lines = [line for line in _lines(results) if any(at for x, at in line.values.items() if x < 100)]
     if any(line.points()[0] for line in lines):
         images["figure2"] = figures.ratio_lines(lines, protocol)
     rows = [row for row in results.get("subsets", []) if row["top1"]]

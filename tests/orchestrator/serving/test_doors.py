@@ -69,6 +69,8 @@ def test_another_unit_is_told_by_every_door(
     np.savetxt(own, signal, "%.6f", ",", header=",".join(inertial.CHANNELS), comments="")
     told: list[str] = []
     plain = predict_files(predictor, {"imu": own}, told.append)
+    with pytest.warns(UserWarning, match="likely"):
+        predict_files(predictor, {"imu": own})
     assert [words in said for said in told] == [True]
     assert command(Asked(predictor.spec.key, made[0].root, imu=own)) == 0
     assert capsys.readouterr().out.count(words) == 1
