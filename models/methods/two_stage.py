@@ -41,10 +41,8 @@ def dropout(share: float) -> float:
     return share or 0.3
 
 
-# What a table says of each. What the first fine-tunes is the recipe's, and the paper's is Mixed_4c and Mixed_5c of S3D.
-TWO_STAGE = Method(
-    "two stages, as the recipe has it: Mixed_4c, Mixed_5c and the IMU encoder fine-tuned", lambda m: stages(m)
-)
+# What a table says of each. The first fine-tunes what the recipe names: Mixed_4c and Mixed_5c of S3D in the paper's.
+TWO_STAGE = Method("two stages, fine-tuned as the recipe has it", lambda m: stages(m))
 PAPER = Method("Choi et al., with the settings of Table 1", lambda m: stages(m), "paper")
 ONE_STAGE = Method("one stage, all trained together from what stage 1 starts from", one_stage)
 FROZEN = _finetuned("two stages, all encoders frozen after stage 1", ())
