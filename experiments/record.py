@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 
 from datasets.files.atomic import read_json, write_whole
-from experiments.report import Which, results_of
+from experiments.report import Which, file_of
 from orchestrator.driver.terminal import console, refuse_bad_input
 from orchestrator.storage.store import Store
 
@@ -31,7 +31,7 @@ def record(which: Which) -> int:
     which rows those are. `set` says what `--set` changed, and `wrong` the clips that were named wrong, for a paired
     test of any two.
     """
-    store, results = Store(which.storage.resolve()), results_of(which.storage, which.plan)
+    store, results = Store(which.storage.resolve()), read_json(file_of(which.storage, which.plan))
     results["recipe"], _, results["set"] = results["recipe"].partition(", ")
     name = "-".join(results[part] for part in ABOUT)
     out = FOLDER / f"{re.sub('[^a-z0-9]+', '-', name.lower().replace('_', '-')).strip('-')}.json"

@@ -45,14 +45,18 @@ class Pages(Which):
 
 
 def results_of(storage: Path, plan: str) -> dict[str, Any]:
-    """Raises ValueError where no start of this plan had this storage, and names the plans that had."""
+    return read(file_of(storage, plan))
+
+
+def file_of(storage: Path, plan: str) -> Path:
+    """Its results.json. Raises ValueError that names the plans there are, where no start of this one had this storage."""
     reports = storage.resolve() / "reports"
     file = reports / plan / "results.json"
     if not file.exists():
         there = ", ".join(sorted(other.parent.name for other in reports.glob("*/results.json")))
         others = f" The storage has {there}: name one with --plan." if there else ""
         raise ValueError(f"{file}: no such file; {plan} hasn't been started with this storage.{others}")
-    return read(file)
+    return file
 
 
 def rewrite(which: Pages) -> int:
