@@ -49,7 +49,7 @@ def results_of(storage: Path, plan: str) -> dict[str, Any]:
 
 
 def file_of(storage: Path, plan: str) -> Path:
-    """Its results.json. Raises ValueError that names the plans there are, where no start of this one had this storage."""
+    """Its results.json. Raises ValueError where this plan had no start with this storage, and names those that had."""
     reports = storage.resolve() / "reports"
     file = reports / plan / "results.json"
     if not file.exists():
