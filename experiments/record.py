@@ -58,12 +58,12 @@ def _kept(file: Path) -> list[dict[str, Any]]:
 
 def _rows(results: dict[str, Any], store: Store) -> list[dict[str, Any]]:
     """Of what is done and has a score."""
-    source = {part: results[part] for part in MEANT} | {"date": results["created"][:10]}
+    source = {"protocol_text": results["protocol_text"], "date": results["created"][:10]}
     source |= {"command": re.sub(r"/\S*/", "", results["command"])}  # no machine's paths
     source |= {"set": results["set"]} if results["set"] else {}
     rows = []
     for cell in (cell for cell in results["cells"] if cell["status"] == "done" and scores(cell)):
-        row = {part: cell.get(part, "") for part in WHAT} | {s: cell[s] for s in scores(cell)}
+        row = {part: cell.get(part, "") for part in (*WHAT, "scale_text")} | {s: cell[s] for s in scores(cell)}
         right = store.run(cell["key"]).right()
         wrong = {} if right is None else {"wrong": sorted(clip for (_, clip), named in right.items() if not named)}
         rows.append(row | source | wrong)

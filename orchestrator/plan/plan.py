@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasets import modalities
+from models.encoders import default
 from models.methods import DEFAULT
 from orchestrator.plan.spec import RunSpec
 
@@ -91,6 +92,38 @@ class Plan:
     def behind(self, key: str) -> set[str]:
         """A run and all that it stands on."""
         return {key}.union(*(self.behind(parent) for parent in self.parents(key)))
+
+    def describe(self, key: str = "") -> str:
+        """What its runs see, with which encoders, and for how many epochs each stage trains; of a run those behind it.
+
+        Where runs differ in one of these it says each.
+        """
+        behind = self.behind(key) if key else self.runs.keys()
+        specs = [spec for key, spec in self.runs.items() if key in behind]
+        words = dict.fromkeys(text for spec in specs for text in _inputs(spec))
+        words |= dict.fromkeys(text for spec in specs for text in _encoders(spec))
+        epochs: dict[str, dict[str, None]] = {}
+        for spec in specs:
+            if spec.optimization.epochs:
+                epochs.setdefault(spec.stage, {})[str(spec.optimization.epochs)] = None
+        listed = ", ".join(f"{stage} {' or '.join(counts)}" for stage, counts in epochs.items())
+        return ", ".join([*filter(None, words), *([f"epochs: {listed}"] if listed else [])])
+
+
+def _inputs(spec: RunSpec) -> list[str]:
+    return [modalities.of(name).describe(given) for name, given in spec.data.inputs.items()]
+
+
+def _encoders(spec: RunSpec) -> list[str]:
+    """Those that may start from weights, with what they start from, and those that aren't a modality's usual one."""
+    words = []
+    for modality, encoder in spec.network.encoders.items():
+        if "weights" in encoder.settings:
+            start = {"none": "from scratch", "kinetics400": "from Kinetics-400"}.get(encoder.weights, "from a file")
+            words.append(f"{encoder.name.upper()} {start}")
+        elif encoder.name != default(modality):
+            words.append(f"{modality} by {encoder.name}")
+    return words
 
 
 def matching(cells: Iterable[Cell], only: Sequence[str]) -> list[Cell]:

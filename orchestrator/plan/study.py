@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import corpora, modalities, splits
 from datasets.manifest import Manifest
-from models.encoders import ENCODERS, default
+from models.encoders import ENCODERS
 from models.methods import DEFAULT, Stage, method
 from models.spec import EncoderSpec, NetworkSpec
 from orchestrator.plan import overrides
@@ -114,20 +114,6 @@ class Study:
         source = corpora.of(self.manifest.layout).source(name)
         longest = partial(self.manifest.longest, name)
         return modalities.of(name).input(replace(recipe.settings(name), **left), source, longest)
-
-    def describe(self) -> str:
-        """The scale in words, of what the plan's runs are."""
-        words = [modalities.of(name).describe(given) for name, given in self.inputs.items()]
-        for name in self.manifest.modalities:
-            encoder = self._encoder(name, self.recipe_used, self.inputs[name])
-            start = {"none": "from scratch", "kinetics400": "from Kinetics-400"}.get(encoder.weights, "from a file")
-            words += [f"{encoder.name.upper()} {start}"] * ("weights" in encoder.settings)
-            words += [f"{name} by {encoder.name}"] * (
-                encoder.name != default(name) and "weights" not in encoder.settings
-            )
-        epochs = {spec.stage: count for spec in self.runs.values() if (count := spec.optimization.epochs)}
-        listed = ", ".join(f"{stage} {count}" for stage, count in epochs.items())
-        return ", ".join(filter(None, [*words, f"epochs: {listed}"]))
 
     def hidden(self, count: int, seed: int) -> tuple[int, ...]:
         """`count` classes of the training clips, nested draws (facts on figure 3)."""

@@ -36,7 +36,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "also": list(study.also),
         "video": manifest.shows.get("video"),
         "scale": study.scale,
-        "scale_text": study.describe(),
+        "scale_text": plan.describe(),
         "recipe": study.recipe_name,
         "protocol": study.protocol,
         "protocol_text": f"{splits.describe(manifest, study.protocol)}{_only(plan, study)}; {selection(study, plan)}",
@@ -45,7 +45,7 @@ def collect(plan: Plan, study: Study, store: Store, skipped: dict[str, str], abo
         "bad_clips": [asdict(bad) for bad in manifest.bad],
         "notes": list(manifest.notes),
         "sharing": _sharing(plan, runs),
-        "cells": [_cell(cell, study, store, runs[cell.key]) for cell in plan.cells],
+        "cells": [_cell(cell, plan, study, store, runs[cell.key]) for cell in plan.cells],
         "runs": runs,
     }
     right = cache(lambda key: store.run(key).right())
@@ -137,7 +137,7 @@ def _run(plan: Plan, key: str, store: Store, skipped: dict[str, str]) -> dict[st
     }
 
 
-def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[str, Any]:
+def _cell(cell: Cell, plan: Plan, study: Study, store: Store, run: dict[str, Any]) -> dict[str, Any]:
     metrics = store.run(cell.key).record("metrics") if run["status"] == "done" else {}
     printed, corpus = None, study.manifest.layout
     like_it = paper.comparable(corpus, study.manifest.shows, study.protocol, study.modalities)
@@ -154,6 +154,7 @@ def _cell(cell: Cell, study: Study, store: Store, run: dict[str, Any]) -> dict[s
         "modalities": list(cell.modalities),
         "variant": "" if cell.method == DEFAULT else cell.method,
         "key": cell.key,
+        "scale_text": plan.describe(cell.key),
         "status": run["status"],
         "reason": run["reason"],
         **{name: metrics.get(name) for name in (*METRICS, *parts(read_of(study)))},

@@ -202,6 +202,17 @@ def test_the_stage_ablation_shares_stage_1(plan: Plan) -> None:
     assert replace(one.optimization, epochs=1) == replace(stage1["video"].optimization, epochs=1)
 
 
+def test_a_plan_and_each_of_its_runs_say_what_they_are() -> None:
+    """Of one stage, which trains for the epochs of both, no other number than its own."""
+    ablation = grid(experiment=stage_ablation, recipe="tuned")
+    seen, by = "video in 8 frames of 32x32, S3D from scratch", {cell.method: cell.key for cell in ablation.cells}
+    assert ablation.describe() == f"{seen}, epochs: fusion 26 or 8, imu 27, video 18"
+    assert ablation.describe(by["one-stage"]) == f"{seen}, epochs: fusion 26"
+    assert ablation.describe(by["frozen"]) == f"{seen}, epochs: imu 27, video 18, fusion 8"
+    [imu] = [key for key, spec in ablation.runs.items() if spec.stage == "imu"]
+    assert ablation.describe(imu) == "epochs: imu 27"
+
+
 @pytest.mark.parametrize("method", ["two-stage", "one-stage", "frozen", "all"])
 def test_of_one_modality_a_method_of_stages_is_stage_1(method: str, plan: Plan) -> None:
     study = Study(manifest(), "demo", "paper")
