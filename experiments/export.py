@@ -17,7 +17,6 @@ from pathlib import Path
 import tyro
 
 from orchestrator.driver.terminal import console, refuse_bad_input
-from orchestrator.serving.export import log_mlflow, to_mlflow, to_onnx
 from orchestrator.storage.redaction import without_secrets
 from orchestrator.storage.store import Store
 
@@ -39,6 +38,9 @@ class Asked:
 
 
 def export(asked: Asked) -> int:
+    # torch, which --help and a wrong flag don't wait for.
+    from orchestrator.serving.export import log_mlflow, to_mlflow, to_onnx
+
     store = Store(asked.storage.resolve())
     if (asked.out is None) == (asked.tracking_uri is None):
         raise ValueError("give --out FILE.onnx, --out DIR or --tracking-uri URI, one of them.")

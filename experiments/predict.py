@@ -14,8 +14,6 @@ import tyro
 from rich.table import Table
 
 from orchestrator.driver.terminal import console, refuse_bad_input, tell
-from orchestrator.serving.predictor import Predictor, predict_files, predict_folder
-from orchestrator.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,10 @@ class Asked:
 
 def predict(asked: Asked) -> int:
     """Exit code 1 where some of a folder's files are bad: they are named, and the rest is written."""
+    # torch, which --help and a wrong flag don't wait for.
+    from orchestrator.serving.predictor import Predictor, predict_files, predict_folder
+    from orchestrator.storage.store import Store
+
     given = {"imu": asked.imu, "video": asked.video} | asked.files
     files = {name: file for name, file in given.items() if file}
     if (asked.folder is None) != (asked.out is None) or (asked.folder and files):

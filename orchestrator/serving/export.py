@@ -1,7 +1,9 @@
 """A finished run for use elsewhere: as ONNX, checked against PyTorch, or as an MLflow model that answers requests."""
 
+import json
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,8 @@ def to_onnx(store: Store, key: str, file: Path) -> float:
 
     It takes what the network sees: each modality by its name, signals (B, S, C) and skeletons (B, S, J, D) float32,
     frames (B, T, H, W, 3) uint8, and their true lengths, decoded, resampled and padded as training does; a length of 0
-    is a missing modality. Raises ValueError and keeps no file where the difference is above TOLERANCE. All of it is
+    is a missing modality. Its metadata have the run's key and, as JSON in `classes`, the names behind the probabilities
+    in their order. Raises ValueError and keeps no file where the difference is above TOLERANCE. All of it is
     fp32, and so is the PyTorch it is compared with: of a run in bf16, or with frozen blocks, what training and
     predict.py compute is rounded more coarsely.
     """
@@ -65,10 +68,15 @@ def to_onnx(store: Store, key: str, file: Path) -> float:
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".onnx-") as scratch:
         part = Path(scratch) / file.name
-        torch.onnx.export(
-            network, tuple(batch.values()), part, input_names=list(batch), output_names=["probabilities"],
-            dynamic_shapes=(any_number,), dynamo=True, external_data=False, verbose=False,
-        )  # fmt: skip
+        with warnings.catch_warnings():  # that the first axis of all inputs is one and the same is meant
+            warnings.filterwarnings("ignore", "# The axis name: clips will not be used")
+            program = torch.onnx.export(
+                network, tuple(batch.values()), input_names=list(batch), output_names=["probabilities"],
+                dynamic_shapes=(any_number,), dynamo=True, verbose=False,
+            )  # fmt: skip
+        assert program is not None
+        program.model.metadata_props.update(run=key, classes=json.dumps(predictor.classes))
+        program.save(part, external_data=False)
         session = onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"])
         worst = 0.0
         for clips in (1, 3):

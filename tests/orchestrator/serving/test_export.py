@@ -57,6 +57,8 @@ def test_onnx_gives_pytorchs_probabilities(
     [found] = session.run(None, asked)
     expected = predict_files(predictor, {"imu": mat})
     assert np.asarray(found).shape == (5, 27)
+    about = session.get_modelmeta().custom_metadata_map
+    assert about["run"] == keys["imu"] and tuple(json.loads(about["classes"])) == predictor.classes
     np.testing.assert_allclose(found, [expected] * 5, atol=1e-4)
 
 
