@@ -11,6 +11,8 @@ annealing with warm restarts. Readings where it is open, most of them of the fir
   of 4 frames, each made of some dozens, so every moment is a segment and nothing is pooled over time;
 - inertial signals are one modality, whose sensors are what joints are;
 - recordings are resampled to one length, skeletons to 64 and signals to 128 samples;
+- 200 epochs at `paper` scale, the least of the authors' 200 to 500, and 100 at `laptop` scale, where after 50 the
+  training clips aren't learned yet;
 - batches of 16, weight decay 0.01, restarts after one and three sevenths of the epochs, so that the last ends low;
 - the last epoch is tested; the authors keep the best by a training subject whom they withhold.
 Which modalities it fuses is the study's choice: frames and skeletons as in the paper, or inertial signals as well as

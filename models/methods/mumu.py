@@ -3,9 +3,9 @@
 Of the paper only the abstract could be read. The network (`models/joins/guided.py`) is what two independent programs
 agree on, github.com/THU-CS-PI-LAB/MMTSA and github.com/COMP4901D/MMA; its encoders are HAMLET's, with 128 numbers
 each, those of frames included (`hamlet.py` says what stands for ResNet-50 there). Readings: the guided mixture is a sum
-with an output projection, as attention usually has it; the loss of the groups counts half; optimizer, batch and
-resampling are HAMLET's; the last epoch is tested. The paper's groups are given nowhere. Those of UTD-MHAD are its four
-kinds of actions (sports, gestures, exercises, daily life), those of MMAct ours.
+with an output projection, as attention usually has it; the loss of the groups counts half; optimizer, batch, epochs
+and resampling are HAMLET's; the last epoch is tested. The paper's groups are given nowhere. Those of UTD-MHAD are its
+four kinds of actions (sports, gestures, exercises, daily life), those of MMAct ours.
 B clips, K classes, G groups.
 """
 
