@@ -3,6 +3,7 @@
 python experiments/export.py --run KEY --storage DIR --out model.onnx
 
 python experiments/export.py --run KEY --storage DIR --out model
+
 mlflow models serve --model-uri model --env-manager local --port 5001
 
 python experiments/export.py --run KEY --storage DIR --tracking-uri http://SERVER:5000

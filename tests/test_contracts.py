@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -72,6 +73,14 @@ def test_a_folder_says_what_it_holds_where_it_runs_and_what_it_imports(room: Pat
     assert len(list(room.glob("*.py"))) <= 14
     said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
     assert "Runs " in said and "Imports " in said
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "experiments").glob("*.py")), ids=lambda script: script.stem)
+def test_help_keeps_each_example_on_a_line_of_its_own(script: Path) -> None:
+    """--help joins the lines of a paragraph, so an example is a paragraph."""
+    said = ast.get_docstring(ast.parse(script.read_text())) or ""
+    examples = {line for line in said.splitlines() if re.match("(python|ray|mlflow|make) ", line)}
+    assert examples <= set(said.split("\n\n")) and (examples or script.stem == "__init__")
 
 
 def test_a_wheel_has_every_folder_and_template() -> None:
