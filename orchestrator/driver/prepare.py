@@ -153,6 +153,8 @@ def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store
         manifest, options.scale, options.recipe, protocol, asked(options), weights, options.workers, options.gpus,
         set=options.set, also=besides(options),
     )  # fmt: skip
+    if (options.scale, options.recipe) == ("demo", "paper"):
+        tell("note: demo scale is too short for recipe paper to learn much; --recipe demo is made for it.")
     _ = study.recipe_used  # raises ValueError for what --set can't mean
     return study, store
 
