@@ -7,6 +7,10 @@ from mlflow import MlflowClient
 from orchestrator.storage.store import Store
 from tests.support.processes import done
 
+# What MLflow has of each run, and more of one with a classifier.
+TRAINED = {"spec.json", "curves.png"}
+SCORED = {"predictions.parquet", "predictions.json", "metrics.json", "confusion.png"}
+
 
 def seen_in(uri: str, storage: Path, plan: str = "full_grid") -> None:
     """Each run of the storage is there once, whole, with each epoch once."""
@@ -26,8 +30,7 @@ def seen_in(uri: str, storage: Path, plan: str = "full_grid") -> None:
         assert run.data.tags["scale"] == "demo"
         assert run.data.tags.get("device") == folder.record("device").get("device")
         files = {file.path for file in client.list_artifacts(run.info.run_id)}
-        tables, plots = {"predictions.parquet", "predictions.json", "metrics.json"}, {"confusion.png", "curves.png"}
-        assert files == {"spec.json"} | tables | plots
+        assert files == TRAINED | SCORED
 
 
 def seen(storage: Path) -> None:
