@@ -29,7 +29,7 @@ TOP = """plan corpus modalities also video scale scale_text recipe protocol prot
     bad_clips notes sharing cells runs subsets methods"""
 CELL = """experiment model ratio hidden seed protocol key status reason top1 top5 f1 k n views top1_seen k_seen n_seen
     top1_hidden k_hidden n_hidden top1_without_imu k_without_imu n_without_imu top1_without_video k_without_video
-    n_without_video method modalities variant paper"""
+    n_without_video method modalities variant scale_text paper"""
 RUN = "kind modalities scored name parents seconds threads parameters times device status reason retried"
 
 

@@ -106,7 +106,7 @@ def test_onnx_gives_pytorchs_probabilities(depths: Made, tmp_path: Path) -> None
 def test_the_report_shows_where_the_network_looks(depths: Made, corpus: Manifest) -> None:
     store, keys = depths
     predictor = Predictor.of(store, keys["depth+imu"])
-    batch = saliency._stored(store, predictor, corpus, 0)
+    batch = saliency.stored(store, predictor.spec, corpus, 0)
     look = saliency._look(batch, predictor, CLIP, {"depth": "depth (mm)", "imu": "IMU"})
     frames, heat = look.seen["depth (mm)"]
     assert frames.shape == (8, 32, 32, 3) and heat.shape == (8, 32, 32) and heat.max() > 0
