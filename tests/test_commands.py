@@ -189,9 +189,11 @@ def whole_mmact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def marks(script: str, words: list[str]) -> list[pytest.MarkDecorator]:
-    """MMAct's corpus is drawn in minutes, four subjects are checked in many seconds, a model is packed in as many."""
+    """MMAct's corpus is drawn in minutes; four subjects are checked, a model is packed and all methods of Table 2 are
+    planned with what they read in many seconds."""
     packs = script == "export.py" and "model.onnx" not in words
-    return [pytest.mark.long] if "mmact" in words or script == "recipe_search.py" or packs else []
+    slow = packs or "mmact" in words or script in ("recipe_search.py", "table2.py")
+    return [pytest.mark.long] if slow else []
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from datasets import corpora, modalities, splits, undecoded
+from datasets.corpora import CORPORA
 from datasets.files.bad_file import BadRecordings
 from orchestrator.cluster import connect, nodes, placement, precision, start_errors
 from orchestrator.driver import preflight, trunks
 from orchestrator.driver.terminal import console, every, tell
-from orchestrator.plan import simulation
+from orchestrator.plan import overrides, simulation
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Cell, Plan, matching
+from orchestrator.plan.recipes import recipe_of
 from orchestrator.plan.study import Outline, Study
 from orchestrator.plan.unused_options import refuse_unused
 from orchestrator.storage import lock, pretrained
@@ -124,6 +126,7 @@ def _check(flag: str, given: Sequence[str]) -> None:
 
 def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store]:
     """The corpus, of it the modalities `read`, read and checked; nothing is decoded to shards yet."""
+    check_words(options)
     store = Store(storage_root(options))
     read = read or asked(options)
     folder = draw(options, store, read) if options.corpus.startswith("synthetic") else options.recordings
@@ -155,8 +158,14 @@ def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store
     )  # fmt: skip
     if (options.scale, options.recipe) == ("demo", "paper"):
         tell("note: demo scale is too short for recipe paper to learn much; --recipe demo is made for it.")
-    _ = study.recipe_used  # raises ValueError for what --set can't mean
     return study, store
+
+
+def check_words(options: Options) -> None:
+    """Before a recording is read or drawn. Raises ValueError for what --set or --simulate can't mean."""
+    overrides.apply(recipe_of(options.recipe, CORPORA[options.corpus].replace("_", "-")), options.set)
+    if options.simulate:
+        simulation.parse(options.simulate)
 
 
 def draw(options: Options, store: Store, read: Sequence[str]) -> Path:

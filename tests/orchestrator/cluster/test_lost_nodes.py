@@ -87,7 +87,9 @@ def test_a_spot_node_that_is_taken_back(
         wait_for(lambda: of_kind("worker", raylet), driver, log)
         drain = [sys.executable, "-m", "ray.scripts.scripts", "drain-node", *about]
         subprocess.run(drain, env=ENV, check=True, timeout=60)
-        made.add_node(num_cpus=1)
+        # With a folder of its own for the code, as on a machine of its own: in a shared one it would unpack the code
+        # once more, under the feet of the worker that still runs on the first node.
+        made.add_node(num_cpus=1, runtime_env_dir_name="second")
         assert driver.wait(500) == 0, log.read_text()
     check(storage, undisturbed[0], gave, made.address, ("was taken away",))
     [run] = results(storage)["runs"].values()
