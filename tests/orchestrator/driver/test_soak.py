@@ -1,7 +1,7 @@
-"""A grid under random kills to its end: workers, trials (each Train's controller too) and the driver. Half an hour.
+"""A grid under random kills to its end: workers, trials (each Train's controller too) and the driver. Minutes long.
 
 All 24 runs on 48 synthetic clips at demo scale, against a grid that nothing disturbs; `make soak`. SOAK_KILLS (20),
-SOAK_SEED (0), SOAK_PAUSE (20) and SOAK_FLAGS (none) change it.
+SOAK_SEED (0), SOAK_PAUSE (15) and SOAK_FLAGS (none) change it.
 """
 
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.soak
 KILLS, SEED = int(os.environ.get("SOAK_KILLS", "20")), int(os.environ.get("SOAK_SEED", "0"))
 # The driver seldom: all that it started dies with it.
 KINDS = {"worker": 4, "trial": 4, "driver": 1}
-PAUSE = float(os.environ.get("SOAK_PAUSE", "20"))  # seconds at most from kill to kill
+PAUSE = float(os.environ.get("SOAK_PAUSE", "15"))  # seconds at most from kill to kill
 FLAGS = os.environ.get("SOAK_FLAGS", "").split()
 
 
