@@ -22,6 +22,6 @@ def measure(place: Place) -> list[Row]:
     each = (middle[-1].record("done")["ended"] - began) / len(middle)
     training = fmean(sum(s for name, s in f.record("times").items() if name != "set-up") for f in middle)
     return [
-        Row("overhead", "what the grid takes longer", each - training / 2, None, "s a run", None, 6.0, False),
-        Row("overhead", "of one of two places", 2 * each - training, None, "s a run", None, 6.0, False),
+        Row("overhead", "what the grid takes longer", each - training / 2, None, "s a run", None, 4.0, False),
+        Row("overhead", "of one of two places", 2 * each - training, None, "s a run", None, 8.0, False),
     ]
