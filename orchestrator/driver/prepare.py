@@ -163,7 +163,8 @@ def open_study(options: Options, read: Sequence[str] = ()) -> tuple[Study, Store
 
 def check_words(options: Options) -> None:
     """Before a recording is read or drawn. Raises ValueError for what --set or --simulate can't mean."""
-    overrides.apply(recipe_of(options.recipe, CORPORA[options.corpus].replace("_", "-")), options.set)
+    layout = CORPORA[options.corpus].replace("_", "-")  # whose recipes these are, as a Manifest names it
+    overrides.apply(recipe_of(options.recipe, layout), options.set)
     if options.simulate:
         simulation.parse(options.simulate)
 

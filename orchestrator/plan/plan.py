@@ -89,17 +89,17 @@ class Plan:
         """Trainings that a script for each distinct result takes: its own and those that it stands on."""
         return sum(len(self.behind(key)) for key in {cell.key for cell in self.cells})
 
-    def behind(self, key: str) -> set[str]:
-        """A run and all that it stands on."""
-        return {key}.union(*(self.behind(parent) for parent in self.parents(key)))
+    def behind(self, key: str) -> list[str]:
+        """All that a run stands on, parents before children, and the run itself."""
+        before = [above for parent in self.parents(key) for above in self.behind(parent)]
+        return [*dict.fromkeys(before), key]
 
     def describe(self, key: str = "") -> str:
         """What its runs see, with which encoders, and for how many epochs each stage trains; of a run those behind it.
 
         Where runs differ in one of these it says each.
         """
-        behind = self.behind(key) if key else self.runs.keys()
-        specs = [spec for key, spec in self.runs.items() if key in behind]
+        specs = [self.runs[one] for one in (self.behind(key) if key else self.runs)]
         words = dict.fromkeys(text for spec in specs for text in _inputs(spec))
         words |= dict.fromkeys(text for spec in specs for text in _encoders(spec))
         epochs: dict[str, dict[str, None]] = {}

@@ -100,8 +100,8 @@ RECIPES = {
                 {"depth": depth.Augmentation(crop=0.3)},
                 times_epochs=6,
             ),
-            # Depth's encoder, which knows its training clips by heart, stays as stage 1 left it: of three folds 316 of
-            # 323 clips, with inertial signals and skeletons; fine-tuned 311.
+            # Depth's encoder stays as stage 1 left it: fused with inertial signals and skeletons it has 316 of 323
+            # clips of three folds of training subjects right, and fine-tuned 311.
             "fusion": StageRecipe(
                 replace(HEADS["fusion"], finetuned={"video": ("Mixed_4c", "Mixed_5c"), "depth": ()}),
                 Optimization(5e-4, 1e-2, 16, 1, "adam", "one-cycle"),
