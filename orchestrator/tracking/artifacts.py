@@ -1,4 +1,4 @@
-"""The files that MLflow gets of a run that is done: what it is, how it was scored, its predictions and its plots."""
+"""The files that MLflow gets of a run that is done: what it is, how it was scored, its predictions, its pictures."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator.report import confusions, figures
+from orchestrator.report import confusions
 from orchestrator.storage.store import RunFolder
-from orchestrator.tracking import experiment_page
+from orchestrator.tracking import experiment_page, pictures
 
 PREDICTIONS = "predictions.json"
 # By this tag MLflow's page knows a file for a table, of which it compares several runs.
@@ -18,14 +18,14 @@ TABLES = {"mlflow.loggedArtifacts": json.dumps([{"path": PREDICTIONS, "type": "t
 def write(
     scratch: Path, folder: RunFolder, classes: Sequence[str], modalities: Mapping[str, str], protocol: str
 ) -> list[Path]:
-    """Of a run with a classifier its plots and predictions, else its curve alone; what lies in the folder as it is."""
+    """Of a run with a classifier pictures and predictions, else its curve alone; what lies in the folder as it is."""
     title = experiment_page.title(folder.spec, modalities)
     files = [folder.path / "spec.json"]
     if history := folder.history():
-        files.append(_written(scratch / "curves.png", figures.curves({(0, "loss"): [history]}, protocol)))
+        files.append(_written(scratch / "curves.svg", pictures.curves(history, title, protocol)))
     if folder.spec.classifies:
         files += [folder.path / "predictions.parquet", folder.path / "metrics.json"]
-        files.append(_written(scratch / "confusion.png", _confusion(folder, classes, title, protocol)))
+        files.append(_written(scratch / "confusion.svg", _confusion(folder, classes, title, protocol)))
         files.append(_written(scratch / PREDICTIONS, json.dumps(predictions(folder, classes)).encode()))
     return files
 
@@ -44,7 +44,7 @@ def predictions(folder: RunFolder, classes: Sequence[str]) -> dict[str, list]:
 def _confusion(folder: RunFolder, classes: Sequence[str], title: str, protocol: str) -> bytes:
     table = folder.predictions(["label", "predicted"])
     counts = confusions.counted(table["label"], table["predicted"], len(classes))
-    return figures.confusion(counts, classes, title, protocol)
+    return pictures.confusion(counts, classes, title, protocol)
 
 
 def _written(file: Path, content: bytes) -> Path:

@@ -8,8 +8,8 @@ from orchestrator.storage.store import Store
 from tests.support.processes import done
 
 # What MLflow has of each run, and more of one with a classifier.
-TRAINED = {"spec.json", "curves.png"}
-SCORED = {"predictions.parquet", "predictions.json", "metrics.json", "confusion.png"}
+TRAINED = {"spec.json", "curves.svg"}
+SCORED = {"predictions.parquet", "predictions.json", "metrics.json", "confusion.svg"}
 
 
 def seen_in(uri: str, storage: Path, plan: str = "full_grid") -> None:

@@ -62,7 +62,7 @@ def test_mlflow_has_each_run_once_with_its_curve(results: dict, undisturbed: tup
         steps = [m.step for m in client.get_metric_history(run.info.run_id, "loss")]
         assert sorted(steps) == [row["epoch"] for row in Store(storage).run(key).history()]
         files = {file.path for file in client.list_artifacts(run.info.run_id)}
-        assert {"confusion.png", "predictions.parquet"} <= files
+        assert {"confusion.svg", "predictions.parquet"} <= files
 
 
 def test_a_second_start_reads_what_is_done(start: Start, storage: Path):

@@ -129,7 +129,7 @@ def lies_in(root: Path, runs: int, uri: str | None = None) -> None:
     for run in found:
         assert run.info.artifact_uri.startswith(experiment.artifact_location)
         files = {file.path for file in client.list_artifacts(run.info.run_id)}
-        assert files >= {"spec.json", "metrics.json", "predictions.parquet", "predictions.json", "confusion.png"}
+        assert files >= {"spec.json", "metrics.json", "predictions.parquet", "predictions.json", "confusion.svg"}
 
 
 def test_a_storage_at_an_odd_path_is_whole_and_alone(root: Path, tmp_path: Path) -> None:

@@ -162,5 +162,5 @@ def test_the_confusion_matrix_is_seen(page: Page, server: str):
     until(page, TABLE2)
     run = page.get_by_role("link", name="IMU + RGB, seed 0", exact=True).first.get_attribute("href")
     page.goto("about:blank")
-    page.goto(f"{server}/{run}/artifacts/confusion.png")
+    page.goto(f"{server}/{run}/artifacts/confusion.svg")
     page.wait_for_function("[...document.images].some(i => i.src.startsWith('blob:') && i.naturalWidth > 400)")

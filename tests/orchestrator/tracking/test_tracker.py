@@ -183,14 +183,14 @@ def test_a_stage_without_a_classifier_has_its_curve_and_no_scores(view: View, st
     assert (run.info.status, run.info.run_name) == ("FINISHED", "IMU + RGB, contrastive, seed 3")
     assert view.steps(PRETRAINED.key) == [1, 2]
     assert run.data.metrics.keys() == {"loss", "seconds", "seconds_all"}
-    assert {file.path for file in view.client.list_artifacts(run.info.run_id)} == {"spec.json", "curves.png"}
+    assert {file.path for file in view.client.list_artifacts(run.info.run_id)} == {"spec.json", "curves.svg"}
 
 
 def test_artifacts_lie_in_the_storage(view: View, store: Store, tmp_path: Path) -> None:
     store.run(IMU.key).begin(IMU)
     finish(store, IMU)
     view.tracker().sync(IMU.key)
-    assert list((store.root / "mlartifacts").rglob("confusion.png"))
+    assert list((store.root / "mlartifacts").rglob("confusion.svg"))
     assert {path.name for path in tmp_path.iterdir()} == {"storage"}, "nothing where the command was given"
 
 
