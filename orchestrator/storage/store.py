@@ -69,6 +69,9 @@ class RunFolder:
             self.note("its driver ended (Ctrl-C, killed, or its machine was lost)")
         attempt = last.get("attempt", 0) + 1 if last.get("start", 0) == self.start else 1
         (self.path / "failed.json").unlink(missing_ok=True)
+        if self.status == "pending" and not (self.path / "checkpoint.pt").exists():
+            # It starts from its first epoch: the epochs of an earlier attempt would be shown as this one's.
+            (self.path / "history.jsonl").unlink(missing_ok=True)
         record = spec.to_json() | {"about": about or {}, "attempt": attempt}
         record |= {"start": self.start} if self.start else {}
         write_whole(self.path / "spec.json", json.dumps(record, indent=1))

@@ -32,7 +32,7 @@ def test_what_ended_each_attempt_is_kept(tmp_path: Path) -> None:
     last = Store(tmp_path, 3).run(SPEC.key).begin(SPEC)
     last.finish(1.0)
     found = [(row["start"], row["attempt"], row["epoch"], row["reason"][:14]) for row in last.attempts()]
-    assert found == [(1, 1, 1, "a worker proce"), (1, 2, 1, "ValueError: ex"), (2, 1, 1, "its driver end")]
+    assert found == [(1, 1, 1, "a worker proce"), (1, 2, 0, "ValueError: ex"), (2, 1, 0, "its driver end")]
 
 
 def test_an_attempt_that_is_over_writes_nothing(tmp_path: Path) -> None:

@@ -55,6 +55,19 @@ def test_from_begin_to_done(folder: RunFolder) -> None:
     assert files(folder) == {"spec.json", "model.pt", "metrics.json", "done.json"}
 
 
+def test_a_run_without_a_checkpoint_begins_again_without_the_epochs_of_its_earlier_attempt(folder: RunFolder) -> None:
+    folder.append_history(rows(1)[0])
+    folder.begin(SPEC)
+    assert folder.history() == [] and folder.attempts()[-1]["epoch"] == 1
+
+
+def test_a_done_run_whose_spec_is_written_again_keeps_its_epochs(folder: RunFolder) -> None:
+    folder.append_history(rows(1)[0])
+    folder.finish(1.0)
+    folder.begin(SPEC)
+    assert folder.history() == rows(1)
+
+
 def test_a_failed_run_begins_again_from_its_checkpoint(folder: RunFolder) -> None:
     folder.save("checkpoint", {"epoch": 1})
     folder.append_history(rows(1)[0])
