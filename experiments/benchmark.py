@@ -27,10 +27,16 @@ NAMES = ("decode", "feed", "overhead", "stage2", "grid", "planning", "start")
 @dataclass(frozen=True)
 class Asked:
     names: Annotated[
-        tuple[Literal["decode", "feed", "overhead", "stage2", "grid", "planning", "start", "transfer", "gpu"], ...],
+        tuple[
+            Literal[
+                "decode", "feed", "overhead", "stage2", "grid", "planning", "start", "transfer", "long_grid", "gpu"
+            ],
+            ...,
+        ],
         tyro.conf.Positional,
     ] = ()
-    """What is measured; default: all but gpu, which needs one, and transfer, which needs the weights of I3D."""
+    """What is measured; default: all but gpu, which needs one, transfer, which needs the weights of I3D, and long_grid,
+    which takes half an hour."""
     recordings: Path | None = None
     """UTD-MHAD as it is downloaded; default: the synthetic corpus."""
     weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[BACKBONE=]START")] = ()

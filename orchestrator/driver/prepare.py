@@ -205,7 +205,7 @@ def print_plan(plan: Plan, store: Store) -> None:
     console.print(f"{plan.name}: {len(plan.cells)} cells behind {len(plan.runs)} runs, {len(done)} done")
     for key, spec in plan.runs.items():
         used = sum(cell.key == key for cell in plan.cells)
-        parents = f"  from {' + '.join(plan.parents(key))}" if spec.parents else ""
+        parents = f"  from {' + '.join(dict.fromkeys(plan.parents(key)))}" if spec.parents else ""
         status = "done" if key in done else "would run"
         console.print(f"  {key}  {spec.name:28}  {used} cell(s)  {status}{parents}", highlight=False)
 

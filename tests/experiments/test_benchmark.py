@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mlflow import MlflowClient
 
 from datasets import corpora, splits
 from datasets.manifest import Manifest
 from datasets.synthetic import utd_mhad as synthetic
 from experiments import full_grid
 from experiments.benchmark import NAMES
-from experiments.benchmarks import feed, grid, plain, planning, stage2, start, transfer
+from experiments.benchmarks import feed, grid, long_grid, plain, planning, stage2, start, transfer
 from experiments.benchmarks.row import Place, Row
 from models.build import build
 from orchestrator.driver.prepare import make_plan
@@ -107,6 +108,17 @@ def test_a_script_passes_the_clips_of_its_own_result_through_frozen_blocks(clips
     seen = n - int(np.isin(labels[train], (0, 1)).sum())
     assert 0 < seen < n and seconds("depth", depth=(0, 1)) == (10 * seen + m, depth * seen + m)
     assert seconds("depth", "imu", depth=(0, 1)) == (10 * seen + m, (depth + fusion) * seen + 2 * m)
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+def test_a_long_grid_is_looked_at_by_every_step_as_a_real_one(tmp_path: Path) -> None:
+    """Nothing of what is written directly is damaged to what reads it, and all of it is read."""
+    costs = long_grid.costs_of(tmp_path, 24, "cross-subject")
+    assert costs.keys() == long_grid.TARGETS.keys() and min(costs.values()) > 0
+    runs = json.loads((tmp_path / "reports/full_grid/results.json").read_text())["runs"]
+    assert len(runs) == 24 and {run["status"] for run in runs.values()} == {"done"}
+    found = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").search_runs(["1"], "attributes.status = 'FINISHED'")
+    assert {run.data.tags["key"] for run in found} == runs.keys()
 
 
 def few(manifest: Manifest, recipe: str, *read: str) -> Plan:
