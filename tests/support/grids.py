@@ -62,10 +62,11 @@ def gave() -> Callable[[Path], dict[str, dict[str, Any]]]:
         for run in sorted((storage / "runs").iterdir()):
             rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
             found[run.name] = {
-                "metrics": json.loads((run / "metrics.json").read_text()),
-                "predictions": pq.read_table(run / "predictions.parquet").to_pydict(),
-                "history": [{name: row[name] for name in ("epoch", "loss", "train_top1")} for row in rows],
+                "history": [{n: v for n, v in row.items() if n not in ("seconds", "ended")} for row in rows]
             }
+            if (run / "predictions.parquet").exists():  # a self-supervised run has none
+                found[run.name]["metrics"] = json.loads((run / "metrics.json").read_text())
+                found[run.name]["predictions"] = pq.read_table(run / "predictions.parquet").to_pydict()
         return found
 
     return read

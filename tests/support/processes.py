@@ -74,8 +74,8 @@ def in_training(storage: Path, since: float) -> list[Path]:
     return [file for file in files if file.exists() and file.stat().st_mtime > since and file.read_text()]
 
 
-def results(storage: Path) -> dict:
-    return json.loads((storage / "reports/full_grid/results.json").read_text())
+def results(storage: Path, plan: str = "full_grid") -> dict:
+    return json.loads((storage / "reports" / plan / "results.json").read_text())
 
 
 def nodes_of_workers(address: str) -> list[set[str]]:
