@@ -25,7 +25,7 @@ from orchestrator.storage.store import Store
 @dataclass(frozen=True)
 class Asked:
     run: str
-    """The key of a run that is done."""
+    """The key of a run that is done, or its first letters."""
     out: Path | None = None
     """A file that ends in .onnx, or the folder of an MLflow model."""
     storage: Path = Path("output")
@@ -41,6 +41,7 @@ class Asked:
 def export(asked: Asked) -> int:
     # torch, which --help and a wrong flag don't wait for.
     from orchestrator.serving.export import log_mlflow, to_mlflow, to_onnx
+    from orchestrator.serving.predictor import finished
 
     store = Store(asked.storage.resolve())
     if (asked.out is None) == (asked.tracking_uri is None):
@@ -49,18 +50,19 @@ def export(asked: Asked) -> int:
         raise ValueError(f"--register {asked.register}: needs --tracking-uri URI, the MLflow whose registry it is.")
     if asked.alias and not asked.register:
         raise ValueError(f"--alias {asked.alias}: needs --register NAME, the model that it is an alias of.")
+    key = finished(store, asked.run).key
     if asked.tracking_uri:
-        version = log_mlflow(store, asked.run, asked.tracking_uri, asked.register, asked.alias)
+        version = log_mlflow(store, key, asked.tracking_uri, asked.register, asked.alias)
         where = without_secrets(asked.tracking_uri)
-        console.print(f"{where}: run {asked.run} has its model", highlight=False)
+        console.print(f"{where}: run {key} has its model", highlight=False)
         if asked.register:
             name = f"{asked.register}@{asked.alias}" if asked.alias else f"{asked.register}/{version}"
             console.print(f"registered as version {version}: models:/{name}", highlight=False)
     elif asked.out and asked.out.suffix == ".onnx":
-        worst = to_onnx(store, asked.run, asked.out)
+        worst = to_onnx(store, key, asked.out)
         console.print(f"{asked.out}: differs from PyTorch by at most {worst:.1e}", highlight=False)
     elif asked.out:
-        to_mlflow(store, asked.run, asked.out)
+        to_mlflow(store, key, asked.out)
         console.print(f"{asked.out}: mlflow models serve --model-uri {asked.out} --env-manager local", highlight=False)
     return 0
 

@@ -19,7 +19,7 @@ from orchestrator.driver.terminal import console, refuse_bad_input, tell
 @dataclass(frozen=True)
 class Asked:
     run: str
-    """The key of a run that is done."""
+    """The key of a run that is done, or its first letters."""
     storage: Path = Path("output")
     """The storage that holds it."""
     video: Path | None = None
@@ -55,7 +55,7 @@ def predict(asked: Asked) -> int:
         return 0
     found = predict_folder(predictor, asked.folder)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    about = {"run": asked.run, "classes": "\n".join(predictor.classes)}
+    about = {"run": predictor.spec.key, "classes": "\n".join(predictor.classes)}
     pq.write_table(found.replace_schema_metadata(about), asked.out)
     bad = [error for error in found["error"].to_pylist() if error]
     for clip, note in zip(found["clip"].to_pylist(), found["note"].to_pylist(), strict=True):

@@ -117,9 +117,10 @@ def _content(results: Results, predictions: Predictions, right: Right) -> dict[s
     """All the template prints."""
     corpus = paper.corpus_of(results["corpus"])
     judged = claims.all_of(results, right)
+    read = {modality for cell in results["cells"] for modality in cell["modalities"]}  # --only leaves out others
     return {
         "results": results,
-        "names": " + ".join(results["modalities"].values()),
+        "names": " + ".join(name for m, name in results["modalities"].items() if m in read),
         "fused": labels.fused(results),
         "lacking": comparisons.lacking(results),
         "comparable": scores.comparable(results),

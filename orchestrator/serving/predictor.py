@@ -31,10 +31,17 @@ Clip = tuple[np.ndarray, int]  # as a shard stores it, and its true length
 
 
 def finished(store: Store, key: str) -> RunFolder:
-    """The run's folder; raises ValueError unless the run is done, and names classes."""
-    folder = store.run(key)
-    if not (folder.path / "spec.json").exists():
+    """The run's folder, by its key or as much of its beginning as no other run's key has.
+
+    Raises ValueError unless the run is done, and names classes.
+    """
+    found = [folder for folder in store.runs() if folder.key.startswith(key)]
+    if len(found) > 1:
+        several = ", ".join(folder.key for folder in found[:5]) + ", …" * (len(found) > 5)
+        raise ValueError(f"--run {key}: {store.root} has {len(found)} runs whose keys begin with it: {several}.")
+    if not found:
         raise ValueError(f"--run {key}: {store.root} has no such run; experiments/status.py lists those of a plan.")
+    [folder] = found
     if folder.status != "done":
         raise ValueError(f"--run {key}: {folder.spec.name} is {folder.status}, not done.")
     if not folder.spec.classifies:

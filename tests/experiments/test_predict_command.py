@@ -98,6 +98,10 @@ def test_runs_that_can_predict_nothing_are_named(
     signals.write(store.manifest(signals.digest))
     assert "model.pt: missing" in refused(capsys, run=spec.key, storage=tmp_path, imu=csv)
     manifest.write(store.manifest(manifest.digest))
+    other = replace(spec, seed=1)
+    store.run(f"{spec.key[:6]}0123456789").begin(other)
+    assert "has 2 runs whose keys begin with it" in refused(capsys, run=spec.key[:6], storage=tmp_path, imu=csv)
+    assert "model.pt: missing" in refused(capsys, run=spec.key[:-1], storage=tmp_path, imu=csv)
     fusion = specs["fusion paper"]
     taught = replace(fusion, parents=fusion.parents | {"teacher": "0123456789abcdef"})
     store.run(taught.key).begin(taught)

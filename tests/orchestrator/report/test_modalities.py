@@ -50,6 +50,12 @@ def test_three_modalities_have_a_row_each_and_their_fusion(three: tuple):
     assert f"{FUSED} most often takes it for" in text
 
 
+def test_the_title_names_what_the_cells_read(tmp_path: Path) -> None:
+    results = make(tmp_path)
+    results["cells"] = [cell for cell in results["cells"] if cell["modalities"] == ["imu"]]
+    assert "<h1>Activity recognition from IMU on" in write(results, tmp_path)
+
+
 def test_each_of_three_is_starred_alone_and_in_the_fusion(three: tuple):
     _, results, page = three
     rows = [row["label"] for row in scores.figure3(results)]
