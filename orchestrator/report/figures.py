@@ -45,7 +45,8 @@ class Series:
         mean = [float(np.mean(self.values[at])) for at in x]
         ends = [self.ends.get(at) or (np.nan, np.nan) for at in x]
         reach = np.array([(m - low, high - m) for m, (low, high) in zip(mean, ends, strict=True)]).T
-        return x, mean, None if np.isnan(reach).all() else reach
+        # The interval of many equal values may end a rounding error beside their mean.
+        return x, mean, None if np.isnan(reach).all() else np.maximum(reach, 0)
 
 
 @rc_context(LETTERS)

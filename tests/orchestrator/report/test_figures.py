@@ -45,6 +45,13 @@ def test_figure_3_has_the_papers_marks_on_the_bars_they_belong_to(drawn: list[Fi
     assert bar.get_x() <= at <= bar.get_x() + bar.get_width()
 
 
+def test_an_interval_that_ends_a_rounding_error_beside_its_mean_is_drawn() -> None:
+    mean = float(np.mean([75.0] * 26))
+    line = Series("IMU", 0, {25.0: [mean]}, {25.0: (mean + 1e-14, mean - 1e-14)})
+    assert line.points()[2] is not None and line.points()[2].min() == 0  # pyright: ignore[reportOptionalMemberAccess]
+    assert figures.ratio_lines([line]) and figures.hidden_bars([line], [line])
+
+
 @pytest.mark.parametrize("names", [("IMU", "Depth"), ("IMU", "Skeleton", "Depth"), ("Audio", "IMU", "Skeleton", "RGB")])
 def test_no_legend_is_wider_than_its_plot(drawn: list[Figure], names: tuple[str, ...]) -> None:
     ours, fused = {25.0: [80.0], 100.0: [90.0]}, " + ".join(names)

@@ -218,3 +218,18 @@ def test_one_page_holds_both_corpora(tmp_path: Path):
     page = html.write(ours, tmp_path / "UTD-MHAD", tmp_path / "report", [other]).read_text()
     assert page.index("Table 2 on MMAct") < page.index("64.28") < page.index("71.89")
     assert "Table 2 on" not in html.write(ours, tmp_path / "UTD-MHAD", tmp_path / "report").read_text()
+
+
+def test_many_seeds_and_runs_are_folded_and_few_are_not(tmp_path: Path) -> None:
+    results = make(tmp_path / "runs")
+    assert "<details" not in (page := write(results, tmp_path)) and 'class="scroll long"' not in page
+    cells = results["cells"]
+    results["cells"] = [cell | {"seed": seed, "key": f"{cell['key']}-{seed}"} for cell in cells for seed in range(26)]
+    results["runs"] = {f"{key}-{seed}": run for key, run in results["runs"].items() for seed in range(26)}
+    for key in results["runs"]:
+        (tmp_path / "runs" / key).symlink_to(key.rpartition("-")[0])
+    results["seeds"] = 26
+    page = write(results, tmp_path)
+    assert page.count("<summary>26 seeds</summary>") > 9  # each score of Table 2 alone
+    assert page.count("<summary>52 runs</summary>") > 2  # behind a claim
+    assert page.count('class="scroll long"') == 1 and page.count('<tr id="run-') == len(results["runs"])
