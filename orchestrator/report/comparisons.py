@@ -1,4 +1,4 @@
-"""Rows that compare what was trained: each subset of the modalities, and variants of the fusion."""
+"""Rows that compare what was trained: each subset of the modalities, and variants of what fuses them."""
 
 from dataclasses import asdict
 from statistics import fmean, stdev
@@ -82,7 +82,7 @@ def fractions(cells: list[Cell], part: str = "") -> dict[str, Any] | None:
 
 
 def _text(results: Results, gap: dict[str, Any]) -> str:
-    """As in "IMU only: +4.96 [+2.36 to +7.56; p < 0.001, Holm = 0.003]"."""
+    """As in "Skeleton only: +4.96 [+2.36 to +7.56; p < 0.001, Holm = 0.003]"."""
     less = model_label(results, "+".join(gap["modalities"]))
     return f"{less}: {Difference(**{name: value for name, value in gap.items() if name != 'modalities'}).text}"
 
