@@ -1,7 +1,8 @@
 """Names of what stands in the report: a row of Table 2, a line of Figure 2, a bar of Figure 3, a cell.
 
-A model is named by the modalities that it reads, "depth+skeleton", whichever stage trained it: a plan may fuse several sets
-of modalities. Its label is `datasets.modalities.Modality.named`: the word RGB names a result only where it was seen.
+A model is named by the modalities that it reads, "depth+skeleton", whichever stage trained it: a plan may fuse several
+sets of modalities. Its label is `datasets.modalities.Modality.named`: the word RGB names a result only where it was
+seen.
 """
 
 from collections.abc import Mapping
