@@ -45,8 +45,10 @@ class Series:
         mean = [float(np.mean(self.values[at])) for at in x]
         ends = [self.ends.get(at) or (np.nan, np.nan) for at in x]
         reach = np.array([(m - low, high - m) for m, (low, high) in zip(mean, ends, strict=True)]).T
-        # The interval of many equal values may end a rounding error beside their mean.
-        return x, mean, None if np.isnan(reach).all() else np.maximum(reach, 0)
+        # The interval of many equal values may end a rounding error beside their mean. One that lies elsewhere, as
+        # that of all clips may where folds of several sizes have a mean of their own, isn't drawn.
+        reach = np.where(reach > -1e-9, np.maximum(reach, 0), np.nan)
+        return x, mean, None if np.isnan(reach).all() else reach
 
 
 @rc_context(LETTERS)

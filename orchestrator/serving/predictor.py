@@ -31,11 +31,12 @@ Clip = tuple[np.ndarray, int]  # as a shard stores it, and its true length
 
 
 def finished(store: Store, key: str) -> RunFolder:
-    """The run's folder, by its key or as much of its beginning as no other run's key has.
+    """The run's folder, by its key or by a prefix that no other run's key has.
 
     Raises ValueError unless the run is done, and names classes.
     """
-    found = [folder for folder in store.runs() if folder.key.startswith(key)]
+    found = [folder for folder in store.runs() if key and folder.key.startswith(key)]
+    found = [folder for folder in found if folder.key == key] or found
     if len(found) > 1:
         several = ", ".join(folder.key for folder in found[:5]) + ", …" * (len(found) > 5)
         raise ValueError(f"--run {key}: {store.root} has {len(found)} runs whose keys begin with it: {several}.")

@@ -69,13 +69,14 @@ class RunFolder:
             self.note("its driver ended (Ctrl-C, killed, or its machine was lost)")
         attempt = last.get("attempt", 0) + 1 if last.get("start", 0) == self.start else 1
         (self.path / "failed.json").unlink(missing_ok=True)
-        if self.status == "pending" and not (self.path / "checkpoint.pt").exists():
-            # It starts from its first epoch: the epochs of an earlier attempt would be shown as this one's.
-            (self.path / "history.jsonl").unlink(missing_ok=True)
         record = spec.to_json() | {"about": about or {}, "attempt": attempt}
         record |= {"start": self.start} if self.start else {}
         write_whole(self.path / "spec.json", json.dumps(record, indent=1))
         remove_parts(self.path)
+        if self.status == "pending" and not (self.path / "checkpoint.pt").exists():
+            # It starts from its first epoch: the epochs of an earlier attempt would be shown as this one's. Here no
+            # earlier attempt can write a checkpoint any more.
+            (self.path / "history.jsonl").unlink(missing_ok=True)
         return replace(self, attempt=attempt)
 
     def begin_again(self) -> "RunFolder":
@@ -248,7 +249,10 @@ class RunFolder:
 def _rows(file: Path, name: str) -> list[dict[str, Any]]:
     """Of a file of JSON lines, up to the first that can't be read or has nothing of this name."""
     rows: list[dict[str, Any]] = []
-    for line in file.read_bytes().splitlines(keepends=True) if file.exists() else []:
+    content = b""
+    with suppress(FileNotFoundError):  # none yet, or one that `begin` has just removed
+        content = file.read_bytes()
+    for line in content.splitlines(keepends=True):
         try:
             row = json.loads(line) if line.endswith(b"\n") else {}
         except (ValueError, RecursionError):

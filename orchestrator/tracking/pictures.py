@@ -1,4 +1,7 @@
-"""What MLflow shows of one run as pictures: SVG, for a plot by matplotlib takes half a second of a core for each."""
+"""A run's confusion matrix and curves as SVG for MLflow.
+
+matplotlib, which draws the report's plots, takes half a second of a core for each; a template takes a millisecond.
+"""
 
 import textwrap
 from collections.abc import Sequence
@@ -9,13 +12,13 @@ from typing import Any
 import jinja2
 import numpy as np
 
-# Of a page, in pixels.
-WIDTH, CELL, LETTER = 720, 18, 5.8
+# In pixels. Letters are as wide as those of most fonts at this size, not of the widest.
+WIDTH, CELL, LETTER = 720, 18, 6.2
 LONGEST = 32  # letters of a class's name
 
 
 def confusion(count_KK: np.ndarray, classes: Sequence[str], title: str, protocol: str) -> bytes:
-    """Clips counted as (class, predicted class), shown as per cent of the class's clips; zeros are left blank."""
+    """SVG of clips counted (K, K) as class and predicted class, in per cent of the class's clips; zeros are blank."""
     share_KK = 100 * count_KK / np.maximum(count_KK.sum(axis=1, keepdims=True), 1)
     cells = [(row, column, float(share_KK[row, column])) for row, column in np.argwhere(count_KK).tolist()]
     names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
@@ -24,7 +27,10 @@ def confusion(count_KK: np.ndarray, classes: Sequence[str], title: str, protocol
 
 
 def curves(history: Sequence[dict[str, Any]], title: str, protocol: str) -> bytes:
-    """Training loss and, of a network that classifies, training top-1 in per cent, each against the epoch."""
+    """SVG of the training loss and, of a network that classifies, of training top-1 in per cent, against the epoch.
+
+    `history` has at least one row, as in history.jsonl.
+    """
     last, panels = history[-1]["epoch"], []
     for name, value, scale, most in (("training loss", "loss", 1, 0.0), ("training top-1 (%)", "train_top1", 100, 100)):
         told = [(row["epoch"], scale * row[value]) for row in history if row.get(value) is not None]
@@ -38,8 +44,10 @@ def curves(history: Sequence[dict[str, Any]], title: str, protocol: str) -> byte
 
 def _drawn(name: str, title: str, protocol: str, **content: Any) -> bytes:
     """`protocol` stands above all: a picture that is copied still says who trained and who was tested."""
-    lines = [title, *textwrap.wrap(protocol, int(WIDTH / LETTER))]
-    return _environment().get_template(f"{name}.svg.j2").render(content, lines=lines, width=WIDTH).encode()
+    letters = (WIDTH - 20) / LETTER
+    title_lines = textwrap.wrap(title, int(letters * 11 / 13))  # which is of 13 pixels
+    content |= {"title_lines": title_lines, "lines": textwrap.wrap(protocol, int(letters)), "width": WIDTH}
+    return _environment().get_template(f"{name}.svg.j2").render(content).encode()
 
 
 @cache

@@ -113,12 +113,12 @@ def test_a_script_passes_the_clips_of_its_own_result_through_frozen_blocks(clips
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 def test_a_long_grid_is_looked_at_by_every_step_as_a_real_one(tmp_path: Path) -> None:
     """Nothing of what is written directly is damaged to what reads it, and all of it is read."""
-    costs = long_grid.costs_of(tmp_path, 24, "cross-subject")
-    assert costs.keys() == long_grid.TARGETS.keys() and min(costs.values()) > 0
-    runs = json.loads((tmp_path / "reports/full_grid/results.json").read_text())["runs"]
-    assert len(runs) == 24 and {run["status"] for run in runs.values()} == {"done"}
+    runs, costs = long_grid.costs_of(tmp_path, 24, "cross-subject")
+    assert runs == 24 and costs.keys() == long_grid.TARGETS.keys() and min(costs.values()) > 0
+    told = json.loads((tmp_path / "reports/full_grid/results.json").read_text())["runs"]
+    assert len(told) == 24 and {run["status"] for run in told.values()} == {"done"}
     found = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").search_runs(["1"], "attributes.status = 'FINISHED'")
-    assert {run.data.tags["key"] for run in found} == runs.keys()
+    assert {run.data.tags["key"] for run in found} == told.keys()
 
 
 def few(manifest: Manifest, recipe: str, *read: str) -> Plan:

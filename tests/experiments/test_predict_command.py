@@ -102,6 +102,9 @@ def test_runs_that_can_predict_nothing_are_named(
     store.run(f"{spec.key[:6]}0123456789").begin(other)
     assert "has 2 runs whose keys begin with it" in refused(capsys, run=spec.key[:6], storage=tmp_path, imu=csv)
     assert "model.pt: missing" in refused(capsys, run=spec.key[:-1], storage=tmp_path, imu=csv)
+    shutil.copytree(store.run(spec.key).path, tmp_path / "runs" / f"{spec.key}.bak")
+    assert "model.pt: missing" in refused(capsys, run=spec.key, storage=tmp_path, imu=csv)  # the whole key is its own
+    assert "has no such run" in refused(capsys, run="", storage=tmp_path, imu=csv)
     fusion = specs["fusion paper"]
     taught = replace(fusion, parents=fusion.parents | {"teacher": "0123456789abcdef"})
     store.run(taught.key).begin(taught)

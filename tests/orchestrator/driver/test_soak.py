@@ -1,6 +1,6 @@
 """A plan under random kills to its end: workers, trials (each Train's controller too) and the driver. Minutes long.
 
-Four modalities and their fusion, two self-supervised stages, a teacher and its student (tests/support/soak_plan.py),
+Four modalities and their fusion, three self-supervised stages, a teacher and its student (tests/support/soak_plan.py),
 three seeds on 48 synthetic clips at demo scale, against a start that nothing disturbs; `make soak`. SOAK_KILLS (40),
 SOAK_SEED (0), SOAK_PAUSE (15) and SOAK_FLAGS (none) change it.
 """
@@ -85,7 +85,7 @@ def test_a_plan_under_random_kills(
     say(capsys, f"soak: seed {SEED}, {killed.total()} kills ({hits}), {starts} starts, {seconds:.0f} s")
     say(capsys, f"soak: {len(done(storage))} runs done, {len(lost)} attempts lost, {later} of them after an epoch; all"
         " numbers equal an undisturbed start's")  # fmt: skip
-    assert later, "none was lost but before its first epoch had ended"
+    assert later or KILLS < 20, "every attempt was lost before its first epoch had ended"
     assert killed.total() == KILLS, f"it ended after {killed.total()} kills: more runs, or shorter pauses"
 
 

@@ -52,6 +52,14 @@ def test_an_interval_that_ends_a_rounding_error_beside_its_mean_is_drawn() -> No
     assert figures.ratio_lines([line]) and figures.hidden_bars([line], [line])
 
 
+def test_an_interval_that_lies_elsewhere_is_left_out() -> None:
+    """Of folds of several sizes: their mean isn't that of all clips, which an interval over clips is of."""
+    line = Series("IMU", 0, {25.0: [49.5], 100.0: [60.0]}, {25.0: (97.0, 99.0), 100.0: (55.0, 66.0)})
+    reach = line.points()[2]
+    assert reach is not None and np.isnan(reach[0, 0]) and reach[:, 1].tolist() == [5.0, 6.0]
+    assert figures.ratio_lines([line]) and figures.hidden_bars([line], [line])
+
+
 @pytest.mark.parametrize("names", [("IMU", "Depth"), ("IMU", "Skeleton", "Depth"), ("Audio", "IMU", "Skeleton", "RGB")])
 def test_no_legend_is_wider_than_its_plot(drawn: list[Figure], names: tuple[str, ...]) -> None:
     ours, fused = {25.0: [80.0], 100.0: [90.0]}, " + ".join(names)

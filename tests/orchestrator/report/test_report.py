@@ -7,7 +7,7 @@ import numpy as np
 
 from orchestrator.report import figures, html, pictures
 from tests.orchestrator.report.test_pictures import look
-from tests.support.runs.made_up import PLOTS, fail, make, named, terminal, text_of, write
+from tests.support.runs.made_up import PLOTS, fail, in_folds, make, named, terminal, text_of, write
 
 
 def test_page_and_plots_are_written_and_self_contained(depth):
@@ -232,4 +232,12 @@ def test_many_seeds_and_runs_are_folded_and_few_are_not(tmp_path: Path) -> None:
     page = write(results, tmp_path)
     assert page.count("<summary>26 seeds</summary>") > 9  # each score of Table 2 alone
     assert page.count("<summary>52 runs</summary>") > 2  # behind a claim
+    assert re.search(r"<(small|p)\b[^>]*>(?:(?!</\1>).)*<details", page) is None
     assert page.count('class="scroll long"') == 1 and page.count('<tr id="run-') == len(results["runs"])
+
+
+def test_each_number_of_several_folds_leads_to_their_runs(tmp_path: Path) -> None:
+    page = write(in_folds(make(tmp_path / "runs"), tmp_path / "runs"), tmp_path)
+    for name in ("Top-1", "Top-5", "Macro F1"):
+        [entry, *_] = re.findall(rf'<td class="n" data-name="{name}">(.*?)</td>', page, re.DOTALL)
+        assert entry.count('href="#run-') == 2, name

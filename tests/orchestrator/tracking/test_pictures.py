@@ -29,8 +29,16 @@ def test_a_confusion_matrix_has_each_share_and_each_class_twice() -> None:
 def test_a_long_class_name_is_shortened_and_the_picture_holds_it() -> None:
     svg = pictures.confusion(np.eye(2, dtype=int), ["a " * 100, "b" * 32], "title", "")
     assert max(map(len, texts(svg))) == pictures.LONGEST and texts(svg).count("b" * 32) == 2
-    width = float(parsed(svg).attrib["width"])
-    assert width >= pictures.LETTER * pictures.LONGEST + 2 * pictures.CELL
+    name = next(element for element in parsed(svg).iter() if element.text == "b" * 32)
+    assert float(name.attrib["x"]) >= pictures.LETTER * pictures.LONGEST  # where it ends
+
+
+def test_a_long_title_and_a_long_protocol_are_wrapped() -> None:
+    title, protocol = "Depth + IMU + Skeleton, 25 % of the data, " * 4, PROTOCOL * 5
+    said = texts(pictures.confusion(np.eye(2, dtype=int), ["a", "b"], title, protocol))
+    words = " ".join(said).split()
+    assert words[: len(title.split())] == title.split() and max(map(len, said)) * pictures.LETTER < pictures.WIDTH
+    assert [word for word in PROTOCOL.split() if word not in words] == []
 
 
 @pytest.mark.parametrize("rates", [{"train_top1": 0.5}, {}])
