@@ -110,6 +110,7 @@ def test_a_script_passes_the_clips_of_its_own_result_through_frozen_blocks(clips
     assert seconds("depth", "imu", depth=(0, 1)) == (10 * seen + m, (depth + fusion) * seen + 2 * m)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 def test_a_long_grid_is_looked_at_by_every_step_as_a_real_one(tmp_path: Path) -> None:
     """Nothing of what is written directly is damaged to what reads it, and all of it is read."""
