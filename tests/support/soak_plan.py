@@ -1,6 +1,6 @@
-"""The plan of the soak: four modalities alone and fused, a self-supervised method, and a student with its teacher.
+"""The plan of the soak: four modalities alone and fused, a self-supervised method, a student with its teacher.
 
-python tests/support/soak_plan.py --corpus utd-mhad --recordings DIR --modalities imu skeleton depth video
+python -m tests.support.soak_plan --corpus utd-mhad --recordings DIR --modalities imu skeleton depth video
 """
 
 import sys
