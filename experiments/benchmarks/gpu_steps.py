@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ PEAKS = {
 }
 PRECISIONS = ("fp32", "tf32", "bf16")
 CLASSES, WARM_UPS, STEPS = 27, 2, 3
+# The layer from which stage 2 trains an encoder, by the paper's fine-tuned blocks.
+FINE_TUNED = {name: ENCODERS[name].blocks["Mixed_4c"] for name in ("s3d", "i3d")}
 # Seconds: a variant steps for so long at least, and none is begun after the limit. A compilation takes a minute.
 MEASURED, LIMIT = 2.0, 200.0
 
@@ -46,16 +48,23 @@ class Variant:
     precision: str = "fp32"
     channels_last: bool = False
     compiled: bool = False
+    start: int = 0
+    """The first layer that trains, as in stage 2; those before it compute without gradients."""
 
     @property
     def text(self) -> str:
-        marks = {"channels-last": self.channels_last, "compiled": self.compiled}
+        marks = {
+            "channels-last": self.channels_last,
+            "compiled": self.compiled,
+            f"trained from layer {self.start}": self.start > 0,
+        }
         return ", ".join([self.encoder, self.precision, *(name for name, is_so in marks.items() if is_so)])
 
 
 @dataclass(frozen=True)
 class Step:
-    """`flops` are of a step. `share` is of the card's peak in this precision, None where its peak isn't known."""
+    """`flops` are of a step, and `bytes` the most memory that it or a test batch of twice as many clips takes. `share`
+    is of the card's peak in this precision, None where its peak isn't known."""
 
     variant: Variant
     clips: int
@@ -78,12 +87,14 @@ class Scale:
 
 
 def variants() -> Iterator[Variant]:
-    """Compiled ones last, for they take longest: of the encoders of videos alone, and in the format that runs use."""
+    """Those of stage 2 and compiled ones, which take longest, last; both in the format that runs use."""
     names = {line.backbone: name for name, line in reversed(ENCODERS.items())}.values()
     films = [name for name in names if is_film(name)]
     for name in sorted(names, key=is_film, reverse=True):
         for precision in PRECISIONS:
             yield from (Variant(name, precision, channels_last=last) for last in (False, True)[: 1 + is_film(name)])
+    for name, start in FINE_TUNED.items():
+        yield from (Variant(name, precision, channels_last=True, start=start) for precision in PRECISIONS)
     for precision in reversed(PRECISIONS):
         yield from (Variant(name, precision, channels_last=True, compiled=True) for name in films)
 
@@ -100,11 +111,15 @@ def measure(device: torch.device, limit: float = LIMIT, scale: Scale = Scale()) 
             yield f"{variant.text}: left out, for the {limit:g} seconds were over"
             continue
         try:
-            found = one(variant, device, scale, flops.get(variant.encoder))
+            found = one(variant, device, scale, flops.get((variant.encoder, variant.start)))
         except torch.OutOfMemoryError:
             yield f"{variant.text}: doesn't fit into this card's memory"
+        except RuntimeError as error:
+            if not variant.compiled:
+                raise
+            yield f"{variant.text}: torch can't compile it here: {str(error).splitlines()[0]}"
         else:
-            flops[variant.encoder] = found.flops
+            flops[variant.encoder, variant.start] = found.flops
             yield found
 
 
@@ -131,6 +146,8 @@ def one(variant: Variant, device: torch.device, scale: Scale, flops: int | None 
         if cuda:
             torch.cuda.synchronize(device)
     seconds = (time.monotonic() - began) / count
+    if not variant.compiled:
+        test(encoder, variant.encoder, device, scale)
     taken = torch.cuda.max_memory_allocated(device) if cuda else 0
     del encoder, step
     if cuda:
@@ -141,7 +158,7 @@ def one(variant: Variant, device: torch.device, scale: Scale, flops: int | None 
 
 
 def prepare(variant: Variant, device: torch.device, scale: Scale) -> tuple[Encoder, Callable[[], None]]:
-    """The encoder, and what makes a training step of it with one layer on top, as stage 1 does."""
+    """The encoder, and what makes a training step of it with one layer on top."""
     name, half = variant.encoder, variant.precision == "bf16"
     precision = {"precision": "bf16"} if half and is_film(name) else {}
     encoder: Encoder = encoders.build(name, encoders.settings_of(name, precision)).to(device)
@@ -149,13 +166,18 @@ def prepare(variant: Variant, device: torch.device, scale: Scale) -> tuple[Encod
     if is_film(name) and not variant.channels_last:
         encoder.to(memory_format=torch.contiguous_format)
     head = nn.Linear(encoder.width, CLASSES).to(device)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-4, fused=True)
+    for layer in encoder.layers[: variant.start]:
+        layer.requires_grad_(False)
+    trained = [value for value in encoder.parameters() if value.requires_grad]
+    optimizer = torch.optim.Adam([*trained, *head.parameters()], lr=1e-4, fused=True)
 
     def loss() -> Tensor:
-        seen = encoder.normalise(x, length)
-        if is_film(name) and not variant.channels_last:
-            seen = seen.contiguous()
-        return F.cross_entropy(head(encoder.top(seen, 0).float()), label)
+        with torch.no_grad():
+            seen = encoder.normalise(x, length)
+            if is_film(name) and not variant.channels_last:
+                seen = seen.contiguous()
+            seen = encoder.through(seen, slice(variant.start)) if variant.start else seen
+        return F.cross_entropy(head(encoder.top(seen, variant.start).float()), label)
 
     computed = torch.compile(loss) if variant.compiled else loss
 
@@ -168,6 +190,13 @@ def prepare(variant: Variant, device: torch.device, scale: Scale) -> tuple[Encod
         optimizer.step()
 
     return encoder, step
+
+
+@torch.no_grad()
+def test(encoder: Encoder, name: str, device: torch.device, scale: Scale) -> None:
+    """A forward pass of a test batch, which has twice as many clips."""
+    x, length, _ = (value.to(device) for value in batch(name, replace(scale, videos=2 * scale.videos)))
+    encoder.eval()(x, length)
 
 
 def batch(name: str, scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
