@@ -175,7 +175,8 @@ def tune(
         # Seeded by how far it got: a start that goes on doesn't propose again what the first start did.
         sampler=optuna.samplers.TPESampler(seed=1000 * options.sampler_seed + left, n_startup_trials=8),
     )
-    at_once = options.concurrency or max(1, int(placement.capacity()[0] // placement.need(base[0], study.gpus).cpus))
+    there = nodes.alive()
+    at_once = max(1, placement.at_once(base[0], study.gpus, there, options.concurrency))
     trial = ray.tune.with_parameters(
         validate,
         study=study,
@@ -188,7 +189,7 @@ def tune(
         read=options.read,
     )
     ray.tune.Tuner(
-        ray.tune.with_resources(trial, placement.trial_resources(at_once, nodes.alive())),
+        ray.tune.with_resources(trial, placement.trial_resources(at_once, there)),
         param_space={"setting": space},
         tune_config=ray.tune.TuneConfig(
             search_alg=ConcurrencyLimiter(proposals, at_once),
