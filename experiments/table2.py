@@ -13,7 +13,7 @@ from itertools import combinations
 
 import tyro
 
-from models.methods import DEFAULT
+from models.methods import DEFAULT, RIVALS, TUNED
 from orchestrator.driver.launch import launch
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Cell
@@ -32,6 +32,9 @@ ROWS: dict[str, tuple[tuple[str, ...], ...]] = {
     "cmc-cmkm": (("imu", "skeleton"),),
     "vskd-student": (("imu",),),
     "vskd-dask": ((FRAMES, "imu"),),
+}
+# Each method of others has its authors' settings and those that were chosen here.
+ROWS = {name + suffix: read for name, read in ROWS.items() for suffix in ("", TUNED)[: 1 + (name in RIVALS)]} | {
     DEFAULT: tuple(read for count in (1, 2, 3) for read in combinations((FRAMES, "imu", "skeleton"), count)),
 }
 

@@ -5,7 +5,7 @@ of its own (models/README.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models.parts import check, part
@@ -38,7 +38,8 @@ class Method:
     """`stages` come in an order in which parents stand before children; the last is what is tested.
 
     `recipe` names the recipe of `orchestrator/plan` that says how all of its stages are trained, what they read and
-    with which encoders, whatever --recipe says; without one they are trained by the study's.
+    with which encoders, whatever --recipe says; without one they are trained by the study's. A method of RIVALS gives
+    the name of its authors' settings; `method` says which of the two it is asked for.
     """
 
     label: str
@@ -57,6 +58,10 @@ METHODS = {
     "attention": "models.methods.two_stage:ATTENTION",
     "dropout": "models.methods.two_stage:DROPOUT",
     "attention-dropout": "models.methods.two_stage:ATTENTION_DROPOUT",
+}
+# Those that others published, each by its authors' settings and, with TUNED behind the name, by settings that were
+# chosen on training subjects as ours were.
+RIVALS = {
     "simclr-imu": "models.methods.simclr:IMU",
     "simclr-skeleton": "models.methods.simclr:SKELETON",
     "cmkm-supervised": "models.methods.cmc_cmkm:SUPERVISED",
@@ -67,9 +72,16 @@ METHODS = {
     "vskd-student": "models.methods.vskd:STUDENT",
     "vskd-dask": "models.methods.vskd:DASK",
 }
+TUNED = "-tuned"
+METHODS |= {name + suffix: path for name, path in RIVALS.items() for suffix in ("", TUNED)}
 
 
 def method(name: str) -> Method:
     """Raises ValueError for one that isn't there."""
     check("method", name, METHODS, "models/methods")
-    return part(METHODS[name])
+    found = part(METHODS[name])
+    if name in RIVALS:
+        return replace(found, label=f"{found.label}, its authors' settings")
+    if name.endswith(TUNED):
+        return replace(found, label=f"{found.label}, settings chosen here", recipe=found.recipe + TUNED)
+    return found

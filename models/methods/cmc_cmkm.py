@@ -73,6 +73,6 @@ def cmc_cmkm(modalities: Sequence[str]) -> tuple[Stage, ...]:
     return (*first, Stage("cmkm", read, "knowledge-mining", parents), _classifier(read, "cmkm"))
 
 
-SUPERVISED = Method("CMC-CMKM's networks, supervised, its authors' settings", supervised, "cmc-cmkm")
-CMC = Method("CMC, its authors' settings", cmc, "cmc-cmkm")
-CMC_CMKM = Method("CMC-CMKM, its authors' settings", cmc_cmkm, "cmc-cmkm")
+SUPERVISED = Method("CMC-CMKM's networks, supervised", supervised, "cmc-cmkm")
+CMC = Method("CMC", cmc, "cmc-cmkm")
+CMC_CMKM = Method("CMC-CMKM", cmc_cmkm, "cmc-cmkm")

@@ -30,4 +30,4 @@ def stages(modalities: Sequence[str]) -> tuple[Stage, ...]:
     return (Stage("hamlet", tuple(modalities)),)
 
 
-HAMLET = Method("HAMLET, its authors' settings", stages, "hamlet")
+HAMLET = Method("HAMLET", stages, "hamlet")

@@ -79,4 +79,4 @@ def stages(modalities: Sequence[str]) -> tuple[Stage, ...]:
     return (Stage("mumu", tuple(modalities), "mumu:MuMu"),)
 
 
-MUMU = Method("MuMu, its authors' settings", stages, "mumu")
+MUMU = Method("MuMu", stages, "mumu")

@@ -24,5 +24,5 @@ def _of(modality: str, label: str, recipe: str) -> Method:
     return Method(label, stages, recipe)
 
 
-IMU = _of("imu", "SimCLR of the IMU, linear probe, its authors' settings", "cmc-cmkm")
-SKELETON = _of("skeleton", "SimCLR of the skeleton, linear probe, its authors' settings", "cmc-cmkm")
+IMU = _of("imu", "SimCLR of the IMU, linear probe", "cmc-cmkm")
+SKELETON = _of("skeleton", "SimCLR of the skeleton, linear probe", "cmc-cmkm")

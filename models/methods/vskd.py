@@ -50,5 +50,5 @@ def dask(modalities: Sequence[str]) -> tuple[Stage, ...]:
     return teacher, Stage("vskd_dask", tuple(sorted(("imu", shown))), "distillation", parents, frozen, tested=("imu",))
 
 
-STUDENT = Method("VSKD, the sensor alone, its authors' settings", student, "vskd")
-DASK = Method("VSKD + DASK, the sensor alone after a teacher on frames, its authors' settings", dask, "vskd")
+STUDENT = Method("VSKD, the sensor alone", student, "vskd")
+DASK = Method("VSKD + DASK, the sensor alone after a teacher on frames", dask, "vskd")
