@@ -35,11 +35,13 @@ def measure(place: Place) -> list[Row]:
     steps = []
     for found in gpu_steps.measure(device):
         tell(f"gpu: {found}") if isinstance(found, str) else steps.append(found)
-    recordings = place.recordings or place.folder / "gpu-recordings"
-    if place.recordings is None:
-        utd_mhad.write(recordings, subjects=2, trials=1, modalities=("imu", "video"))
-    small = replace(place, recordings=recordings)
-    return [*rows_of(steps), *feeding(replace(small, scale="paper"), device), *grid(small)]
+    found = rows_of(steps)
+    for part, subjects, scale in ((feeding, 8, "paper"), (grid, 2, place.scale)):
+        recordings = place.recordings or place.folder / f"people-{subjects}"
+        if place.recordings is None:
+            utd_mhad.write(recordings, subjects=subjects, trials=1, modalities=("imu", "video"))
+        found += part(replace(place, recordings=recordings, scale=scale))
+    return found
 
 
 def rows_of(steps: list[gpu_steps.Step]) -> list[Row]:
@@ -74,7 +76,7 @@ def counted_bytes(step: gpu_steps.Step) -> float | None:
     return peak(backbone, precision, scale.frames, scale.size, step.clips, 0, variant.start)
 
 
-def feeding(place: Place, device: torch.device) -> list[Row]:
+def feeding(place: Place) -> list[Row]:
     """Of stage 1 of videos at `paper` scale, read from shards in every epoch, as a corpus is that memory can't hold."""
     from models.build import build
     from orchestrator.cluster import connect
@@ -82,7 +84,7 @@ def feeding(place: Place, device: torch.device) -> list[Row]:
     from orchestrator.worker.reader import Reader
     from orchestrator.worker.reader import rows_of as rows_read
 
-    study = place.study
+    device, study = torch.device("cuda", 0), place.study
     spec = study.runs[study.cell("modalities", "video", 0).key]
     connect.connect(None)
     prepare.write_shards(study, place.store, [("video", study.inputs["video"])])
