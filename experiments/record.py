@@ -28,8 +28,8 @@ def record(which: Which) -> int:
     """A result that is in the record already, by its run's key, stays as it was first written.
 
     Rows of one cell with other keys are of other settings, or of code that made keys otherwise: a record's `keys` says
-    which rows those are. `set` says what `--set` changed, and `wrong` the clips that were named wrong, for a paired
-    test of any two.
+    which rows those are. `set` says what `--set` changed, `device` which processor or card trained the run, and `wrong`
+    the clips that were named wrong, for a paired test of any two.
     """
     store, results = Store(which.storage.resolve()), read_json(file_of(which.storage, which.plan))
     results["recipe"], _, results["set"] = results["recipe"].partition(", ")
@@ -66,7 +66,8 @@ def _rows(results: dict[str, Any], store: Store) -> list[dict[str, Any]]:
         row = {part: cell.get(part, "") for part in (*WHAT, "scale_text")} | {s: cell[s] for s in scores(cell)}
         right = store.run(cell["key"]).right()
         wrong = {} if right is None else {"wrong": sorted(clip for (_, clip), named in right.items() if not named)}
-        rows.append(row | source | wrong)
+        device = store.run(cell["key"]).record("device").get("device")
+        rows.append(row | source | ({"device": device} if device else {}) | wrong)
     return rows
 
 

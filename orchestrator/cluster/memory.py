@@ -10,7 +10,7 @@ from models.encoders import ENCODERS
 from models.objectives import objective
 from orchestrator.cluster.placement import Gpus
 from orchestrator.plan.spec import RunSpec
-from orchestrator.worker.cards import Card
+from orchestrator.worker.cards import Card, ways_out
 
 # Bytes of a clip by backbone, precision and the layer at which training starts; experiments/gpu_memory.py writes it.
 FILE = Path(__file__).with_suffix(".json")
@@ -37,15 +37,6 @@ def check(todo: Iterable[RunSpec], gpus: Gpus, cards: Sequence[Card]) -> list[st
                 f" ({card.name}, {card.bytes / 1e9:.0f} GB) it can use {room / 1e9:.0f} GB. {ways_out(spec)}"
             )
     return said
-
-
-def ways_out(spec: RunSpec) -> str:
-    """What makes a run smaller; each makes another run of it, with other scores."""
-    batch = spec.optimization.batch
-    found = [f"--workers {spec.stage} {2 * spec.workers}", f"--set {spec.stage}.optimization.batch {batch // 2}"]
-    wide = [m for m, e in spec.network.encoders.items() if e.settings.get("precision") == "fp32"]
-    found += [f"--set {m}.model.precision bf16" for m in wide]
-    return f"Give {' or '.join(found)}."
 
 
 def worker_bytes(spec: RunSpec) -> float:

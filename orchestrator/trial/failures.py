@@ -6,6 +6,8 @@ from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, Ray
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError
 from ray.train.v2.api.exceptions import PreemptionError
 
+from orchestrator.plan.spec import RunSpec
+from orchestrator.worker.cards import ways_out
 from orchestrator.worker.spot import Preempted
 
 # How often a start tries a run again whose processes were lost. What the run itself raised would only happen again.
@@ -39,6 +41,14 @@ def words(error: BaseException) -> str | None:
         return "the node of one of its processes was lost"
     who = "a worker process" if any(isinstance(e, WorkerHealthCheckFailedError) for e in found) else "a process of it"
     return f"{who} was killed or crashed (out of memory is a usual cause)"
+
+
+def raised(cause: BaseException, spec: RunSpec) -> str:
+    """What a run's own code raised, and the ways out where a GPU's memory was too small for it."""
+    if "CUDA out of memory" not in str(cause):
+        return f"{type(cause).__name__}: {cause}"
+    asked, _, rest = str(cause).partition(". ")[2].partition(". ")
+    return f"the memory of its GPU is too small: {asked}; {rest.partition('. ')[0]}. {ways_out(spec)}"
 
 
 def _inside(error: BaseException | None) -> Iterator[BaseException]:

@@ -54,8 +54,7 @@ def train_and_score(config: dict[str, Any]) -> RunFolder:
                     folder.note(reason, free)
                     folder = folder.begin_again()
                     continue
-                cause = root_cause(error)
-                reason = reason or f"{type(cause).__name__}: {cause}"
+                reason = reason or failures.raised(root_cause(error), folder.spec)
                 folder.fail(reason, traceback.format_exc())
             return folder
 

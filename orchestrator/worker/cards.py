@@ -1,4 +1,4 @@
-"""The GPUs of a machine, as NVIDIA's own command tells them, and the processor or card that a run trains on."""
+"""The GPUs of a machine, as NVIDIA's own command tells them, what a run trains on, and what makes it fit there."""
 
 import platform
 import subprocess
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from orchestrator.plan.spec import RunSpec
 
 if TYPE_CHECKING:
     import torch
@@ -61,3 +63,12 @@ def processor() -> str:
     lines = CPUS.read_text(errors="replace").splitlines() if CPUS.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def ways_out(spec: RunSpec) -> str:
+    """What makes a run smaller; each makes another run of it, with other scores."""
+    batch = spec.optimization.batch
+    found = [f"--workers {spec.stage} {2 * spec.workers}", f"--set {spec.stage}.optimization.batch {batch // 2}"]
+    wide = [m for m, e in spec.network.encoders.items() if e.settings.get("precision") == "fp32"]
+    found += [f"--set {m}.model.precision bf16" for m in wide]
+    return f"Give {' or '.join(found)}."
