@@ -38,7 +38,7 @@ SCRIPTS = dict.fromkeys((f"{name}.py" for name in PLANS), "Options launch") | {
     "fusion_comparison.py": "Compared launch", "table2.py": "Compared launch",
     "recipe_search.py": "SearchOptions search", "prepare.py": "Options prepare", "predict.py": "Asked predict",
     "export.py": "Asked export", "status.py": "Which status", "report.py": "Pages rewrite", "record.py": "Which record",
-    "track.py": "Where track", "benchmark.py": "Asked measure",
+    "track.py": "Where track", "benchmark.py": "Asked measure", "record_table.py": "Asked show",
 }  # fmt: skip
 # What isn't run here, and what runs it instead.
 ELSEWHERE = {
@@ -178,7 +178,7 @@ def given(
         }
         out = [str(by_flag.get(flag, word)) for flag, word in zip(["", *words], words, strict=False)]
         out = [str(tmp_path / word) if flag == "--out" else word for flag, word in zip(["", *out], out, strict=False)]
-        return out if "--storage" in out else [*out, "--storage", str(by_flag["--storage"])]
+        return out if "--storage" in out or script == "record_table.py" else [*out, "--storage", str(by_flag["--storage"])]
 
     return fill
 
