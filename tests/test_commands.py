@@ -178,7 +178,9 @@ def given(
         }
         out = [str(by_flag.get(flag, word)) for flag, word in zip(["", *words], words, strict=False)]
         out = [str(tmp_path / word) if flag == "--out" else word for flag, word in zip(["", *out], out, strict=False)]
-        return out if "--storage" in out or script == "record_table.py" else [*out, "--storage", str(by_flag["--storage"])]
+        return (
+            out if "--storage" in out or script == "record_table.py" else [*out, "--storage", str(by_flag["--storage"])]
+        )
 
     return fill
 

@@ -36,7 +36,8 @@ from orchestrator.plan.study import Study
 from orchestrator.report import html, results
 from orchestrator.storage.metrics import lacking, score_run
 from orchestrator.storage.recovery import recover
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from orchestrator.storage.timings import PARTS
 
 SIZES = 1_000, 10_000

@@ -17,7 +17,8 @@ from datasets.files.atomic import write_whole
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.schedule import Schedule
 from orchestrator.plan.spec import RunSpec
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 
 # Work that every run has besides its epochs, its processes: as much as so many clips of a signal's encoder take.
 FIXED = 4000.0

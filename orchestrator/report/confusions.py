@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from orchestrator.report import labels, scores
 from orchestrator.report.labels import Results
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 
 Clips = dict[str, list[Any]]  # columns of predictions.parquet: subject, label, predicted, and the run's key
 Predictions = dict[str, list[Clips]]  # of each model, one a seed

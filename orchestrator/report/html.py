@@ -27,7 +27,8 @@ from orchestrator.report.confusions import Predictions
 from orchestrator.report.labels import Results
 from orchestrator.report.paired import Right
 from orchestrator.report.pictures import Look
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 
 if TYPE_CHECKING:
     from orchestrator.report.analysis.changes import Changes

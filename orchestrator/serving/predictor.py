@@ -19,7 +19,8 @@ from datasets.manifest import Manifest
 from datasets.modalities import Source
 from models.network import Network
 from orchestrator.plan.spec import CODE, RunSpec
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from orchestrator.worker.reader import see
 from orchestrator.worker.train import shaped
 

@@ -20,7 +20,8 @@ from models.network import Network
 from orchestrator.plan.spec import RunSpec
 from orchestrator.report.pictures import Look
 from orchestrator.serving.predictor import Predictor
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from orchestrator.worker.reader import see
 
 EACH = 2  # clips that were right, and as many that were wrong

@@ -4,7 +4,7 @@ A start's number is taken by creating its file, which only one process can, also
 nobody has to remove another's lock. While it lives the holder writes its record anew every few seconds. Whoever comes
 sees on the same machine whether its process is there, and from another whether the record still changes: no two clocks
 are compared. What a start writes into a run folder carries its number, so a process that an earlier start left behind
-can't write there any more (`orchestrator/storage/store.py:RunFolder.owned`).
+can't write there any more (`orchestrator/storage/run_folder.py:RunFolder.owned`).
 """
 
 import json

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 
 
 def lacking(modalities: Iterable[str]) -> dict[str, tuple[str, ...]]:

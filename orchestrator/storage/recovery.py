@@ -7,7 +7,8 @@ from contextlib import suppress
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.spec import RunSpec
 from orchestrator.storage.metrics import score_run
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 
 
 def recover(plan: Plan, store: Store, say: Callable[[str], None]) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.report import confusions
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 from orchestrator.tracking import experiment_page, pictures
 
 PREDICTIONS = "predictions.json"

@@ -24,7 +24,8 @@ from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric,
 from datasets.files.atomic import FULL
 from orchestrator.plan.spec import RunSpec
 from orchestrator.report.results import tags
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from orchestrator.tracking import artifacts, experiment_page, relocation, stage_graph
 from orchestrator.tracking.address import file_of
 from orchestrator.tracking.errors import Deleted, Elsewhere, by_clients, is_elsewhere

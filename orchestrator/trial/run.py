@@ -15,7 +15,8 @@ import ray.train
 from ray.train.torch import TorchTrainer
 
 from orchestrator.storage.metrics import score_run
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from orchestrator.trial import failures
 from orchestrator.trial.controller import Controller, without_helpers
 from orchestrator.worker import watchdog

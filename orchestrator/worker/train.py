@@ -24,7 +24,8 @@ from models.network import Network
 from orchestrator.plan.spec import RunSpec
 from orchestrator.storage import pretrained
 from orchestrator.storage.metrics import lacking
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from orchestrator.storage.timings import Clock
 from orchestrator.worker import cards, spot
 from orchestrator.worker.reader import Reader, rows_of

@@ -9,7 +9,7 @@ import pytest
 
 from experiments import record
 from experiments.report import Which
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 
 COMMITTED = sorted(record.FOLDER.glob("*.json"))
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets.synthetic import utd_mhad as synthetic
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from tests.orchestrator.plan.test_rivals import FRAMED, READ, RIVALS, STAGES
 from tests.support import i3d_reference as reference
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import ray
 from ray.util.state import list_actors
 
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 
 ROOT = Path(__file__).parents[2]
 # What Ray calls the processes of a run.

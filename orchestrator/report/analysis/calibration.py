@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from orchestrator.report import confusions, figures, labels
 from orchestrator.report.labels import Results
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 
 BINS = 15  # of equal width, as in Guo et al. 2017
 COVERAGES = (1.0, 0.9, 0.75, 0.5)

@@ -11,7 +11,7 @@ from orchestrator.report.labels import Cell, Results
 from orchestrator.report.paired import Clip, difference
 from orchestrator.report.results import TEXTS, read
 from orchestrator.report.scores import Score, score
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 
 SETTINGS = ("corpus", "video", "protocol", "scale", "scale_text", "recipe", "seeds")
 PAIRED, UNPAIRED = "the same clips", "unpaired"

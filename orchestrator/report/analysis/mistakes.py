@@ -15,7 +15,7 @@ from PIL import Image
 
 from orchestrator.report import figures, pictures
 from orchestrator.report.pictures import Pictured
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 
 NAME = "mistake"
 MOST = 12  # clips

@@ -9,7 +9,7 @@ from orchestrator.report.analysis import calibration
 from orchestrator.report.confusions import Predictions
 from orchestrator.report.figures import Series
 from orchestrator.report.labels import Results
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 
 
 def draw(results: Results, runs: Path, predictions: Predictions) -> dict[str, bytes]:

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from datasets.manifest import Manifest
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from tests.support.runs.spoilt import IMU, three_done
 from tests.support.small_disk import needs_mount, run_on
 
@@ -64,7 +65,7 @@ def test_what_cannot_be_written_whole_leaves_what_was_there(store: Store, manife
 ON_A_FULL_DISK = """
 import sys, numpy as np, pyarrow as pa, torch
 from pathlib import Path
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 folder = RunFolder(Path(sys.argv[1]) / "runs" / "ab")
 folder.path.mkdir(parents=True)
 folder.save("checkpoint", {"epoch": 1})

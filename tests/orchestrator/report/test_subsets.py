@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.report import claims, comparisons, scores
 from orchestrator.report.analysis import plots
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 from tests.support.runs.made_up import fail, make_subsets, terminal, text_of, write
 
 # Of 12 clips; who has more right has all of those right that others have.

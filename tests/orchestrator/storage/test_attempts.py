@@ -10,7 +10,8 @@ from ray.train import PreemptionInfo, WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError
 from ray.train.v2.api.exceptions import PreemptionError
 
-from orchestrator.storage.store import Store, TakenOver
+from orchestrator.storage.run_folder import TakenOver
+from orchestrator.storage.store import Store
 from orchestrator.trial import failures
 from orchestrator.worker.spot import Preempted
 from tests.support.runs import specs

@@ -23,7 +23,7 @@ from datasets.modalities import imu, video
 from experiments import status
 from orchestrator.report import results
 from orchestrator.storage import pretrained
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 from tests.support.recordings import fuzzing
 from tests.support.recordings.fuzzing import tried
 from tests.support.recordings.mutation import Edit, edits, mutated

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 
 from orchestrator.storage import lock
-from orchestrator.storage.store import Store, TakenOver
+from orchestrator.storage.run_folder import TakenOver
+from orchestrator.storage.store import Store
 from tests.support.runs import specs
 
 ROOT = Path(__file__).parents[3]

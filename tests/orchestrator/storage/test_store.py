@@ -10,7 +10,8 @@ import torch
 
 from datasets.files.atomic import write_whole
 from models.spec import EncoderSpec
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from tests.support.runs import specs
 
 SPEC = specs.run("imu")

@@ -19,7 +19,8 @@ from models.build import build
 from models.spec import EncoderSpec, HeadSpec, NetworkSpec
 from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.metrics import score_run
-from orchestrator.storage.store import RunFolder, Store
+from orchestrator.storage.run_folder import RunFolder
+from orchestrator.storage.store import Store
 from orchestrator.trial import run
 from orchestrator.worker import cards
 from tests.support.runs import specs, trials

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from datasets.modalities import of
 from orchestrator.report import comparisons, html, methods, tables
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 from orchestrator.storage.timings import PARTS
 
 CLASSES = ["wave", "clap", "squat"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import ray
 
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 from orchestrator.trial import run
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from orchestrator.report import html
 from orchestrator.report.analysis import mistakes
 from orchestrator.report.analysis.mistakes import Mistake
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 from tests.support.runs.made_up import make, text_of
 
 HOLDS = "This page holds pictures of recordings"

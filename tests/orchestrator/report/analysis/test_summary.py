@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.report.analysis import summary
 from orchestrator.report.verdicts import Claim
-from orchestrator.storage.store import RunFolder
+from orchestrator.storage.run_folder import RunFolder
 from tests.support.runs.made_up import fail, make, make_subsets, text_of, write
 
 CLAIMS = {
