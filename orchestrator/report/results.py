@@ -81,7 +81,8 @@ def read(file: Path, texts: Sequence[str] = TEXTS) -> dict[str, Any]:
 def tags(about: dict[str, Any]) -> dict[str, str]:
     """What all runs of a start share, as their folders and MLflow's tags say it. `about` is as in results.json."""
     # With who trained and what isn't clean, and what is seen.
-    shown = about.get("shows") or " + ".join(about["modalities"].values())
+    read = {modality for cell in about.get("cells", ()) for modality in cell["modalities"]} or {*about["modalities"]}
+    shown = about.get("shows") or " + ".join(name for modality, name in about["modalities"].items() if modality in read)
     names = ("plan", "corpus", "scale", "recipe", "protocol", "protocol_text")
     return {name: about[name] for name in names} | {"shows": shown}
 
