@@ -9,7 +9,7 @@ from datasets.modalities import imu
 from models.methods import METHODS, RIVALS, TUNED, method
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.recipes import TILT
-from orchestrator.plan.rival_recipes import MMACT_RECIPES, RECIPES
+from orchestrator.plan.rival_recipes import MMACT_RECIPES, RECIPES, rival_recipe
 from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.report import results
@@ -204,3 +204,5 @@ def test_a_report_says_which_subjects_chose_a_methods_recipe(clips: Manifest, mo
     plan = Plan.of("rivals", [f.cell("fusions", READ, 0, method="cmc-tuned") for f in study.folds()], study.runs)
     told = results.selection(study, plan)
     assert "NOT CLEAN: recipe cmc-cmkm-tuned was chosen by scores of subjects 1, 3, 5, 7" in told
+    assert {rival_recipe("hamlet-tuned", layout).chosen_on for layout in ("mmact", "class-folders")} == {()}
+    assert rival_recipe("cmc-cmkm-tuned", "mmact").stage("cmkm").optimization.lr == 1.52e-3, "but the batch is MMAct's"
