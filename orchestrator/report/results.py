@@ -100,10 +100,11 @@ def _only(plan: Plan, study: Study) -> str:
 
 
 def selection(study: Study, plan: Plan | None = None) -> str:
-    """What had a say in the result besides the training clips; of a plan with the recipes of its methods."""
+    """What had a say in the result besides the training clips: of a plan, the recipes that train its methods."""
     tested = {s for fold in study.folds() for s in splits.subjects_tested(study.manifest, fold.protocol)}
-    words, own = ["last epoch"], [own_recipe(cell.method) for cell in plan.cells] if plan else []
-    for name, recipe in {study.recipe: study.recipe_used, **{n: study.recipe_by(n) for n in own if n}}.items():
+    words = ["last epoch"]
+    used = dict.fromkeys(own_recipe(cell.method) for cell in plan.cells) if plan and plan.cells else [""]
+    for name, recipe in {own or study.recipe: study.recipe_by(own) for own in used}.items():
         told = sorted(tested & set(recipe.chosen_on))
         if recipe.chosen_on and not told:
             by = ", ".join(map(str, recipe.chosen_on))

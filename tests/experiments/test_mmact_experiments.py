@@ -31,7 +31,7 @@ EXPERIMENTS = {
     zero_shot: 12,
     stage_ablation: 4,
     fusion_comparison: 0,
-    table2: 9,
+    table2: 12,
 }
 
 

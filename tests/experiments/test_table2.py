@@ -3,6 +3,7 @@
 import pytest
 
 from experiments import table2
+from models.methods import RIVALS, TUNED
 from orchestrator.plan.study import Outline
 
 
@@ -21,7 +22,9 @@ def test_all_sensors_give_all_rows_and_ours_on_each_set_that_another_method_read
 
 def test_frames_are_the_studys_video_or_depth_and_rows_without_their_sensors_are_left_out() -> None:
     assert ("paper", "imu+video") in rows("imu", "video") and ("hamlet", "skeleton+video") in rows("skeleton", "video")
-    assert {method for method, _ in rows("imu")} == {"paper", "simclr-imu", "vskd-student", "two-stage"}
+    own = {method for method, _ in rows("imu") if method in RIVALS}
+    assert own == {"simclr-imu", "vskd-student"}, "and each has its second row"
+    assert {method for method, _ in rows("imu")} == {"paper", "two-stage", *own, *(name + TUNED for name in own)}
 
 
 def test_a_method_without_a_row_is_refused() -> None:

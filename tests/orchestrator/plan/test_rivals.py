@@ -204,5 +204,9 @@ def test_a_report_says_which_subjects_chose_a_methods_recipe(clips: Manifest, mo
     plan = Plan.of("rivals", [f.cell("fusions", READ, 0, method="cmc-tuned") for f in study.folds()], study.runs)
     told = results.selection(study, plan)
     assert "NOT CLEAN: recipe cmc-cmkm-tuned was chosen by scores of subjects 1, 3, 5, 7" in told
+    study = Study(clips, "demo", "tuned", "leave-one-subject-out")
+    plan = Plan.of("rivals", [f.cell("fusions", READ, 0, method="cmc") for f in study.folds()], study.runs)
+    assert results.selection(study, plan) == "last epoch, no selection", "no row is trained by the study's recipe"
+    assert "NOT CLEAN: recipe tuned" in results.selection(study)
     assert {rival_recipe("hamlet-tuned", layout).chosen_on for layout in ("mmact", "class-folders")} == {()}
     assert rival_recipe("cmc-cmkm-tuned", "mmact").stage("cmkm").optimization.lr == 1.52e-3, "but the batch is MMAct's"

@@ -6,8 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -29,15 +27,15 @@ def stored(made: tuple, manifest: Manifest, tmp_path_factory: pytest.TempPathFac
     for recipe in ("paper", "tuned"):
         batches[recipe] = {}
         for name, given in made[1][f"fusion {recipe}"].data.inputs.items():
-            folder, tables = tmp_path_factory.mktemp("shards"), []
+            folder, files, clips = tmp_path_factory.mktemp("shards"), [], []
             recordings = Recordings.of(manifest, name, given)
             for shard, (start, stop) in enumerate(pairwise(recordings.bounds())):
-                written = sharding._write_shard(
-                    {"file": shards.part_name(shard), "start": start, "stop": stop}, recordings, folder
-                )
-                tables.append(pq.read_table(folder / written["file"]))
+                task = {"file": shards.part_name(shard), "start": start, "stop": stop}
+                files.append(sharding._write_shard(task, recordings, folder)["file"])
+                clips.append(stop - start)
+            written = shards.Shards(folder, name, {}, tuple(files), tuple(clips))
             shapes = {name: modalities.of(name).shape(given)}
-            batches[recipe] |= stream.tensors(pa.concat_tables(tables), shapes)
+            batches[recipe] |= stream.tensors(written.table(range(sum(clips))), shapes)
     return batches
 
 

