@@ -34,11 +34,13 @@ def show(asked: Asked) -> int:
     file = FOLDER / f"{asked.name}.json"
     if not file.exists():
         raise ValueError(f"{asked.name}: choose from {', '.join(sorted(each.stem for each in FOLDER.glob('*.json')))}.")
-    record = read_json(file)
-    found, against = rows_of(record["results"]), Against(record["results"])
+    results = read_json(file)["results"]
+    found, against = rows_of(results), Against(results)
+    if not found:
+        raise ValueError(f"{file}: none of its results names its method and was trained with all clips and classes.")
     ours = {read: cells for (method, read), cells in found.items() if method == DEFAULT}
     firsts = {name: found.get((name[0].removesuffix(TUNED), name[1]), []) for name in found if name[0].endswith(TUNED)}
-    out = Table(title=f"{file.stem}; per cent of {record['results'][0]['n']} clips", title_justify="left")
+    out = Table(title=f"{file.stem}; per cent of {results[0]['n']} clips", title_justify="left")
     for name in ("method", "reads", "right, by seed", "top-1", "95 %", "against ours, points", "against its first row"):
         out.add_column(name, overflow="fold")
     gaps = against.all(
@@ -55,8 +57,9 @@ def show(asked: Asked) -> int:
 
 
 def rows_of(results: list[dict[str, Any]]) -> dict[RowName, list[dict[str, Any]]]:
-    """The results by row, in order of seeds; of rows with all training clips and no hidden class."""
-    whole = [r for r in results if r["ratio"] == 1 and not any(r["hidden"].values())]
+    """The results by row, in order of seeds; of rows with all training clips and no hidden class. Results from before
+    there were methods are left out."""
+    whole = [r for r in results if "method" in r and r["ratio"] == 1 and not any(r["hidden"].values())]
     named = sorted(whole, key=lambda r: (r["method"], r["modalities"], r["seed"]))
     return {
         (method, tuple(read)): list(cells)

@@ -80,8 +80,8 @@ def method(name: str) -> Method:
     """Raises ValueError for one that isn't there."""
     check("method", name, METHODS, "models/methods")
     found = part(METHODS[name])
+    if name.removesuffix(TUNED) not in RIVALS:
+        return found
     if name in RIVALS:
         return replace(found, label=f"{found.label}, its authors' settings")
-    if name.endswith(TUNED):
-        return replace(found, label=f"{found.label}, settings chosen here", recipe=found.recipe + TUNED)
-    return found
+    return replace(found, label=f"{found.label}, settings chosen here", recipe=found.recipe + TUNED)

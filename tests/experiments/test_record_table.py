@@ -46,3 +46,8 @@ def test_the_record_of_table_2_gives_what_its_report_gave(capsys: pytest.Capture
 def test_a_record_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(ValueError, match=f"nothing: choose from .*{FOLDER.joinpath(TABLE2).name}"):
         record_table.show(Asked("nothing"))
+
+
+def test_a_record_without_such_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"zero-shot.*\.json: none of its results names its method"):
+        record_table.show(Asked("zero-shot-utd-mhad-depth-video-laptop-tuned-odd-even"))
