@@ -99,8 +99,9 @@ def write_table(table: pa.Table, file: Path | BinaryIO) -> None:
     # Decoded depth is mostly black: zstd makes it about a tenth. A changed bit only the checksum notices.
     pq.write_table(
         _packed(table), file, compression="zstd", row_group_size=64, write_page_checksum=True,
-        # A page ends with a clip: of more bytes than 32 bits count it can't be.
-        use_dictionary=False, write_statistics=False, write_batch_size=1,
+        # A page, which can't be larger than 2 GB, holds one clip or a few small ones.
+        use_dictionary=False, write_batch_size=1,
+        write_statistics=["row"],  # pyright: ignore[reportArgumentType]
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The rows of a committed record with their intervals, each against ours of the same modalities, clip by clip.
+"""The rows of a committed record of table2.py with their intervals, each against ours on the same sensors by clips.
 
 python experiments/record_table.py table2-utd-mhad-depth-video-laptop-tuned-odd-even
 
@@ -37,7 +37,7 @@ def show(asked: Asked) -> int:
     results = read_json(file)["results"]
     found, against = rows_of(results), Against(results)
     if not found:
-        raise ValueError(f"{file}: none of its results names its method and was trained with all clips and classes.")
+        raise ValueError(f"{file}: has no results of table2.py.")
     ours = {read: cells for (method, read), cells in found.items() if method == DEFAULT}
     firsts = {name: found.get((name[0].removesuffix(TUNED), name[1]), []) for name in found if name[0].endswith(TUNED)}
     out = Table(title=f"{file.stem}; per cent of {results[0]['n']} clips", title_justify="left")
@@ -57,14 +57,21 @@ def show(asked: Asked) -> int:
 
 
 def rows_of(results: list[dict[str, Any]]) -> dict[RowName, list[dict[str, Any]]]:
-    """The results by row, in order of seeds; of rows with all training clips and no hidden class. Results from before
-    there were methods are left out."""
-    whole = [r for r in results if "method" in r and r["ratio"] == 1 and not any(r["hidden"].values())]
-    named = sorted(whole, key=lambda r: (r["method"], r["modalities"], r["seed"]))
-    return {
+    """The results of table2.py by row, in order of seeds. Raises ValueError where a row has several of one seed, as by
+    other settings or as folds of a protocol."""
+    named = sorted(
+        (r for r in results if r["experiment"] == "methods"), key=lambda r: (r["method"], r["modalities"], r["seed"])
+    )
+    found = {
         (method, tuple(read)): list(cells)
         for (method, read), cells in groupby(named, key=lambda r: (r["method"], r["modalities"]))
     }
+    for (method, read), cells in found.items():
+        if len({cell["seed"] for cell in cells}) < len(cells):
+            raise ValueError(
+                f"{method} of {' + '.join(read)}: has several results of one seed; these can't be compared."
+            )
+    return found
 
 
 def _tested(name: RowName) -> tuple[str, ...]:

@@ -45,8 +45,8 @@ def measure(place: Place) -> list[Row]:
 
 
 def rows_of(steps: list[gpu_steps.Step]) -> list[Row]:
-    """Clips a second of each variant, against the same encoder's plain fp32; and the memory of what runs use today,
-    against what the table before a start counts with."""
+    """Clips a second of each variant, against the first fp32 step of the same layers that fitted; and the memory of
+    what runs use today, against what the table before a start counts with."""
     plain: dict[tuple[str, int], gpu_steps.Step] = {}
     for step in steps:
         if step.variant.precision == "fp32" and not step.variant.compiled:

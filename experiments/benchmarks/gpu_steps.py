@@ -63,8 +63,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class Step:
-    """`flops` are of a step, and `bytes` the most memory that it or a test batch of twice as many clips takes. `share`
-    is of the card's peak in this precision, None where its peak isn't known."""
+    """`flops` are of a step, and `bytes` the most memory that it takes, or a test batch, which has twice as many videos
+    (of compiled variants the step alone). `share` is of the card's peak in this precision, None where its peak isn't
+    known."""
 
     variant: Variant
     clips: int
@@ -106,6 +107,7 @@ def is_film(name: str) -> bool:
 def measure(device: torch.device, limit: float = LIMIT, scale: Scale = Scale()) -> Iterator[Step | str]:  # noqa: B008
     """A Step of each variant, or a sentence where it has none: it doesn't fit, or the time was up."""
     until, flops = time.monotonic() + limit, {}
+    usual = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     for variant in variants():
         if time.monotonic() > until:
             yield f"{variant.text}: left out, for the {limit:g} seconds were over"
@@ -121,6 +123,8 @@ def measure(device: torch.device, limit: float = LIMIT, scale: Scale = Scale()) 
         else:
             flops[variant.encoder, variant.start] = found.flops
             yield found
+        finally:
+            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = usual
 
 
 def one(variant: Variant, device: torch.device, scale: Scale, flops: int | None = None) -> Step:
@@ -194,7 +198,7 @@ def prepare(variant: Variant, device: torch.device, scale: Scale) -> tuple[Encod
 
 @torch.no_grad()
 def test(encoder: Encoder, name: str, device: torch.device, scale: Scale) -> None:
-    """A forward pass of a test batch, which has twice as many clips."""
+    """A forward pass of a test batch, which has twice as many videos."""
     x, length, _ = (value.to(device) for value in batch(name, replace(scale, videos=2 * scale.videos)))
     encoder.eval()(x, length)
 

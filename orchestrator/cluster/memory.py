@@ -29,12 +29,13 @@ def check(todo: Iterable[RunSpec], gpus: Gpus, cards: Sequence[Card]) -> list[st
     card = min(cards, key=lambda each: each.bytes)
     said = []
     for spec in {spec.kind: spec for spec in todo}.values():
-        needed, room = worker_bytes(spec), USABLE * card.bytes * gpus[spec.stage]
-        if gpus[spec.stage] and needed > room:
-            of = f"{gpus[spec.stage]:g} of " if gpus[spec.stage] < 1 else ""
+        share = gpus[spec.stage]
+        needed, room = worker_bytes(spec), USABLE * card.bytes * share
+        if share and needed > room:
+            of = f"{share:g} of " if share < 1 else ""
             said.append(
                 f"A {spec.kind} run takes about {needed / 1e9:.0f} GB, and of {of}the smallest card"
-                f" ({card.name}, {card.bytes / 1e9:.0f} GB) it can use {room / 1e9:.0f} GB. {ways_out(spec)}"
+                f" ({card.name}, {card.bytes / 1e9:.0f} GB) it can use {room / 1e9:.0f} GB. {ways_out(spec, share)}"
             )
     return said
 

@@ -43,12 +43,14 @@ def words(error: BaseException) -> str | None:
     return f"{who} was killed or crashed (out of memory is a usual cause)"
 
 
-def raised(cause: BaseException, spec: RunSpec) -> str:
-    """What a run's own code raised, and the ways out where a GPU's memory was too small for it."""
-    if "CUDA out of memory" not in str(cause):
+def raised(cause: BaseException, spec: RunSpec, share: float = 1.0) -> str:
+    """What a run's own code raised, and the ways out where its GPU, of which it has this share, had no more memory."""
+    said = str(cause)
+    if "CUDA" not in said or "out of memory" not in said:
         return f"{type(cause).__name__}: {cause}"
-    asked, _, rest = str(cause).partition(". ")[2].partition(". ")
-    return f"the memory of its GPU is too small: {asked}; {rest.partition('. ')[0]}. {ways_out(spec)}"
+    first, *others = said.splitlines()[0].split(". ")
+    told = "; ".join(other.rstrip(".") for other in others[:2]) or first
+    return f"the memory of its GPU is too small for what runs on it: {told}. {ways_out(spec, share)}"
 
 
 def _inside(error: BaseException | None) -> Iterator[BaseException]:

@@ -55,7 +55,7 @@ def train_and_score(config: dict[str, Any]) -> RunFolder:
                     folder.note(reason, free)
                     folder = folder.begin_again()
                     continue
-                reason = reason or failures.raised(root_cause(error), folder.spec)
+                reason = reason or failures.raised(root_cause(error), folder.spec, config["resources"].get("GPU", 1.0))
                 folder.fail(reason, traceback.format_exc())
             return folder
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datasets.modalities import MODALITIES
 from orchestrator.plan.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -65,10 +66,14 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def ways_out(spec: RunSpec) -> str:
-    """What makes a run smaller; each makes another run of it, with other scores."""
-    batch = spec.optimization.batch
-    found = [f"--workers {spec.stage} {2 * spec.workers}", f"--set {spec.stage}.optimization.batch {batch // 2}"]
-    wide = [m for m, e in spec.network.encoders.items() if e.settings.get("precision") == "fp32"]
-    found += [f"--set {m}.model.precision bf16" for m in wide]
+def ways_out(spec: RunSpec, share: float = 1.0) -> str:
+    """What gives a worker that has this share of a GPU more of its memory, or makes its run smaller. All but a larger
+    share make another run of it, with other scores."""
+    found = [
+        f"--workers {spec.stage} {2 * spec.workers}" if share >= 1 else f"--gpus {spec.stage} {min(1, 2 * share):g}"
+    ]
+    found.append(f"--set {spec.stage}.optimization.batch {spec.optimization.batch // 2}")
+    if {spec.stage, *spec.parents} <= {"fusion", *MODALITIES}:  # the recipes of other methods keep their encoders
+        wide = [m for m, e in spec.network.encoders.items() if e.settings.get("precision") == "fp32"]
+        found += [f"--set {m}.model.precision bf16" for m in wide]
     return f"Give {' or '.join(found)}."

@@ -14,7 +14,7 @@ TABLE2 = "table2-utd-mhad-depth-video-laptop-tuned-odd-even"
 
 def result(method: str, seed: int, wrong: list[str], n: int = 20) -> dict[str, Any]:
     right = n - len(wrong)
-    about = {"method": method, "modalities": ["imu"], "ratio": 1.0, "hidden": {"imu": []}, "key": f"{method}{seed}"}
+    about = {"experiment": "methods", "method": method, "modalities": ["imu"], "key": f"{method}{seed}"}
     return about | {"seed": seed, "n": n, "k": right, "top1": right / n, "wrong": wrong}
 
 
@@ -28,10 +28,12 @@ def test_clips_are_paired_by_name_and_those_nobody_missed_count() -> None:
     assert other is not None and other.points == pytest.approx(5)
 
 
-def test_rows_are_of_whole_training_sets_and_in_order_of_seeds() -> None:
-    results = [result("a", 1, []), result("a", 0, ["x"]), result("a", 2, []) | {"ratio": 0.5}]
+def test_rows_are_of_table_2_and_in_order_of_seeds() -> None:
+    results = [result("a", 1, []), result("a", 0, ["x"]), result("a", 2, []) | {"experiment": "ratio"}]
     [(name, cells)] = record_table.rows_of(results).items()
     assert name == ("a", ("imu",)) and [cell["seed"] for cell in cells] == [0, 1]
+    with pytest.raises(ValueError, match="a of imu: has several results of one seed"):
+        record_table.rows_of([*results, result("a", 1, ["y"])])
 
 
 def test_the_record_of_table_2_gives_what_its_report_gave(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,5 +51,5 @@ def test_a_record_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 
 def test_a_record_without_such_rows_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"zero-shot.*\.json: none of its results names its method"):
+    with pytest.raises(ValueError, match=r"zero-shot.*\.json: has no results of table2.py"):
         record_table.show(Asked("zero-shot-utd-mhad-depth-video-laptop-tuned-odd-even"))
