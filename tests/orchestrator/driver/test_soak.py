@@ -2,7 +2,7 @@
 
 Four modalities and their fusion, three self-supervised stages, a teacher and its student (tests/support/soak_plan.py),
 three seeds on 48 synthetic clips at demo scale, against a start that nothing disturbs; `make soak`. SOAK_KILLS (40),
-SOAK_SEED (0), SOAK_PAUSE (15) and SOAK_FLAGS (none) change it.
+SOAK_SEED (0), SOAK_PAUSE (9) and SOAK_FLAGS (none) change it.
 """
 
 import json
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.soak
 KILLS, SEED = int(os.environ.get("SOAK_KILLS", "40")), int(os.environ.get("SOAK_SEED", "0"))
 # The driver seldom: all that it started dies with it.
 KINDS = {"worker": 4, "trial": 4, "driver": 1}
-PAUSE = float(os.environ.get("SOAK_PAUSE", "15"))  # seconds at most from kill to kill
+PAUSE = float(os.environ.get("SOAK_PAUSE", "9"))  # seconds at most from kill to kill
 FLAGS = os.environ.get("SOAK_FLAGS", "").split()
 READ = ("depth", "imu", "skeleton", "video")
 # The methods of others train longer at demo scale than the other stages.
