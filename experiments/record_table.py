@@ -16,7 +16,7 @@ from rich.table import Table
 
 from datasets.files.atomic import read_json
 from experiments.record import FOLDER
-from models.methods import DEFAULT, RIVALS, TUNED
+from models.methods import DEFAULT, TUNED
 from orchestrator.driver.terminal import console, refuse_bad_input
 from orchestrator.report.methods import tested
 from orchestrator.report.paired import Clip, Difference, corrected, difference, interval_of
@@ -44,7 +44,7 @@ def show(asked: Asked) -> int:
     for name in ("method", "reads", "right, by seed", "top-1", "95 %", "against ours, points", "against its first row"):
         out.add_column(name, overflow="fold")
     gaps = against.all(
-        [(cells, ours.get(_tested(name), []) if name[0] != DEFAULT else []) for name, cells in found.items()]
+        [(cells, ours.get(tested(*name), []) if name[0] != DEFAULT else []) for name, cells in found.items()]
     )
     later = against.all([(cells, firsts.get(name, [])) for name, cells in found.items()])
     for (method, read), gap, first in zip(found, gaps, later, strict=True):
@@ -72,11 +72,6 @@ def rows_of(results: list[dict[str, Any]]) -> dict[RowName, list[dict[str, Any]]
                 f"{method} of {' + '.join(read)}: has several results of one seed; these can't be compared."
             )
     return found
-
-
-def _tested(name: RowName) -> tuple[str, ...]:
-    method, read = name
-    return tested(method, read) if method.removesuffix(TUNED) in RIVALS else read
 
 
 def _scores(cells: list[dict[str, Any]]) -> tuple[str, str, str]:
