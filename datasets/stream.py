@@ -23,7 +23,7 @@ Shapes = Mapping[str, tuple[int, ...]]  # by modality, that of a stored clip
 
 # Clips a worker shuffles through: all of UTD-MHAD's, a window of a larger corpus. At 16x64x64 they take 800 MB.
 SHUFFLE_CLIPS = 4096
-SHUFFLE_BYTES = 4 << 30  # of larger clips fewer: at 64x224x224 it is 445
+SHUFFLE_BYTES = 2 << 30  # of larger clips fewer: at 64x224x224 it is 222
 
 
 def slices(batch: int, workers: int) -> list[int]:

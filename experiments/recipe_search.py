@@ -13,13 +13,16 @@ import tyro
 from orchestrator.driver.recipe_search import SearchOptions, search
 
 
-def _of_method(stage: str, schedule: str, *varied: str) -> dict[str, Any]:
-    """Rate and how it goes on, epochs and augmentation of a stage of another method, whose own `schedule` it is."""
+def _of_method(stage: str, schedule: str, *varied: str, times_epochs: float = 1.0) -> dict[str, Any]:
+    """Rate and how it goes on, epochs and augmentation of a stage of another method.
+
+    `schedule` and `times_epochs` are its authors', which are among what is proposed.
+    """
     chosen = {
         "optimization.schedule": ray.tune.choice([schedule, "one-cycle"]),
         "optimization.lr": ray.tune.loguniform(1e-4, 3e-3),
         "optimization.weight_decay": ray.tune.loguniform(1e-5, 1e-1),
-        "times_epochs": ray.tune.choice([0.5, 1.0, 1.5]),
+        "times_epochs": ray.tune.choice(sorted({0.5, 1.0, 1.5, times_epochs})),
         "model.label_smoothing": ray.tune.choice([0.0, 0.1]),
     }
     spans = {
@@ -96,13 +99,13 @@ SPACES: dict[str, dict[str, Any]] = {
         "fusion.model.label_smoothing": ray.tune.choice([0.0, 0.1, 0.2]),
         "fusion.augmentation.missing": ray.tune.uniform(0.0, 0.8),
     },
-    "simclr_imu": _of_method("simclr_imu", "constant", "imu"),
-    "simclr_skeleton": _of_method("simclr_skeleton", "constant", "skeleton"),
+    "simclr_imu": _of_method("simclr_imu", "constant", "imu", times_epochs=3.0),
+    "simclr_skeleton": _of_method("simclr_skeleton", "constant", "skeleton", times_epochs=3.0),
     "cmkm_supervised": _of_method("cmkm_supervised", "constant", "imu", "skeleton"),
     "cmc": _of_method("cmc", "constant", "imu", "skeleton"),
     "cmkm": _of_method("cmkm", "constant", "imu", "skeleton"),
-    "hamlet": _of_method("hamlet", "warm-restarts", "imu", "skeleton"),
-    "mumu": _of_method("mumu", "warm-restarts", "imu", "skeleton"),
+    "hamlet": _of_method("hamlet", "warm-restarts", "imu", "skeleton", times_epochs=2.0),
+    "mumu": _of_method("mumu", "warm-restarts", "imu", "skeleton", times_epochs=2.0),
     "vskd_student": _of_method("vskd_student", "constant", "imu"),
     "vskd_dask": _of_method("vskd_dask", "constant", "imu"),
 }

@@ -58,6 +58,8 @@ class Relations(nn.Module):
     def forward(self, x_BNW: Tensor) -> Tensor:
         said = []
         for layer, sets in zip(self.layers, self.sets, strict=True):
-            used = sets[torch.randperm(len(sets))[:DRAWN]] if self.training else sets
+            used = sets.to(x_BNW.device)
+            if self.training:
+                used = used[torch.randperm(len(sets), device=x_BNW.device)[:DRAWN]]
             said.append(min(DRAWN, len(sets)) * layer(x_BNW[:, used].flatten(2)).mean(dim=1))
         return torch.stack(said).sum(dim=0)

@@ -1,12 +1,12 @@
 """What a worker reads: the rows of its run, as batches on its device."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 import ray
-import ray.train
 import torch
 
 from datasets import modalities, shards, splits, stream
@@ -20,6 +20,7 @@ from orchestrator.plan.spec import RunSpec
 from orchestrator.storage import trunks
 from orchestrator.storage.store import Store
 from orchestrator.worker import watchdog
+from orchestrator.worker.prefetch import ahead
 
 # A worker's training clips (or a frozen trunk's outputs for them) up to this size are read once and kept in memory.
 KEEP_BYTES = 4 << 30
@@ -84,8 +85,9 @@ def varied(spec: RunSpec, modality: str) -> bool:
 class Reader:
     """This worker's clips as batches on the device: from memory once they are kept there, else from `read`.
 
-    Nothing waits for a GPU: what depends on values is done before a batch goes there, in one copy from pinned memory
-    that runs behind the steps before it.
+    Nothing waits for a GPU: what depends on values is done before a batch goes there, in a thread of its own, and in
+    one copy from pinned memory that runs behind the steps before it. Clips that aren't kept are read anew in every
+    epoch, of which the next begins while one is trained on.
 
     What is kept depends on the run alone, and shards and recordings give the same batches. Of a modality whose encoder
     has blocks that never train it reads what those make of each clip, or computes it from the recordings.
@@ -98,6 +100,7 @@ class Reader:
         spec: RunSpec,
         device: torch.device,
         read: Literal["shards", "recordings"] = "shards",
+        rank: int = 0,
     ):
         self.sources: dict[str, shards.Shards | Recordings] = {}
         self.shapes = {name: modalities.of(name).shape(given) for name, given in spec.data.inputs.items()}
@@ -112,10 +115,11 @@ class Reader:
                 self.sources[name] = shards.Shards.read(shards.folder_of(store.root, manifest, name, given))
             else:
                 self.sources[name] = Recordings.of(manifest, name, given)
-        self.labels, self.spec, self.device = splits.labels(manifest), spec, device
+        self.labels, self.spec, self.device, self.rank = splits.labels(manifest), spec, device, rank
         self.views = objective(spec.network.objective).views
         self.datasets: dict[str, ray.data.Dataset] = {}
         self.kept: Batch | None = None
+        self.begun: dict[int, Iterator[Batch]] = {}  # epochs whose reading has begun
         # By modality what its trunk, or its frozen blocks, make of a missing recording.
         self.blank: dict[str, Batch] = {}
 
@@ -189,6 +193,10 @@ class Reader:
             for name in self.sources
         )
 
+    def _window(self) -> int:
+        """How many clips they are shuffled through."""
+        return min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_read())
+
     def _bytes_of_clip(self, blank: dict[str, Batch]) -> int:
         stored = {name: modalities.of(name).bytes(given) for name, given in self.spec.data.inputs.items()}
         for name, made in blank.items():
@@ -202,8 +210,7 @@ class Reader:
         if self.kept is not None and name == "train":
             found = stream.from_memory(self.kept, size, order)
         else:
-            window = min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_read())
-            found = stream.batches(self.datasets[name], size, self.shapes, order, window)
+            found = stream.batches(self.datasets[name], size, self.shapes, order, self._window())
         for batch in found:
             watchdog.sign()
             yield self._computed(batch, views=name == "train")
@@ -215,7 +222,15 @@ class Reader:
 
     def batches(self, name: str, size: int, order: int | None = None, vary: bool = False) -> Iterator[Batch]:
         """`order` seeds a shuffle; without it they come in manifest order. `vary` as the spec augments."""
-        for batch in self._stored(name, size, order):
+        return self._ahead(self._seen(self._stored(name, size, order), name, vary))
+
+    def _ahead(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """On a GPU two are made while it computes. On a CPU that would take the cores from the steps."""
+        return ahead(batches, 2) if self.device.type == "cuda" else batches
+
+    def _seen(self, stored: Iterator[Batch], name: str, vary: bool) -> Iterator[Batch]:
+        """What the network sees of each batch, on the device."""
+        for batch in stored:
             seen = sent(batch, self.spec, vary)
             if name == "train" and self.views > 1:  # alike where nothing varies, as BatchNorm is settled
                 again = sent(batch, self.spec, vary)
@@ -255,9 +270,23 @@ class Reader:
             batch = self.without(batch, name, (drawn >= i * each) & (drawn < (i + 1) * each))
         return batch
 
-    def epoch(self, epoch: int, global_batch: int, vary: bool = True) -> Iterator[Batch]:
-        """This worker's share of each global batch, in an order that seed, epoch and rank decide."""
-        context = ray.train.get_context()
-        rank, workers = context.get_world_rank(), context.get_world_size()
-        order = int(np.random.default_rng([self.spec.seed, epoch, rank]).integers(2**31))
-        return self.batches("train", stream.slices(global_batch, workers)[rank], order, vary)
+    def epoch(self, epoch: int, sizes: Sequence[int], vary: bool = True) -> Iterator[Batch]:
+        """This worker's share of each global batch of `sizes`, in an order that seed, epoch and rank decide.
+
+        No batch is made beyond them: the draws of an epoch end before those of the next begin.
+        """
+        return self._ahead(self._seen(islice(self._of_epoch(epoch, sizes), len(sizes)), "train", vary))
+
+    def _of_epoch(self, epoch: int, sizes: Sequence[int]) -> Iterator[Batch]:
+        """As they are stored. The next epoch's reading begins with the last window, which is all in memory."""
+        stored = self.begun.pop(epoch, None) or self._begin(epoch, sizes)
+        begins = max(0, len(sizes) - math.ceil(self._window() / sizes[0]))
+        goes_on = self.kept is None and 1 <= epoch < self.spec.optimization.epochs
+        for number, batch in enumerate(stored):
+            if goes_on and number == begins:
+                self.begun[epoch + 1] = ahead(self._begin(epoch + 1, sizes), 1)
+            yield batch
+
+    def _begin(self, epoch: int, sizes: Sequence[int]) -> Iterator[Batch]:
+        order = int(np.random.default_rng([self.spec.seed, epoch, self.rank]).integers(2**31))
+        return self._stored("train", stream.slices(sizes[0], self.spec.workers)[self.rank], order)

@@ -46,7 +46,7 @@ def train(config: dict[str, Any]) -> None:
     model = load_model(spec, store, len(manifest.classes)).to(device)
     train_rows, test_rows = rows_of(spec, manifest)
     owned_rows = stream.deal(train_rows, spec.optimization.batch, workers, spec.seed)[rank]
-    reader = Reader(store, manifest, spec, device, config.get("read", "shards"))
+    reader = Reader(store, manifest, spec, device, config.get("read", "shards"), rank)
     reader.open("train", owned_rows)
     reader.open("test", test_rows[rank::workers])
     reader.keep(len(train_rows) // workers, model)
@@ -78,8 +78,8 @@ def train(config: dict[str, Any]) -> None:
         # Dropout depends on seed and epoch alone, so an epoch that is resumed is the epoch that was lost.
         torch.manual_seed(int(np.random.default_rng([spec.seed, epoch, rank]).integers(2**62)))
         totals: dict[str, Tensor] = {}
-        batches = clock.waiting("data", reader.epoch(epoch, sizes[0]))
-        for step, (size, batch) in enumerate(zip(sizes, batches, strict=False)):
+        batches = clock.waiting("data", reader.epoch(epoch, sizes))
+        for step, (size, batch) in enumerate(zip(sizes, batches, strict=True)):
             optimizer.param_groups[0]["lr"] = how.rate((epoch - 1 + step / len(sizes)) / how.epochs)
             for name, value in update(network, optimizer, batch, size, workers).items():
                 totals[name] = totals.get(name, 0.0) + value
@@ -218,7 +218,7 @@ def settle_batchnorm(model: nn.Module, reader: Reader, sizes: list[int]) -> None
         layer.reset_running_stats()
         layer.momentum = None  # a plain mean over all batches
     # Shuffled: a batch is of many classes.
-    for _, batch in zip(sizes, reader.epoch(0, sizes[0], vary=False), strict=False):
+    for batch in reader.epoch(0, sizes, vary=False):
         model(batch)
     if dist.is_initialized() and dist.get_world_size() > 1:
         for layer in layers:

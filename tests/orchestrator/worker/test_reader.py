@@ -5,12 +5,16 @@ from typing import Any
 import pytest
 import torch
 
+from datasets import stream
 from datasets.manifest import Manifest
+from datasets.modalities import imu
+from datasets.modalities import video as videos
 from datasets.shards import Shards
 from models.build import build
 from models.spec import NetworkSpec
 from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.store import Store
+from orchestrator.worker.prefetch import ahead
 from orchestrator.worker.reader import Reader, rows_of
 from orchestrator.worker.train import predict
 from tests.support.runs import specs
@@ -76,3 +80,56 @@ def test_what_is_missing_is_missing_where_a_fusion_trains_and_where_it_is_tested
         with torch.no_grad():
             assert table[f"without_{name}"].to_pylist() == model.logits(blind).argmax(1).tolist()
     assert table["without_imu"] != table["without_video"]
+
+
+@pytest.mark.parametrize("window", [2, 100])
+def test_an_epoch_is_the_same_whether_the_one_before_began_its_reading(
+    window: int, ray_local: None, store: Store, manifest: Manifest, inputs: dict[str, Any], monkeypatch: Any
+):
+    """Of clips that are read anew in every epoch, shuffled through a window that is smaller or larger than an epoch."""
+    monkeypatch.setattr(stream, "SHUFFLE_CLIPS", window)
+    spec = specs.run("imu", how=HOW, recordings=manifest.of(["imu"]).digest, inputs=inputs)
+    rows = rows_of(spec, manifest)[0]
+    sizes = stream.batch_sizes(len(rows), 4, 1)
+
+    def opened() -> Reader:
+        reader = Reader(store, manifest, spec, CPU)
+        reader.open("train", rows)
+        return reader
+
+    reader, begun, found = opened(), [], []
+    for epoch in (1, 2, 3, 4, 0):
+        epochs = []
+        for batch in reader.epoch(epoch, sizes):
+            begun.append(sorted(reader.begun))
+            epochs.append(batch["row"].tolist())
+        found.append(epochs)
+    assert len({str(epochs) for epochs in found}) == 5
+    assert found == [[b["row"].tolist() for b in opened().epoch(epoch, sizes)] for epoch in (1, 2, 3, 4, 0)]
+    # The last of four epochs begins none, and neither does the one that settles BatchNorm.
+    ahead_of = [[n] if window > len(rows) or i == len(sizes) - 1 else [] for n in (2, 3, 4) for i in range(len(sizes))]
+    assert begun == ahead_of + [[]] * 2 * len(sizes)
+
+
+def test_clips_vary_alike_where_a_thread_makes_batches_ahead(
+    ray_local: None, store: Store, manifest: Manifest, inputs: dict[str, Any], monkeypatch: Any
+):
+    """As on a GPU: a thread draws for an epoch, and for none that comes after, where `train` seeds each."""
+    vary = {"imu": imu.Augmentation(rotation=10, noise=0.1), "video": videos.Augmentation(video=0.3)}
+    given = inputs | {"video": videos.Input(4, 16, 8, 24)}
+    spec = fusion(manifest, given, augmentation=vary, missing=0.5)
+    rows = rows_of(spec, manifest)[0]
+    found = []
+    for count in (0, 2):
+        if count:
+            monkeypatch.setattr(Reader, "_ahead", lambda reader, batches: ahead(batches, 2))
+        reader = Reader(store, manifest, spec, CPU, "recordings")
+        reader.open("train", rows)
+        for epoch in (1, 2, 3):
+            torch.manual_seed(epoch)
+            # Fewer than there are: the last batch of an epoch may be left out.
+            found += reader.epoch(epoch, stream.batch_sizes(len(rows), 4, 1)[:-1])
+    half = len(found) // 2
+    for one, other in zip(found[:half], found[half:], strict=True):
+        assert one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+    assert not torch.equal(found[0]["video"], found[1]["video"])

@@ -77,7 +77,8 @@ def trained(plan: Plan, clips: Manifest, number: int) -> Made:
         set_statistics(model, spec, lambda reader=reader: reader.batches("train", 64))
         optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=spec.optimization.lr)
         torch.manual_seed(0)
-        for batch in reader.epoch(1, size):
+        sizes = stream.batch_sizes(len(rows_of(spec, clips)[0]), size, 1)
+        for batch in reader.epoch(1, sizes):
             found = update(model.train(), optimizer, batch, len(batch["label"]), 1)
             assert not found["broken"]
             made.losses.setdefault(key, []).append(found["loss"].item())
@@ -88,16 +89,9 @@ def trained(plan: Plan, clips: Manifest, number: int) -> Made:
     return made
 
 
-class Remembered(Reader):
-    """A Reader without Ray Train, which says how many workers there are."""
-
-    def epoch(self, epoch: int, global_batch: int, vary: bool = True) -> Iterator[Batch]:
-        return self.batches("train", global_batch, epoch, vary)
-
-
 def read(spec: RunSpec, clips: Manifest, number: int) -> Reader:
     """Noise; of the test clips it is another with each number."""
-    reader = Remembered(Store(Path("/nowhere")), clips, spec, torch.device("cpu"), "recordings")
+    reader = Reader(Store(Path("/nowhere")), clips, spec, torch.device("cpu"), "recordings")
     labels = torch.from_numpy(splits.labels(clips).astype(np.int64))
     for part, rows in zip(("train", "test"), rows_of(spec, clips), strict=True):
         batch: Batch = {"row": torch.from_numpy(rows), "label": labels[rows]}
