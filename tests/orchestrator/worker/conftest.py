@@ -5,11 +5,9 @@ import pytest
 from datasets.manifest import Manifest
 from datasets.shards import Shards
 from orchestrator.storage.store import Store
+from tests.support.runs import trials
 
 
 @pytest.fixture(scope="session")
 def store(written: dict[str, Shards], manifest: Manifest) -> Store:
-    store = Store(written["imu"].folder.parents[2])
-    for read in (("imu",), ("video",), ("imu", "video")):
-        manifest.of(read).write(store.manifest(manifest.of(read).digest))
-    return store
+    return trials.with_manifests(Store(written["imu"].folder.parents[2]), manifest)

@@ -1,4 +1,4 @@
-"""One run in a real Ray Train worker: golden losses, resuming, two workers, a run that explodes."""
+"""One run in a real Ray Train worker: golden losses, resuming, a run that explodes."""
 
 import json
 import shutil
@@ -14,9 +14,8 @@ from datasets import corpora, sharding
 from datasets.manifest import Manifest
 from datasets.modalities import imu as signals
 from datasets.modalities import video as videos
-from datasets.shards import Shards
 from models.build import build
-from models.spec import EncoderSpec, HeadSpec, NetworkSpec
+from models.spec import NetworkSpec
 from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.metrics import score_run
 from orchestrator.storage.run_folder import RunFolder
@@ -28,19 +27,6 @@ from tests.support.runs import specs, trials
 # First losses of seed 0 on the tiny corpus; they move when the code computes something else: then raise spec.CODE.
 GOLDEN = {"whole": [3.29629, 2.45892], "seen": [3.24748], "fused": [3.33129], "varying": [3.28459], "moving": [3.14920]}
 GOLDEN |= {"joint": [3.34698]}
-Written = dict[str, Shards]
-
-
-@pytest.fixture(scope="module")
-def store(written: Written, manifest: Manifest) -> Store:
-    return keeping(Store(written["imu"].folder.parents[2]), manifest)
-
-
-def keeping(store: Store, manifest: Manifest) -> Store:
-    """With the manifests of what runs read."""
-    for read in (("imu",), ("video",), ("imu", "video")):
-        manifest.of(read).write(store.manifest(manifest.of(read).digest))
-    return store
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +51,14 @@ def fused_of(manifest: Manifest, first: RunSpec, second: RunSpec, how: Optimizat
     return specs.run("imu", "video", how=how, network=network, inputs=inputs, recordings=manifest.digest, **given)
 
 
-def fit(store: Store, spec: RunSpec, **options: object) -> RunFolder:
-    folder = store.run(spec.key)
-    folder.begin(spec)
-    trials.fit(folder, {"key": spec.key, "storage": str(store.root), "resources": {"CPU": 0.5}, **options})
-    return folder
-
-
 @pytest.fixture(scope="module")
 def whole(store: Store, imu: RunSpec) -> RunFolder:
-    return fit(store, imu, checkpoint_seconds=0)
+    return trials.train(store, imu, checkpoint_seconds=0)
 
 
 @pytest.fixture(scope="module")
 def seen(store: Store, video: RunSpec) -> RunFolder:
-    return fit(store, video)
+    return trials.train(store, video)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +66,7 @@ def fused(
     store: Store, manifest: Manifest, imu: RunSpec, video: RunSpec, whole: RunFolder, seen: RunFolder
 ) -> RunFolder:
     how = Optimization(lr=5e-4, weight_decay=5e-6, batch=4, epochs=2)
-    return fit(store, fused_of(manifest, imu, video, how, hidden={"imu": (1,)}))
+    return trials.train(store, fused_of(manifest, imu, video, how, hidden={"imu": (1,)}))
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +81,14 @@ def varied(imu: RunSpec) -> RunSpec:
 
 @pytest.fixture(scope="module")
 def varying(store: Store, varied: RunSpec) -> RunFolder:
-    return fit(store, varied, checkpoint_seconds=0)
+    return trials.train(store, varied, checkpoint_seconds=0)
 
 
 @pytest.fixture(scope="module")
 def moving(store: Store, video: RunSpec) -> RunFolder:
     """Brightness and differences between frames as channels, in fp32: bf16's last bits are a processor's own."""
     data = replace(video.data, inputs={"video": replace(video.data.inputs["video"], channels="motion")})
-    return fit(store, replace(video, data=data, optimization=replace(video.optimization, epochs=1)))
+    return trials.train(store, replace(video, data=data, optimization=replace(video.optimization, epochs=1)))
 
 
 @pytest.mark.parametrize("kind", GOLDEN)
@@ -152,14 +131,14 @@ def test_what_a_test_clip_holds_reaches_no_weight(
         after = int(file.name[1]) % 3 + 1
         shutil.copyfile(file.with_name(f"a{after}{file.name[2:]}"), spoilt / file.relative_to(recordings))
     manifest = corpora.read("synthetic", spoilt, tmp_path / "cache", ("imu", "video"))
-    elsewhere = keeping(Store(tmp_path), manifest)
+    elsewhere = trials.with_manifests(Store(tmp_path), manifest)
     for name, given in inputs.items():
         sharding.write(tmp_path, manifest, name, given)
     keys: dict[str, str] = {}
     for first in (whole, seen, fused):
         data = replace(first.spec.data, recordings=manifest.of(first.spec.modalities).digest)
         parents = {modality: keys[key] for modality, key in first.spec.parents.items()}
-        folder = fit(elsewhere, replace(first.spec, data=data, parents=parents))
+        folder = trials.train(elsewhere, replace(first.spec, data=data, parents=parents))
         keys[first.key] = folder.key
         assert [row["loss"] for row in folder.history()] == [row["loss"] for row in first.history()]
         before, after = first.load("model"), folder.load("model")
@@ -181,7 +160,7 @@ def goes_on_from_its_checkpoint(store: Store, spec: RunSpec, whole: RunFolder) -
     rows = [*whole.history()[:3], {"epoch": 4, "loss": 99.0, "train_top1": 0.0, "seconds": 0.0}]
     (whole.path / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     before = rows[2]["seconds"]
-    again = fit(store, spec)
+    again = trials.train(store, spec)
     assert [row["epoch"] for row in again.history()] == [1, 2, 3, 4]
     assert again.history()[2]["seconds"] == before, "what the checkpoint holds was trained again"
     assert [row["loss"] for row in again.history()] == expected[1]
@@ -200,11 +179,11 @@ def test_a_fusion_of_cropped_videos_and_resampled_signals(
     """With videos that stay the trunk's outputs are kept, with videos that vary the videos are."""
     for spec in (varied, video_tuned):
         if store.run(spec.key).load("model") is None:
-            fit(store, spec)
+            trials.train(store, spec)
     how = varied.augmentation | {"video": videos.Augmentation(video=part)}
     few = replace(varied.optimization, epochs=3)
     given = {"hidden": {"video": (1,)}, "augmentation": how, "missing": 0.5, "join": "attention"}
-    folder = fit(store, fused_of(manifest, varied, video_tuned, few, label_smoothing=0.1, **given))
+    folder = trials.train(store, fused_of(manifest, varied, video_tuned, few, label_smoothing=0.1, **given))
     losses = [row["loss"] for row in folder.history()]
     assert losses[-1] < losses[0]
     assert pq.read_table(folder.path / "predictions.parquet").num_rows == 6
@@ -221,23 +200,13 @@ def video_tuned(video: RunSpec) -> RunSpec:
 
 
 @pytest.fixture(scope="module")
-def more(undisturbed: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Manifest]:
-    """A corpus of 24 training and 24 test clips, in a storage of its own."""
-    root = tmp_path_factory.mktemp("more")
-    for name in ("shards", "manifests"):
-        (root / name).symlink_to(undisturbed[0] / name)
-    found = [Manifest.read(file) for file in (root / "manifests").iterdir()]
-    return Store(root), next(manifest for manifest in found if manifest.modalities == ("imu",))
-
-
-@pytest.fixture(scope="module")
 def joint(store: Store, manifest: Manifest, varied: RunSpec, video_tuned: RunSpec) -> RunFolder:
     """One stage with every option of a fusion, at a rate at which nothing moves: it ends with what it started from."""
     still = replace(video_tuned.optimization, lr=1e-12, weight_decay=0, epochs=1, schedule="constant")
     how = varied.augmentation | video_tuned.augmentation
     head = {"finetuned": {}, "join": "attention", "label_smoothing": 0.1}
     given = {"parents": {}, "augmentation": how, "missing": 0.5}
-    return fit(store, fused_of(manifest, varied, video_tuned, still, **head, **given))
+    return trials.train(store, fused_of(manifest, varied, video_tuned, still, **head, **given))
 
 
 def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
@@ -255,7 +224,7 @@ def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
     # The statistics of the training clips, as stage 1 takes them.
     for name, parent in (("imu", varied), ("video", video_tuned)):
         ran = store.run(parent.key)
-        stage1 = ran.load("model") or fit(store, parent).load("model")
+        stage1 = ran.load("model") or trials.train(store, parent).load("model")
         assert stage1 is not None
         mean = f"encoders.{name}.mean"
         assert torch.allclose(state["model"][mean], stage1["model"][mean])
@@ -263,40 +232,9 @@ def test_one_stage_starts_from_what_stage_1_starts_from_and_trains_all_of_it(
     assert 0 <= metrics["top1_without_imu"] <= 1 and metrics["n_without_video"] == 6
 
 
-@pytest.mark.long
-def test_a_batch_of_18_over_4_workers_weights_gradients_by_clips(ray_local: None, more: tuple[Store, Manifest]):
-    """All 18 training clips are one batch and nothing is dropped out: however it is divided the steps are the same."""
-    store, manifest = more
-    network = NetworkSpec({"imu": EncoderSpec("cnn", {"dropout": 0.0})}, HeadSpec(hidden=1024))
-    given = {"recordings": manifest.digest, "inputs": {"imu": signals.Input(manifest.longest("imu"), 6)}}
-    how = Optimization(lr=1e-3, weight_decay=0, batch=18, epochs=6)
-    spec = specs.run("imu", how=how, network=network, ratio=0.75, **given)
-    one, four = (fit(store, replace(spec, workers=n), resources={"CPU": 0.25}) for n in (1, 4))
-    losses = [[row["loss"] for row in folder.history()] for folder in (one, four)]
-    assert losses[0][-1] < 0.98 * losses[0][0]
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
-    tables = [pq.read_table(folder.path / "predictions.parquet") for folder in (one, four)]
-    assert tables[0].num_rows == 24 and tables[0]["clip"].equals(tables[1]["clip"])
-    assert tables[0]["predicted"].equals(tables[1]["predicted"])
-
-
-@pytest.mark.long
-def test_two_workers_train_to_within_5_percent_of_the_loss_of_one(ray_local: None, more: tuple[Store, Manifest]):
-    """All training clips are one batch; dropout is of other units, so it is a tolerance."""
-    store, manifest = more
-    given = {"recordings": manifest.digest, "inputs": {"imu": signals.Input(manifest.longest("imu"), 6)}}
-    spec = specs.run("imu", how=Optimization(lr=1e-3, weight_decay=1e-6, batch=24, epochs=8), **given)
-    one, two = (fit(store, replace(spec, workers=n)) for n in (1, 2))
-    losses = [[row["loss"] for row in folder.history()] for folder in (one, two)]
-    assert losses[0][-1] < 0.9 * losses[0][0]
-    assert losses[1] == pytest.approx(losses[0], rel=0.05)
-    clips = [pq.read_table(folder.path / "predictions.parquet")["clip"] for folder in (one, two)]
-    assert len(set(clips[0].to_pylist())) == len(clips[0]) == 24 and clips[0].equals(clips[1])
-
-
 def test_a_loss_that_is_not_finite_ends_the_run_and_says_so(store: Store, imu: RunSpec):
     wild = replace(imu, optimization=replace(imu.optimization, lr=1e30))
     with pytest.raises(Exception, match="isn't finite") as caught:
-        fit(store, wild)
+        trials.train(store, wild)
     assert isinstance(run.root_cause(caught.value), FloatingPointError)
     assert not (store.run(wild.key).path / "model.pt").exists()
