@@ -4,6 +4,7 @@ Each states everything that its stages need: what they read, with which encoders
 number of epochs is given as how many times the scale's `other_epochs` it is, which are 100 at `paper` scale.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -94,7 +95,8 @@ RECIPES = {
 
 # Of each stage what --set would say: the setting of `experiments/recipe_search.py --method` with most clips of four
 # folds of odd-even's training subjects right, of those that had more than the authors' (experiments/LOG.md has all).
-# Of SimCLR on skeletons none of seven had. VSKD's student is trained alike with and without a teacher.
+# Of SimCLR on skeletons none of seven had. VSKD's student is trained alike with and without a teacher. Behind a
+# name stands what a stage reads where that has settings of its own.
 _ONE_CYCLE = {
     "optimization.schedule": "one-cycle", "optimization.lr": 1.92e-3, "optimization.weight_decay": 1.33e-3,
     "times_epochs": 1.5, "augmentation.imu.rotation": 14.4, "augmentation.imu.noise": 0.111,
@@ -106,7 +108,7 @@ _BOTH = _ONE_CYCLE | {
 }  # fmt: skip
 _SMOOTHED = {"model.label_smoothing": 0.1}
 CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
-    "cmc-cmkm": {
+    "cmc-cmkm-tuned": {
         "simclr_imu": {
             "optimization.schedule": "one-cycle", "optimization.lr": 4.34e-4, "optimization.weight_decay": 5.5e-5,
             "times_epochs": 1.5, "augmentation.rotation": 24.7, "augmentation.noise": 0.117,
@@ -122,7 +124,7 @@ CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
         },
         "cmkm_supervised": _BOTH | _SMOOTHED,
     },
-    "hamlet": {
+    "hamlet-tuned": {
         "hamlet": _SMOOTHED | {
             "optimization.lr": 1.25e-4, "optimization.weight_decay": 0.0854, "times_epochs": 1.0,
             "augmentation.imu.rotation": 26.9, "augmentation.imu.noise": 0.0691, "augmentation.imu.warp": 0.591,
@@ -131,8 +133,15 @@ CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
             "augmentation.skeleton.scale": 0.282, "augmentation.skeleton.crop": 0.0959,
         },
     },
-    "mumu": {"mumu": _BOTH | _SMOOTHED},
-    "vskd": dict.fromkeys(("vskd_student", "vskd_dask"), _ONE_CYCLE | _SMOOTHED),
+    "hamlet-tuned frames+skeleton": {
+        "hamlet": _SMOOTHED | {
+            "optimization.schedule": "one-cycle", "augmentation.skeleton.rotation": 10,
+            "augmentation.skeleton.noise": 0.02, "augmentation.skeleton.warp": 0.3,
+            "augmentation.skeleton.scale": 0.1, "augmentation.skeleton.crop": 0.1,
+        },
+    },
+    "mumu-tuned": {"mumu": _BOTH | _SMOOTHED},
+    "vskd-tuned": dict.fromkeys(("vskd_student", "vskd_dask"), _ONE_CYCLE | _SMOOTHED),
 }  # fmt: skip
 
 
@@ -141,7 +150,7 @@ def _tuned(recipe: Recipe, chosen: dict[str, dict[str, Any]]) -> Recipe:
     return replace(overrides.apply(recipe, changes), chosen_on=(1, 3, 5, 7))
 
 
-RECIPES |= {name + TUNED: _tuned(RECIPES[name], chosen) for name, chosen in CHOSEN.items()}
+RECIPES |= {name: _tuned(RECIPES[name.split(TUNED)[0]], chosen) for name, chosen in CHOSEN.items()}
 
 
 def _for_mmact(recipe: Recipe) -> Recipe:
@@ -168,10 +177,12 @@ def _for_mmact(recipe: Recipe) -> Recipe:
 MMACT_RECIPES = {name: _for_mmact(recipe) for name, recipe in RECIPES.items()}
 
 
-def rival_recipe(name: str, layout: str) -> Recipe:
-    """The recipe of this name for a corpus of this layout; a corpus that neither paper has gets UTD-MHAD's, and none of
-    its scores had a say in it."""
+def rival_recipe(name: str, layout: str, read: Sequence[str] = ()) -> Recipe:
+    """The recipe of this name, of a stage that reads these modalities, for a corpus of this layout; a corpus that
+    neither paper has gets UTD-MHAD's, and none of its scores had a say in it."""
     found = MMACT_RECIPES if layout == "mmact" else RECIPES
+    own = f"{name} {'+'.join(sorted('frames' if modality in FRAMES else modality for modality in read))}"
+    name = own if own in found else name
     if name not in found:
         return recipe_of(name, layout)
     return found[name] if layout == "utd-mhad" else replace(found[name], chosen_on=())

@@ -93,11 +93,11 @@ class Study:
         """A study for each split of the protocol; they collect their runs together."""
         return [replace(self, protocol=fold) for fold in splits.folds(self.manifest, self.protocol)]
 
-    def recipe_by(self, own: str) -> Recipe:
-        """The recipe by this name that is a method's own; of no name the study's."""
+    def recipe_by(self, own: str, read: Sequence[str] = ()) -> Recipe:
+        """The recipe by this name that is a method's own, of a stage on these modalities; of no name the study's."""
         if not own:
             return self.recipe_used
-        recipe = rival_recipe(own, self.manifest.layout)
+        recipe = rival_recipe(own, self.manifest.layout, read)
         changes = {name: value for name, value in self.set.items() if name.partition(".")[0] in recipe.stages}
         return overrides.apply(recipe, changes)
 
@@ -159,7 +159,7 @@ class Study:
     def _spec(
         self, stage: Stage, own: str, seed: int, ratio: float, hidden: Hidden, parents: dict[str, str]
     ) -> RunSpec:
-        read, recipe = stage.modalities, self.recipe_by(own)
+        read, recipe = stage.modalities, self.recipe_by(own, stage.modalities)
         inputs = {m: self._input(m, recipe) if own else self.inputs[m] for m in read}
         recipe = overrides.apply(recipe, {f"{stage.name}.{name}": v for name, v in stage.changes.items()})
         how = recipe.stage(stage.name)

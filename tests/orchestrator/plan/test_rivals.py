@@ -194,6 +194,17 @@ def test_on_mmact_they_have_its_rate_and_settings() -> None:
     assert vskd.encoder("imu").settings["first"] == 3 and RECIPES["vskd"].encoder("imu").settings["first"] == 0
 
 
+def test_a_second_row_may_have_settings_of_its_own_for_what_it_reads() -> None:
+    for layout in ("utd-mhad", "mmact"):
+        every, fewer = (
+            rival_recipe("hamlet-tuned", layout, read) for read in (("depth", "imu", "skeleton"), ("depth", "skeleton"))
+        )
+        assert every is rival_recipe("hamlet-tuned", layout)
+        assert fewer.stage("hamlet").optimization != every.stage("hamlet").optimization
+        assert fewer.inputs == every.inputs and fewer.encoders == every.encoders
+    assert rival_recipe("hamlet", "utd-mhad", ("depth", "skeleton")) is RECIPES["hamlet"]
+
+
 def test_a_report_says_which_subjects_chose_a_methods_recipe(clips: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "vskd", replace(RECIPES["vskd"], chosen_on=(1, 3)))
     study = Study(clips, "demo", "paper", "even-odd")
