@@ -199,7 +199,7 @@ def test_a_second_row_may_have_settings_of_its_own_for_what_it_reads() -> None:
         every, fewer = (
             rival_recipe("hamlet-tuned", layout, read) for read in (("depth", "imu", "skeleton"), ("depth", "skeleton"))
         )
-        assert every is rival_recipe("hamlet-tuned", layout)
+        assert every == rival_recipe("hamlet-tuned", layout)
         assert fewer.stage("hamlet").optimization != every.stage("hamlet").optimization
         assert fewer.inputs == every.inputs and fewer.encoders == every.encoders
     assert rival_recipe("hamlet", "utd-mhad", ("depth", "skeleton")) is RECIPES["hamlet"]
