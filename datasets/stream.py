@@ -98,7 +98,7 @@ def batches(
 
 
 def from_memory(clips: Batch, size: int, order: int | None = None) -> Iterator[Batch]:
-    """The same batches, in the same order, from clips that were read before (up to SHUFFLE_CLIPS of them)."""
+    """The same batches, in the same order, from clips that were read before (as many as one window holds)."""
     count = len(clips["row"])
     rows = np.arange(count) if order is None else np.random.default_rng(order).permutation(count)
     for part in torch.from_numpy(rows).split(size):

@@ -95,8 +95,8 @@ RECIPES = {
 
 # Of each stage what --set would say: the setting of `experiments/recipe_search.py --method` with most clips of four
 # folds of odd-even's training subjects right, of those that had more than the authors' (experiments/LOG.md has all).
-# Of SimCLR on skeletons none of seven had. VSKD's student is trained alike with and without a teacher. Behind a
-# name stands what a stage reads where that has settings of its own.
+# Of SimCLR on skeletons none of seven had. VSKD's student is trained alike with and without a teacher. A key
+# "NAME READ" has the settings of a stage that reads exactly READ; other stages have those of "NAME".
 _ONE_CYCLE = {
     "optimization.schedule": "one-cycle", "optimization.lr": 1.92e-3, "optimization.weight_decay": 1.33e-3,
     "times_epochs": 1.5, "augmentation.imu.rotation": 14.4, "augmentation.imu.noise": 0.111,
@@ -178,8 +178,10 @@ MMACT_RECIPES = {name: _for_mmact(recipe) for name, recipe in RECIPES.items()}
 
 
 def rival_recipe(name: str, layout: str, read: Sequence[str] = ()) -> Recipe:
-    """The recipe of this name, of a stage that reads these modalities, for a corpus of this layout; a corpus that
-    neither paper has gets UTD-MHAD's, and none of its scores had a say in it."""
+    """The recipe of this name, of a stage that reads these modalities, for a corpus of this layout.
+
+    A corpus that is neither UTD-MHAD nor MMAct gets UTD-MHAD's; none of its scores had a say in that.
+    """
     found = MMACT_RECIPES if layout == "mmact" else RECIPES
     own = f"{name} {'+'.join(sorted('frames' if modality in FRAMES else modality for modality in read))}"
     name = own if own in found else name

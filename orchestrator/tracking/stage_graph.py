@@ -4,38 +4,26 @@ A model here is a name, tags and scores. Its weights stay in the run folder; `ex
 a model that holds them.
 """
 
-from collections.abc import MutableMapping
-
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelInput, LoggedModelOutput
 
 from orchestrator.plan.spec import RunSpec
 
 
-def log(
-    client: MlflowClient, experiment: str, run_id: str, spec: RunSpec, models: MutableMapping[str, str], fresh: bool
-) -> str:
+def log(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec) -> str:
     """Log the run's model and those of its parents that the experiment has; returns the model's id.
 
-    `models` collects the ids by key, so that no parent is looked for twice. A `fresh` run has nothing of it in MLflow;
-    for another only what is missing is added.
+    Again for the same run it adds only what is missing.
     """
-    if fresh:
-        model, logged, known = None, set(), set()
-    else:
-        there, model = client.get_run(run_id), find(client, experiment, spec.key)
-        logged = {output.model_id for output in there.outputs.model_outputs}  # pyright: ignore
-        known = {given.model_id for given in there.inputs.model_inputs}  # pyright: ignore
-    models[spec.key] = (model or _create(client, experiment, run_id, spec)).model_id
-    if models[spec.key] not in logged:
-        client.log_outputs(run_id, [LoggedModelOutput(models[spec.key], step=0)])
-    for key in set(spec.parents.values()) - models.keys():
-        if found := find(client, experiment, key):
-            models[key] = found.model_id
-    parents = [models[key] for key in dict.fromkeys(spec.parents.values()) if key in models]
-    if new := [LoggedModelInput(parent) for parent in parents if parent not in known]:
+    model = find(client, experiment, spec.key) or _create(client, experiment, run_id, spec)
+    there = client.get_run(run_id)
+    if model.model_id not in {output.model_id for output in there.outputs.model_outputs}:  # pyright: ignore
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    known = {given.model_id for given in there.inputs.model_inputs}  # pyright: ignore
+    parents = [found for key in spec.parents.values() if (found := find(client, experiment, key))]
+    if new := [LoggedModelInput(parent.model_id) for parent in parents if parent.model_id not in known]:
         client.log_inputs(run_id, models=new)
-    return models[spec.key]
+    return model.model_id
 
 
 def find(client: MlflowClient, experiment: str, key: str) -> LoggedModel | None:

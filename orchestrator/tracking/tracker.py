@@ -16,7 +16,6 @@ from typing import Any
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINTS", "1")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it sends which calls a lab makes to MLflow's makers
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run, into the live view
 
 from mlflow import MlflowClient
@@ -53,8 +52,6 @@ class Tracker:
         self.runs: dict[str, str] = {}
         self.logged: dict[str, int] = {}
         self.closed: dict[str, str] = {}  # the status a run was closed with
-        self.fresh: set[str] = set()  # runs of which MLflow holds only what was sent here, and answered
-        self.models: dict[str, str] = {}
 
     def _experiment(self) -> Experiment:
         plan = self.about["plan"]
@@ -91,9 +88,7 @@ class Tracker:
         try:
             self._sync(key)
         except Exception:
-            # The server may have taken what it gave no answer to: look again.
-            self.runs.pop(key, None)
-            self.fresh.discard(key)
+            self.runs.pop(key, None)  # the server may have taken what it gave no answer to: look again
             raise
 
     def _sync(self, key: str) -> None:
@@ -133,7 +128,6 @@ class Tracker:
         else:
             run = self._create(key, spec)
             self.logged[key] = 0
-            self.fresh.add(key)
         self.runs[key] = run.info.run_id
         return run.info.run_id
 
@@ -167,24 +161,23 @@ class Tracker:
             final = [n for n in metrics if n in FINAL or n.startswith("top1_without")]
             spec = folder.spec
             of = {"dataset_name": self.about["corpus"], "dataset_digest": spec.data.recordings}
-            fresh = folder.key in self.fresh
-            of |= {"model_id": stage_graph.log(self.client, self.experiment, run_id, spec, self.models, fresh)}
+            of |= {"model_id": stage_graph.log(self.client, self.experiment, run_id, spec)}
             values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0, **of) for n in final]
             times = folder.record("times") | {"all": ended["seconds"]}
             values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
+            tags = [RunTag(name, value) for name, value in folder.record("device").items()]
+            self.client.log_batch(run_id, metrics=values, tags=tags)
             with tempfile.TemporaryDirectory() as scratch:
                 about = self.about["classes"], self.about["modalities"], self.about.get("protocol_text", "")
                 for file in artifacts.write(Path(scratch), folder, *about):
                     self._log_file(run_id, file)
-            tags = folder.record("device") | (artifacts.TABLES if spec.classifies else {})
-            tags = [RunTag(name, value) for name, value in tags.items()]
-            self.client.log_batch(run_id, metrics=values, tags=tags)
+            if spec.classifies:
+                self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in artifacts.TABLES.items()])
         else:
             reason = folder.record("failed").get("reason", "")
             self.client.log_batch(run_id, tags=[RunTag("reason", reason[:4000])])
         self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
-        if not file_of(self.uri):  # a file is written by this process alone, and never asked twice
-            self._only("key", folder.key)
+        self._only("key", folder.key)
 
     def _log_file(self, run_id: str, file: Path, below: str | None = None) -> None:
         """Raises Elsewhere where a server has its clients write into a folder that isn't here."""

@@ -87,7 +87,7 @@ class Reader:
 
     Nothing waits for a GPU: what depends on values is done before a batch goes there, in a thread of its own, and in
     one copy from pinned memory that runs behind the steps before it. Clips that aren't kept are read anew in every
-    epoch, of which the next begins while one is trained on.
+    epoch; the next epoch's reading begins during this one.
 
     What is kept depends on the run alone, and shards and recordings give the same batches. Of a modality whose encoder
     has blocks that never train it reads what those make of each clip, or computes it from the recordings.
@@ -225,7 +225,7 @@ class Reader:
         return self._ahead(self._seen(self._stored(name, size, order), name, vary))
 
     def _ahead(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """On a GPU two are made while it computes. On a CPU that would take the cores from the steps."""
+        """On a GPU two are made while it computes. On a CPU the steps use the cores themselves."""
         return ahead(batches, 2) if self.device.type == "cuda" else batches
 
     def _seen(self, stored: Iterator[Batch], name: str, vary: bool) -> Iterator[Batch]:
@@ -278,10 +278,15 @@ class Reader:
         return self._ahead(self._seen(islice(self._of_epoch(epoch, sizes), len(sizes)), "train", vary))
 
     def _of_epoch(self, epoch: int, sizes: Sequence[int]) -> Iterator[Batch]:
-        """As they are stored. The next epoch's reading begins with the last window, which is all in memory."""
+        """As they are stored. The next epoch's reading begins when a window is left of this one.
+
+        Where frozen blocks are computed here it doesn't: that seeds torch's global generator, from which the training
+        thread draws.
+        """
         stored = self.begun.pop(epoch, None) or self._begin(epoch, sizes)
-        begins = max(0, len(sizes) - math.ceil(self._window() / sizes[0]))
+        begins = max(0, len(sizes) - math.ceil(self._window() / self._share(sizes)))
         goes_on = self.kept is None and 1 <= epoch < self.spec.optimization.epochs
+        goes_on = goes_on and not self.frozen.keys() & self.sources.keys()
         for number, batch in enumerate(stored):
             if goes_on and number == begins:
                 self.begun[epoch + 1] = ahead(self._begin(epoch + 1, sizes), 1)
@@ -289,4 +294,8 @@ class Reader:
 
     def _begin(self, epoch: int, sizes: Sequence[int]) -> Iterator[Batch]:
         order = int(np.random.default_rng([self.spec.seed, epoch, self.rank]).integers(2**31))
-        return self._stored("train", stream.slices(sizes[0], self.spec.workers)[self.rank], order)
+        return self._stored("train", self._share(sizes), order)
+
+    def _share(self, sizes: Sequence[int]) -> int:
+        """How many clips of a global batch are this worker's."""
+        return stream.slices(sizes[0], self.spec.workers)[self.rank]

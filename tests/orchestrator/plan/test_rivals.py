@@ -194,7 +194,7 @@ def test_on_mmact_they_have_its_rate_and_settings() -> None:
     assert vskd.encoder("imu").settings["first"] == 3 and RECIPES["vskd"].encoder("imu").settings["first"] == 0
 
 
-def test_a_second_row_may_have_settings_of_its_own_for_what_it_reads() -> None:
+def test_a_second_row_may_have_settings_of_its_own_for_what_it_reads(clips: Manifest) -> None:
     for layout in ("utd-mhad", "mmact"):
         every, fewer = (
             rival_recipe("hamlet-tuned", layout, read) for read in (("depth", "imu", "skeleton"), ("depth", "skeleton"))
@@ -203,6 +203,10 @@ def test_a_second_row_may_have_settings_of_its_own_for_what_it_reads() -> None:
         assert fewer.stage("hamlet").optimization != every.stage("hamlet").optimization
         assert fewer.inputs == every.inputs and fewer.encoders == every.encoders
     assert rival_recipe("hamlet", "utd-mhad", ("depth", "skeleton")) is RECIPES["hamlet"]
+    study = Study(clips, "demo", "paper")
+    for read, schedule in ((("skeleton", "video"), "one-cycle"), (("imu", "skeleton", "video"), "warm-restarts")):
+        spec = study.runs[study.cell("fusions", read, 0, method="hamlet-tuned").key]
+        assert spec.optimization.schedule == schedule
 
 
 def test_a_report_says_which_subjects_chose_a_methods_recipe(clips: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
