@@ -13,8 +13,9 @@ from models.build import build
 from models.network import Network
 from orchestrator.cluster import connect
 from orchestrator.driver import prepare
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.spec import RunSpec
-from orchestrator.worker.reader import Reader, rows_of
+from orchestrator.worker.reader import Reader
 
 ROUNDS = {"imu": 5, "video": 2}
 TARGETS = {"imu": 1.5, "video": 1.10}

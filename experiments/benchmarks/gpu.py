@@ -83,8 +83,8 @@ def feeding(place: Place) -> list[Row]:
     from models.build import build
     from orchestrator.cluster import connect
     from orchestrator.driver import prepare
+    from orchestrator.plan.rows import rows_of as rows_read
     from orchestrator.worker.reader import Reader
-    from orchestrator.worker.reader import rows_of as rows_read
 
     device, study = torch.device("cuda", 0), place.study
     spec = study.runs[study.cell("modalities", "video", 0).key]

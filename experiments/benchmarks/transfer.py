@@ -14,8 +14,8 @@ from datasets.manifest import Manifest
 from experiments.benchmarks import grid
 from experiments.benchmarks.row import Place, Row
 from orchestrator.driver.terminal import console
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.spec import RunSpec
-from orchestrator.worker.reader import rows_of
 
 FROZEN = "depth"
 EPOCHS = {"imu": 15, FROZEN: 2, "fusion": 2}

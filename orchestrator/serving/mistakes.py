@@ -9,7 +9,7 @@ from datasets.manifest import Manifest
 from orchestrator.report.analysis.mistakes import Mistake, choose
 from orchestrator.serving.saliency import stored
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import see
+from orchestrator.worker.transforms import see
 
 
 def mistakes(store: Store, key: str, names: Mapping[str, str]) -> list[Mistake]:

@@ -21,8 +21,8 @@ from models.network import Network
 from orchestrator.plan.spec import CODE, RunSpec
 from orchestrator.storage.run_folder import RunFolder
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import see
 from orchestrator.worker.train import shaped
+from orchestrator.worker.transforms import see
 
 # How UTD-MHAD ends the names of a trial's files, beside the endings that modalities have of their own.
 ENDINGS = re.compile("_(color|inertial)$", re.IGNORECASE)

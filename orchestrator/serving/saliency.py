@@ -22,7 +22,7 @@ from orchestrator.report.pictures import Look
 from orchestrator.serving.predictor import Predictor
 from orchestrator.storage.run_folder import RunFolder
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import see
+from orchestrator.worker.transforms import see
 
 EACH = 2  # clips that were right, and as many that were wrong
 MOMENTS = 16  # of a clip at which the network is asked what it has seen so far

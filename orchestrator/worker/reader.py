@@ -1,4 +1,4 @@
-"""What a worker reads: the rows of its run, as batches on its device."""
+"""What a worker reads: the clips of its run, as batches on its device."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,70 +16,16 @@ from datasets.stream import Batch
 from models.encoders.encoder import Encoder
 from models.network import Network
 from models.objectives import objective
+from orchestrator.plan.rows import hidden_classes
 from orchestrator.plan.spec import RunSpec
 from orchestrator.storage import trunks
 from orchestrator.storage.store import Store
 from orchestrator.worker import watchdog
 from orchestrator.worker.prefetch import ahead
+from orchestrator.worker.transforms import arrived, sent, varied
 
 # A worker's training clips (or a frozen trunk's outputs for them) up to this size are read once and kept in memory.
 KEEP_BYTES = 4 << 30
-
-
-def rows_of(spec: RunSpec, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    """Manifest rows a run trains on and is tested on. A run of several modalities keeps the clips of hidden classes,
-    unless it is to compare the modalities of a clip with one another."""
-    train_rows, test_rows = splits.split(manifest, spec.data.protocol)
-    labels, instances = splits.labels(manifest), splits.instances(manifest)
-    train_rows = splits.subset(train_rows, labels[train_rows], spec.data.ratio, spec.seed, instances[train_rows])
-    if len(spec.modalities) == 1 or not spec.classifies:
-        train_rows = splits.without(train_rows, labels[train_rows], hidden_classes(spec))
-    return train_rows, test_rows
-
-
-def hidden_classes(spec: RunSpec) -> list[int]:
-    """From any modality."""
-    return [label for hidden in spec.data.hidden.values() for label in hidden]
-
-
-def see(batch: Batch, spec: RunSpec, vary: bool) -> Batch:
-    """What the network sees of clips as they are stored; varied where they are trained on."""
-    return arrived(sent(batch, spec, vary), spec)
-
-
-def sent(batch: Batch, spec: RunSpec, vary: bool) -> Batch:
-    """The part of `see` that draws and looks at values, before the device. Frames stay uint8.
-
-    Where the views of a clip are stored as a frozen trunk gives them, one of them is drawn, or the clip as it is.
-    """
-    for name, given in spec.data.inputs.items():
-        if name in batch:
-            how = spec.augmentation.get(name) if vary else None
-            x, length = modalities.of(name).see(batch[name], batch[f"{name}_length"], given, how)
-            batch = batch | {name: x, f"{name}_length": length}
-        if f"{name}_views" in batch:
-            own, views = batch[f"{name}_frozen"], batch[f"{name}_views"]
-            if vary:
-                drawn = torch.randint(1 + views.shape[1], (len(own),))
-                own = torch.cat([own[:, None], views], 1)[torch.arange(len(own)), drawn]
-            batch = {k: v for k, v in batch.items() if not k.startswith(f"{name}_views")} | {f"{name}_frozen": own}
-    return batch
-
-
-def arrived(batch: Batch, spec: RunSpec) -> Batch:
-    """The rest of it, which is arithmetic on whole batches, on the device; of a clip's second variation too."""
-    for name, given in spec.data.inputs.items():
-        for view in (name, f"{name}:2"):
-            if view in batch:
-                length = batch[view.replace(name, f"{name}_length")]
-                batch = batch | {view: modalities.of(name).arrive(batch[view], length, given)}
-    return batch
-
-
-def varied(spec: RunSpec, modality: str) -> bool:
-    """Whether training clips of a modality vary from epoch to epoch."""
-    how = spec.augmentation.get(modality)
-    return how is not None and any(vars(how).values())
 
 
 class Reader:
@@ -285,10 +231,10 @@ class Reader:
         """
         stored = self.begun.pop(epoch, None) or self._begin(epoch, sizes)
         begins = max(0, len(sizes) - math.ceil(self._window() / self._share(sizes)))
-        goes_on = self.kept is None and 1 <= epoch < self.spec.optimization.epochs
-        goes_on = goes_on and not self.frozen.keys() & self.sources.keys()
+        computed = self.frozen.keys() & self.sources.keys()
+        early = self.kept is None and not computed and 1 <= epoch < self.spec.optimization.epochs
         for number, batch in enumerate(stored):
-            if goes_on and number == begins:
+            if early and number == begins:
                 self.begun[epoch + 1] = ahead(self._begin(epoch + 1, sizes), 1)
             yield batch
 

@@ -21,6 +21,7 @@ from datasets.manifest import Manifest
 from models.build import build
 from models.encoders.encoder import inside
 from models.network import Network
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.spec import RunSpec
 from orchestrator.storage import pretrained
 from orchestrator.storage.metrics import lacking
@@ -28,7 +29,7 @@ from orchestrator.storage.run_folder import RunFolder
 from orchestrator.storage.store import Store
 from orchestrator.storage.timings import Clock
 from orchestrator.worker import cards, spot
-from orchestrator.worker.reader import Reader, rows_of
+from orchestrator.worker.reader import Reader
 
 
 def train(config: dict[str, Any]) -> None:

@@ -16,8 +16,8 @@ from orchestrator.driver.launch import launch
 from orchestrator.driver.prepare import used
 from orchestrator.plan.options import Options
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.study import Study
-from orchestrator.worker.reader import rows_of
 from tests.orchestrator.plan.test_plan import manifest
 from tests.support.recordings.skeletons import with_skeletons, write_skeletons
 

@@ -82,11 +82,11 @@ def _computed(store: Store, read: Read, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _of_fold(store: Store, read: Read, spec: RunSpec) -> dict[str, dict[str, Any]]:
-    from sklearn.neighbors import KNeighborsClassifier  # half a second, and the reader imports Ray
+    from sklearn.neighbors import KNeighborsClassifier  # half a second
 
     from datasets import splits
     from datasets.manifest import Manifest
-    from orchestrator.worker.reader import rows_of
+    from orchestrator.plan.rows import rows_of
 
     if not (file := store.manifest(spec.data.recordings)).exists():
         raise ValueError(f"{file}: missing")

@@ -20,12 +20,14 @@ from models.network import Network
 from models.spec import EncoderSpec, HeadSpec, NetworkSpec
 from orchestrator.driver import trunks as jobs
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage import trunks
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import Reader, rows_of, see
+from orchestrator.worker.reader import Reader
 from orchestrator.worker.train import load_model, predict, settle_batchnorm, update
+from orchestrator.worker.transforms import see
 from tests.support.runs import specs
 from tests.support.runs.spoilt import flipped
 

@@ -15,8 +15,8 @@ from experiments.mmact_tree import performed
 from orchestrator.plan import paper
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.recipes import recipe_of
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.study import Study
-from orchestrator.worker.reader import rows_of
 
 SCHEMA = mmact.schema(("imu", "video"))
 FILLER = {"video": "v", "imu": "i", "video_count": 9, "imu_count": 60, "video_content": "v", "imu_content": "i"}

@@ -133,7 +133,7 @@ def test_what_is_set_of_a_stage_is_set_of_theirs_and_of_inputs_is_not(clips: Man
 
 
 def test_a_training_ratio_and_hidden_classes_reach_every_stage(clips: Manifest) -> None:
-    from orchestrator.worker.reader import rows_of
+    from orchestrator.plan.rows import rows_of
 
     study = Study(clips, "demo", "paper")
     for name in RIVALS:

@@ -14,7 +14,7 @@ from datasets.decoding import Recordings
 from datasets.manifest import Manifest
 from orchestrator.serving.predictor import Predictor, load, predict, predict_files, predict_folder
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import see
+from orchestrator.worker.transforms import see
 from tests.support import pages
 from tests.support.runs import specs as made_up
 from tests.support.runs.untrained import CLIP, KINDS

@@ -16,7 +16,7 @@ from datasets.signals.mmact_sensors import SENSORS
 from orchestrator.serving.export import to_onnx
 from orchestrator.serving.predictor import Predictor, predict_files, predict_folder
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import see
+from orchestrator.worker.transforms import see
 from tests.support.runs.untrained import six_done
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -15,7 +15,7 @@ from datasets.signals.mmact_sensors import SENSORS
 from orchestrator.plan.study import Study
 from orchestrator.serving.predictor import Predictor, predict, predict_files, predict_folder
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import see
+from orchestrator.worker.transforms import see
 from tests.support.recordings.mmact_files import write_instances
 from tests.support.recordings.poses import put, put_beside, walking
 from tests.support.runs.untrained import keep

@@ -9,8 +9,8 @@ from datasets import splits
 from experiments import zero_shot
 from orchestrator.driver.search_trial import Looks, looks
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.study import Study
-from orchestrator.worker.reader import rows_of
 from tests.support.runs.plans import manifest
 
 

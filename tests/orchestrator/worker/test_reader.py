@@ -12,10 +12,11 @@ from datasets.modalities import video as videos
 from datasets.shards import Shards
 from models.build import build
 from models.spec import NetworkSpec
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.spec import Optimization, RunSpec
 from orchestrator.storage.store import Store
 from orchestrator.worker.prefetch import ahead
-from orchestrator.worker.reader import Reader, rows_of
+from orchestrator.worker.reader import Reader
 from orchestrator.worker.train import predict
 from tests.support.runs import specs
 

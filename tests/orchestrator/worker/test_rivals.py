@@ -16,10 +16,11 @@ from datasets.stream import Batch
 from models.build import build
 from models.network import Network
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import Reader, rows_of
+from orchestrator.worker.reader import Reader
 from orchestrator.worker.train import predict, set_statistics, settle_batchnorm, update
 from tests.orchestrator.plan.test_rivals import FRAMED, READ, RIVALS
 from tests.support.recordings.skeletons import with_skeletons

@@ -27,11 +27,12 @@ from models.build import build
 from models.network import Network
 from models.spec import HeadSpec, NetworkSpec
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.rows import rows_of
 from orchestrator.plan.spec import RunSpec
 from orchestrator.plan.study import Study
 from orchestrator.storage.metrics import lacking, score_run
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import Reader, rows_of
+from orchestrator.worker.reader import Reader
 from orchestrator.worker.train import predict, settle_batchnorm, update
 from tests.support.runs.networks import CLASSES
 from tests.support.runs.plans import manifest

@@ -17,7 +17,7 @@ from models.spec import NetworkSpec
 from orchestrator.plan.recipes import recipe_of
 from orchestrator.plan.spec import DataSpec, RunSpec
 from orchestrator.storage.store import Store
-from orchestrator.worker.reader import see
+from orchestrator.worker.transforms import see
 
 KINDS = {"imu": ("imu",), "video": ("video",), "fusion": ("imu", "video")}
 CLIP = "a2_s2_t1"
