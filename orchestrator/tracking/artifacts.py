@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from orchestrator.report import confusions
 from orchestrator.storage.run_folder import RunFolder
@@ -25,26 +26,21 @@ def write(
         files.append(_written(scratch / "curves.svg", pictures.curves(history, title, protocol)))
     if folder.spec.classifies:
         files += [folder.path / "predictions.parquet", folder.path / "metrics.json"]
-        files.append(_written(scratch / "confusion.svg", _confusion(folder, classes, title, protocol)))
-        files.append(_written(scratch / PREDICTIONS, json.dumps(predictions(folder, classes)).encode()))
+        table = folder.predictions()
+        counts = confusions.counted(table["label"], table["predicted"], len(classes))
+        files.append(_written(scratch / "confusion.svg", pictures.confusion(counts, classes, title, protocol)))
+        files.append(_written(scratch / PREDICTIONS, json.dumps(predictions(table, classes)).encode()))
     return files
 
 
-def predictions(folder: RunFolder, classes: Sequence[str]) -> dict[str, list]:
+def predictions(table: pa.Table, classes: Sequence[str]) -> dict[str, list]:
     """A row a test clip, in the form of MLflow's `log_table`, which would add the rows to those that are there."""
-    table = folder.predictions()
     label, predicted = table["label"].to_numpy(), table["predicted"].to_numpy()
     sure = np.stack(table["probabilities"].to_numpy())[np.arange(len(label)), predicted]
     columns = {name: table[name].to_pylist() for name in ("clip", "subject") if name in table.column_names}
     columns |= {"class": [classes[i] for i in label], "predicted": [classes[i] for i in predicted]}
     columns |= {"confidence": [round(float(value), 4) for value in sure], "right": (label == predicted).tolist()}
     return {"columns": list(columns), "data": [list(row) for row in zip(*columns.values(), strict=True)]}
-
-
-def _confusion(folder: RunFolder, classes: Sequence[str], title: str, protocol: str) -> bytes:
-    table = folder.predictions(["label", "predicted"])
-    counts = confusions.counted(table["label"], table["predicted"], len(classes))
-    return pictures.confusion(counts, classes, title, protocol)
 
 
 def _written(file: Path, content: bytes) -> Path:

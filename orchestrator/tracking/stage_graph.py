@@ -5,32 +5,39 @@ a model that holds them.
 """
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, LoggedModelInput, LoggedModelOutput
+from mlflow.entities import LoggedModel, LoggedModelInput, LoggedModelOutput, Run
 
 from orchestrator.plan.spec import RunSpec
 
 
-def log(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec) -> str:
+def log(client: MlflowClient, experiment: str, run: Run, spec: RunSpec, known: dict[str, str]) -> str:
     """Log the run's model and those of its parents that the experiment has; returns the model's id.
 
-    Again for the same run it adds only what is missing.
+    `known` are ids of models by key: the run's own, if it was logged before, and whatever else; it is added to.
     """
-    model = find(client, experiment, spec.key) or _create(client, experiment, run_id, spec)
-    there = client.get_run(run_id)
-    if model.model_id not in {output.model_id for output in there.outputs.model_outputs}:  # pyright: ignore
-        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    known = {given.model_id for given in there.inputs.model_inputs}  # pyright: ignore
-    parents = [found for key in spec.parents.values() if (found := find(client, experiment, key))]
-    if new := [LoggedModelInput(parent.model_id) for parent in parents if parent.model_id not in known]:
-        client.log_inputs(run_id, models=new)
-    return model.model_id
+    if spec.key not in known:
+        known[spec.key] = _create(client, experiment, run.info.run_id, spec).model_id
+    model = known[spec.key]
+    # A run that was made just now comes without outputs.
+    if model not in {output.model_id for output in (run.outputs.model_outputs if run.outputs else ())}:
+        client.log_outputs(run.info.run_id, [LoggedModelOutput(model, step=0)])
+    there = {given.model_id for given in run.inputs.model_inputs}  # pyright: ignore
+    for key in spec.parents.values():
+        look_up(client, experiment, key, known)
+    parents = [known[key] for key in spec.parents.values() if key in known]
+    if new := [LoggedModelInput(parent) for parent in parents if parent not in there]:
+        client.log_inputs(run.info.run_id, models=new)
+    return model
 
 
-def find(client: MlflowClient, experiment: str, key: str) -> LoggedModel | None:
-    """The model of a run's key; the first of two that a client made which got no answer in time."""
-    order = [{"field_name": "creation_timestamp", "ascending": True}]
-    found = client.search_logged_models([experiment], f"tags.key = '{key}'", max_results=1, order_by=order)
-    return next(iter(found), None)
+def look_up(client: MlflowClient, experiment: str, key: str, known: dict[str, str]) -> None:
+    """Add the model of a run's key to `known`, if MLflow has it; the first of two that a client made which got no
+    answer in time."""
+    if key not in known:
+        order = [{"field_name": "creation_timestamp", "ascending": True}]
+        found = client.search_logged_models([experiment], f"tags.key = '{key}'", max_results=1, order_by=order)
+        if found:
+            known[key] = found[0].model_id
 
 
 def _create(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec) -> LoggedModel:

@@ -19,7 +19,7 @@ os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINTS", "1")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run, into the live view
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, Run, RunTag
 
 from datasets.files.atomic import FULL
 from orchestrator.plan.spec import RunSpec
@@ -29,6 +29,7 @@ from orchestrator.storage.store import Store
 from orchestrator.tracking import artifacts, experiment_page, relocation, stage_graph
 from orchestrator.tracking.address import file_of
 from orchestrator.tracking.errors import Deleted, Elsewhere, by_clients, is_elsewhere
+from orchestrator.tracking.run_search import by_tag
 
 for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no news
     logging.getLogger(name).setLevel(logging.WARNING)
@@ -49,7 +50,11 @@ class Tracker:
         found = self._experiment()
         self.experiment, self.location = found.experiment_id, found.artifact_location
         self.parent = self._parent()
-        self.runs: dict[str, str] = {}
+        self.found = by_tag(self.client, self.experiment, "key")  # what MLflow has and no sync has looked at yet
+        self.unsure: set[str] = set()  # of these keys the server may have taken what it gave no answer to
+        self.runs: dict[str, Run] = {}  # as they were when a sync first looked
+        self.models: dict[str, str] = {}
+        self.params: dict[str, list[Param]] = {}  # those that MLflow lacks
         self.logged: dict[str, int] = {}
         self.closed: dict[str, str] = {}  # the status a run was closed with
 
@@ -69,78 +74,86 @@ class Tracker:
     def _parent(self) -> str:
         """The invocation's run; found again by when it began where a storage is replayed."""
         created = self.about["created"]
-        if found := self._only("begun", created):
+        if found := by_tag(self.client, self.experiment, "begun", created).get(created):
             return found.info.run_id
         name = f"{self.about['plan']} {self.about['corpus']} {self.about['scale']}"
         run = self.client.create_run(self.experiment, run_name=name, tags=self.tags | {"begun": created})
         return run.info.run_id
-
-    def _only(self, tag: str, value: str) -> Any | None:
-        """The run of this tag. A client that got no answer in time asks again; of two made that way one is left."""
-        order = ["attributes.start_time ASC", "attributes.run_id ASC"]
-        found = self.client.search_runs([self.experiment], f"tags.{tag} = '{value}'", max_results=100, order_by=order)
-        for again in found[1:]:
-            self.client.delete_run(again.info.run_id)
-        return found[0] if found else None
 
     def sync(self, key: str) -> None:
         """Log what the run's folder holds beyond what MLflow has."""
         try:
             self._sync(key)
         except Exception:
-            self.runs.pop(key, None)  # the server may have taken what it gave no answer to: look again
+            self.runs.pop(key, None)
+            self.unsure.add(key)
             raise
 
     def _sync(self, key: str) -> None:
         folder = self.store.run(key)
         if not (folder.path / "spec.json").exists():
             return
-        run_id, status = self.runs.get(key) or self._find_or_create(key, folder.spec), folder.status
+        status = folder.status
+        run = self.runs.get(key) or self._find_or_create(key, folder.spec, status)
+        run_id = run.info.run_id
         if self.closed.get(key) == status:
             return
         if key in self.closed:  # it had failed when this start looked first, and was tried again
             self._reopen(run_id)
             del self.closed[key]
         rows = [row for row in folder.history() if row["epoch"] > self.logged[key]]
-        for start in range(0, len(rows), 200):  # MLflow takes 1000 metrics at a time
-            batch = rows[start : start + 200]
-            # A point of the same time is the same point to MLflow, also where it is sent again.
-            values = [
-                Metric(n, row[n], stamp_of(row.get("ended")), row["epoch"])
-                for row in batch
-                for n in row.keys() - {"epoch", "ended"}
-            ]
-            self.client.log_batch(run_id, metrics=values)
-            self.logged[key] = batch[-1]["epoch"]
+        # A point of the same time is the same point to MLflow, also where it is sent again.
+        values = [
+            Metric(name, row[name], stamp_of(row.get("ended")), row["epoch"])
+            for row in rows
+            for name in row.keys() - {"epoch", "ended"}
+        ]
+        tags = {}
+        if status == "done":
+            values += self._scores(run, folder)
+            tags = folder.record("device") | (artifacts.TABLES if folder.spec.classifies else {})
+        elif status == "failed":
+            tags = {"reason": folder.record("failed").get("reason", "")[:4000]}
+        self._log(run_id, values, self.params.pop(key, []), [RunTag(name, value) for name, value in tags.items()])
+        if rows:
+            self.logged[key] = rows[-1]["epoch"]
         if status != "pending":
             self._close(run_id, folder, status)
             self.closed[key] = status
 
-    def _find_or_create(self, key: str, spec: RunSpec) -> str:
-        run = self._only("key", key)
-        if run:
+    def _log(self, run_id: str, metrics: list[Metric], params: list[Param], tags: list[RunTag]) -> None:
+        """In as few calls as MLflow allows: it takes 1000 things at a time."""
+        size = 1000 - len(params) - len(tags)
+        for start in range(0, max(len(metrics), len(params), len(tags)), size):
+            self.client.log_batch(run_id, metrics[start : start + size], params, tags)
+            params, tags = [], []
+
+    def _find_or_create(self, key: str, spec: RunSpec, status: str) -> Run:
+        if key in self.unsure:
+            self.found |= by_tag(self.client, self.experiment, "key", key)
+            self.unsure.discard(key)
+        run, self.logged[key] = self.found.pop(key, None), 0
+        if run is None:
+            run = self._create(key, spec)
+        elif (run.info.status, status) == ("FINISHED", "done"):
+            self.closed[key] = "done"
+        else:
             history = self.client.get_metric_history(run.info.run_id, "loss")
             self.logged[key] = max((int(m.step) for m in history), default=0)
-            if (run.info.status, self.store.run(key).status) == ("FINISHED", "done"):
-                self.closed[key] = "done"
-            else:
-                self._reopen(run.info.run_id)
-        else:
-            run = self._create(key, spec)
-            self.logged[key] = 0
-        self.runs[key] = run.info.run_id
-        return run.info.run_id
+            stage_graph.look_up(self.client, self.experiment, key, self.models)
+            self._reopen(run.info.run_id)
+        if not run.data.params:
+            self.params[key] = [Param(k, v) for k, v in flat(spec.to_json()["spec"]).items()]
+        if not run.inputs or not run.inputs.dataset_inputs:
+            self.client.log_inputs(run.info.run_id, [self._data(spec)])
+        self.runs[key] = run
+        return run
 
-    def _create(self, key: str, spec: RunSpec) -> Any:
+    def _create(self, key: str, spec: RunSpec) -> Run:
         tags = self.tags | experiment_page.of_run(spec) | {"mlflow.parentRunId": self.parent, "key": key}
         tags |= {f"parent.{role}": parent for role, parent in spec.parents.items()}
-        run = self.client.create_run(
-            self.experiment, run_name=experiment_page.title(spec, self.about["modalities"]), tags=tags
-        )
-        params = [Param(k, v) for k, v in flat(spec.to_json()["spec"]).items()]
-        self.client.log_batch(run.info.run_id, params=params)
-        self.client.log_inputs(run.info.run_id, [self._data(spec)])
-        return run
+        title = experiment_page.title(spec, self.about["modalities"])
+        return self.client.create_run(self.experiment, run_name=title, tags=tags)
 
     def _data(self, spec: RunSpec) -> DatasetInput:
         """The corpus by its manifest's digest, and which of its clips a run has to do with."""
@@ -154,30 +167,24 @@ class Tracker:
         if "reason" in self.client.get_run(run_id).data.tags:
             self.client.delete_tag(run_id, "reason")
 
+    def _scores(self, run: Run, folder: RunFolder) -> list[Metric]:
+        """Of a run that is done: how it was scored, and what it took."""
+        metrics, ended, spec = folder.record("metrics"), folder.record("done"), folder.spec
+        stamp = stamp_of(ended.get("ended"))
+        of = {"dataset_name": self.about["corpus"], "dataset_digest": spec.data.recordings}
+        of |= {"model_id": stage_graph.log(self.client, self.experiment, run, spec, self.models)}
+        final = [n for n in metrics if n in FINAL or n.startswith("top1_without")]
+        values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0, **of) for n in final]
+        times = folder.record("times") | {"all": ended["seconds"]}
+        return values + [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
+
     def _close(self, run_id: str, folder: RunFolder, status: str) -> None:
         if status == "done":
-            metrics, ended = folder.record("metrics"), folder.record("done")
-            stamp = stamp_of(ended.get("ended"))
-            final = [n for n in metrics if n in FINAL or n.startswith("top1_without")]
-            spec = folder.spec
-            of = {"dataset_name": self.about["corpus"], "dataset_digest": spec.data.recordings}
-            of |= {"model_id": stage_graph.log(self.client, self.experiment, run_id, spec)}
-            values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0, **of) for n in final]
-            times = folder.record("times") | {"all": ended["seconds"]}
-            values += [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
-            tags = [RunTag(name, value) for name, value in folder.record("device").items()]
-            self.client.log_batch(run_id, metrics=values, tags=tags)
             with tempfile.TemporaryDirectory() as scratch:
                 about = self.about["classes"], self.about["modalities"], self.about.get("protocol_text", "")
                 for file in artifacts.write(Path(scratch), folder, *about):
                     self._log_file(run_id, file)
-            if spec.classifies:
-                self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in artifacts.TABLES.items()])
-        else:
-            reason = folder.record("failed").get("reason", "")
-            self.client.log_batch(run_id, tags=[RunTag("reason", reason[:4000])])
         self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
-        self._only("key", folder.key)
 
     def _log_file(self, run_id: str, file: Path, below: str | None = None) -> None:
         """Raises Elsewhere where a server has its clients write into a folder that isn't here."""
@@ -202,7 +209,10 @@ class Tracker:
         stamp = stamp_of(None)
         self.client.log_batch(self.parent, metrics=[Metric(k, float(v), stamp, 0) for k, v in metrics.items()])
         self.client.set_terminated(self.parent, status)
-        self._only("begun", self.about["created"])
+        created = self.about["created"]
+        by_tag(self.client, self.experiment, "begun", created, {created: self.parent})
+        used = {key: run.info.run_id for key, run in self.runs.items()}
+        by_tag(self.client, self.experiment, "key", used=used)
 
 
 def stamp_of(ended: float | None) -> int:

@@ -177,8 +177,8 @@ def test_a_stage_without_a_classifier_has_its_curve_and_no_scores(view: View, st
     for epoch in (1, 2):
         folder.append_history({"epoch": epoch, "loss": 1 / epoch, "seconds": 0.1})
     folder.finish(1.5)
-    for tracker in (view.tracker(), view.tracker()):
-        tracker.sync(PRETRAINED.key)
+    for _ in range(2):
+        view.tracker().sync(PRETRAINED.key)
     run = view.run(PRETRAINED.key)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "IMU + RGB, contrastive, seed 3")
     assert view.steps(PRETRAINED.key) == [1, 2]
@@ -276,6 +276,36 @@ def test_a_server_that_answers_too_slowly_is_not_waited_for(view: View, store: S
     assert missing == "Not all was logged within 0.2 s."
     release.set()
     background.thread.join(60)
+
+
+def test_of_two_that_log_beside_each_other_one_is_left(view: View, store: Store) -> None:
+    """Neither knows of the other's run until one of them ends, and keeps the run that it wrote to."""
+    store.run(IMU.key).begin(IMU)
+    driver, track = view.tracker(), view.tracker()
+    for tracker in (track, driver):
+        tracker.sync(IMU.key)
+    assert len(view.runs(IMU.key)) == 2
+    train(store, IMU, 1, 3)
+    finish(store, IMU)
+    driver.sync(IMU.key)
+    driver.end("FINISHED", [], {})
+    assert (view.run(IMU.key).info.status, view.steps(IMU.key)) == ("FINISHED", [1, 2, 3])
+
+
+def test_what_an_earlier_try_left_out_of_a_run_is_added(view: View, store: Store) -> None:
+    """The server made the run and its model, but the next answer didn't come."""
+    tracker = view.tracker()
+    tags = {"key": IMU.key, "mlflow.parentRunId": tracker.parent}
+    run = view.client.create_run(tracker.experiment, tags=tags)
+    view.client.create_logged_model(tracker.experiment, "imu", run.info.run_id, {"key": IMU.key})
+    store.run(IMU.key).begin(IMU)
+    train(store, IMU, 1, 3)
+    finish(store, IMU)
+    view.tracker().sync(IMU.key)
+    there = view.run(IMU.key)
+    assert there.info.run_id == run.info.run_id and there.data.params["seed"] == "3"
+    assert there.inputs.dataset_inputs and len(there.outputs.model_outputs) == 1
+    assert len(view.client.search_logged_models([tracker.experiment], f"tags.key = '{IMU.key}'")) == 1
 
 
 def test_a_start_is_found_again_by_when_it_began(view: View, store: Store) -> None:
