@@ -73,10 +73,12 @@ def against(record: dict[str, Any], start: Sequence[RunSpec], right: Right) -> D
 
 
 def _table(found: dict[str, Any], looks: int, best: list[dict[str, Any]], gaps: list[Difference | None]) -> Table:
-    caption = (
-        "per cent; against the start: points over the same clips, 95 % interval and p-value; not"
-        f" corrected for being the best of {len(found['settings'])}"
-    )
+    caption = "per cent"
+    if found["settings"]:
+        caption += (
+            "; against the start: points over the same clips, 95 % interval and p-value; not corrected for being the"
+            f" best of {len(found['settings'])}"
+        )
     table = Table(title=f"{found['modality']}: {found['protocol_text']}", caption=caption)
     for name in ("top-1", "gain", "looks", "against the start", "setting"):
         table.add_column(name)

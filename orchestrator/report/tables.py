@@ -13,7 +13,8 @@ from orchestrator.report.labels import Results
 def tables(results: Results) -> list[Table]:
     """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless they compare."""
     out = [_terminal_table2(results), _terminal_methods(results), *_terminal_subsets(results)]
-    if not scores.comparable(results) and not results.get("subsets") and not results.get("methods"):
+    table2 = out[0]
+    if table2.row_count and not scores.comparable(results) and not results.get("methods"):
         out.append(_terminal_paper(results))
     if shares := scores.ratios(results):
         out.append(_rich(results, "Figure 2: top-1 by share of the training data", [f"{100 * r:g} %" for r in shares]))

@@ -183,6 +183,8 @@ def test_terminal_tables_keep_brackets_and_the_paper_apart(tmp_path):
     assert text.index("75.00 (9/12)") < text.index("a distant reference") < text.index("96.05") < text.index("Figure 2")
     beside = terminal(results | {"video": "RGB", "modalities": named(results["modalities"], "RGB")})
     assert "distant" not in beside and re.search(r"RGB only.*74\.76", beside)
+    hidden = [cell for cell in results["cells"] if cell["experiment"] == "zero_shot"]
+    assert "distant" not in terminal(results | {"cells": hidden}), "there is no table it could be beside"
 
 
 def test_hidden_and_seen_classes_stand_apart_in_the_terminal_and_one_draw_is_called_one(no_plots, tmp_path):
