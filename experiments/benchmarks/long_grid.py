@@ -99,7 +99,7 @@ def costs_of(folder: Path, size: int, protocol: str) -> tuple[int, dict[str, flo
         for key in plan.runs:
             tracker.sync(key)
 
-    costs["MLflow"] = seconds(track)
+    costs["MLflow"] = seconds(track) + seconds(lambda: tracker.end("FINISHED", [], {}))
     schedule = Schedule(plan, dict.fromkeys(plan.runs, Need(1, 0)), cpus=2, gpus=0)
     progress = Progress(console, plan, schedule, store, study.training_clips)
 
