@@ -140,8 +140,9 @@ class Reader:
         )
 
     def _window(self) -> int:
-        """How many clips they are shuffled through."""
-        return min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // self._bytes_read())
+        """How many clips they are shuffled through, which is the same for shards and for recordings."""
+        largest = max(self._bytes_of_clip({}), self._bytes_of_clip(self.blank))
+        return min(stream.SHUFFLE_CLIPS, stream.SHUFFLE_BYTES // largest)
 
     def _bytes_of_clip(self, blank: dict[str, Batch]) -> int:
         stored = {name: modalities.of(name).bytes(given) for name, given in self.spec.data.inputs.items()}

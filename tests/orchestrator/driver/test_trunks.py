@@ -128,6 +128,25 @@ def test_shards_and_recordings_give_equal_bits_and_frozen_layers_keep_theirs(
     assert moved == {"9", "15"}
 
 
+def test_clips_beyond_memory_are_shuffled_alike(
+    done: list[Path], store: Store, manifest: Manifest, stage1: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From shards and from recordings, whose clips are larger than what the frozen blocks make of them."""
+    monkeypatch.setattr("orchestrator.worker.reader.KEEP_BYTES", 0)
+    monkeypatch.setattr(stream, "SHUFFLE_BYTES", 3 * modalities.of("video").bytes(stage1.data.inputs["video"]))
+    model = load_model(stage1, store, len(manifest.classes))
+    sizes = stream.batch_sizes(len(rows_of(stage1, manifest)[0]), 2, 1)
+    windows, batches = [], stream.batches
+    monkeypatch.setattr(stream, "batches", lambda *given: windows.append(given[-1]) or batches(*given))
+    orders = []
+    for read in ("shards", "recordings"):
+        reader = reading(store, manifest, stage1, read, model)
+        assert reader.kept is None
+        orders.append([batch["row"].tolist() for batch in reader.epoch(1, sizes)])
+    assert orders[0] == orders[1] and orders[0] != sorted(orders[0])
+    assert len(windows) > 1 and len(set(windows)) == 1
+
+
 def test_a_clip_is_one_of_its_views_where_it_varies_and_itself_elsewhere(
     done: list[Path], store: Store, manifest: Manifest, stage1: RunSpec
 ) -> None:
