@@ -5,39 +5,39 @@ a model that holds them.
 """
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, LoggedModelInput, LoggedModelOutput, Run
+from mlflow.entities import LoggedModel, LoggedModelInput, LoggedModelOutput, LoggedModelStatus
 
 from orchestrator.plan.spec import RunSpec
 
 
-def log(client: MlflowClient, experiment: str, run: Run, spec: RunSpec, known: dict[str, str]) -> str:
+def log(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec, models: dict[str, str], new: bool) -> str:
     """Log the run's model and those of its parents that the experiment has; returns the model's id.
 
-    `known` are ids of models by key: the run's own, if it was logged before, and whatever else; it is added to.
+    `models` are ids by a run's key, to which those that are found or made are added. MLflow is asked what it has of a
+    run, unless that is `new`.
     """
-    if spec.key not in known:
-        known[spec.key] = _create(client, experiment, run.info.run_id, spec).model_id
-    model = known[spec.key]
-    # A run that was made just now comes without outputs.
-    if model not in {output.model_id for output in (run.outputs.model_outputs if run.outputs else ())}:
-        client.log_outputs(run.info.run_id, [LoggedModelOutput(model, step=0)])
-    there = {given.model_id for given in run.inputs.model_inputs}  # pyright: ignore
+    outputs = None if new else client.get_run(run_id).outputs
+    linked = [output.model_id for output in outputs.model_outputs] if outputs else []
+    found = next(iter(linked), None) or (None if new else find(client, experiment, spec.key))
+    model = models[spec.key] = found or _create(client, experiment, run_id, spec).model_id
+    if not linked:
+        client.log_outputs(run_id, [LoggedModelOutput(model, step=0)])
     for key in spec.parents.values():
-        look_up(client, experiment, key, known)
-    parents = [known[key] for key in spec.parents.values() if key in known]
-    if new := [LoggedModelInput(parent) for parent in parents if parent not in there]:
-        client.log_inputs(run.info.run_id, models=new)
+        if key not in models and (parent := find(client, experiment, key)):
+            models[key] = parent
+    if given := [LoggedModelInput(models[key]) for key in spec.parents.values() if key in models]:
+        client.log_inputs(run_id, models=given)
     return model
 
 
-def look_up(client: MlflowClient, experiment: str, key: str, known: dict[str, str]) -> None:
-    """Add the model of a run's key to `known`, if MLflow has it; the first of two that a client made which got no
-    answer in time."""
-    if key not in known:
-        order = [{"field_name": "creation_timestamp", "ascending": True}]
-        found = client.search_logged_models([experiment], f"tags.key = '{key}'", max_results=1, order_by=order)
-        if found:
-            known[key] = found[0].model_id
+def find(client: MlflowClient, experiment: str, key: str) -> str | None:
+    """The model of a run's key; the first of two that a client made which got no answer in time."""
+    order = [{"field_name": "creation_timestamp", "ascending": True}]
+    for found in client.search_logged_models([experiment], f"tags.key = '{key}'", max_results=1, order_by=order):
+        if found.status != LoggedModelStatus.READY:
+            client.finalize_logged_model(found.model_id, "READY")
+        return found.model_id
+    return None
 
 
 def _create(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec) -> LoggedModel:

@@ -28,8 +28,8 @@ from orchestrator.storage.run_folder import RunFolder
 from orchestrator.storage.store import Store
 from orchestrator.tracking import artifacts, experiment_page, relocation, stage_graph
 from orchestrator.tracking.address import file_of
+from orchestrator.tracking.duplicates import keep_one
 from orchestrator.tracking.errors import Deleted, Elsewhere, by_clients, is_elsewhere
-from orchestrator.tracking.run_search import by_tag
 
 for name in ("mlflow", "alembic"):  # the tables of a fresh sqlite file are no news
     logging.getLogger(name).setLevel(logging.WARNING)
@@ -50,10 +50,9 @@ class Tracker:
         found = self._experiment()
         self.experiment, self.location = found.experiment_id, found.artifact_location
         self.parent = self._parent()
-        self.found = by_tag(self.client, self.experiment, "key")  # what MLflow has and no sync has looked at yet
-        self.unsure: set[str] = set()  # of these keys the server may have taken what it gave no answer to
-        self.runs: dict[str, Run] = {}  # as they were when a sync first looked
+        self.runs: dict[str, str] = {}
         self.models: dict[str, str] = {}
+        self.unsure: set[str] = set()  # keys whose last sync failed: MLflow may have more of them than is known here
         self.params: dict[str, list[Param]] = {}  # those that MLflow lacks
         self.logged: dict[str, int] = {}
         self.closed: dict[str, str] = {}  # the status a run was closed with
@@ -74,7 +73,7 @@ class Tracker:
     def _parent(self) -> str:
         """The invocation's run; found again by when it began where a storage is replayed."""
         created = self.about["created"]
-        if found := by_tag(self.client, self.experiment, "begun", created).get(created):
+        if found := keep_one(self.client, self.experiment, "begun", created):
             return found.info.run_id
         name = f"{self.about['plan']} {self.about['corpus']} {self.about['scale']}"
         run = self.client.create_run(self.experiment, run_name=name, tags=self.tags | {"begun": created})
@@ -85,69 +84,60 @@ class Tracker:
         try:
             self._sync(key)
         except Exception:
-            self.runs.pop(key, None)
             self.unsure.add(key)
+            self.closed.pop(key, None)
             raise
 
     def _sync(self, key: str) -> None:
         folder = self.store.run(key)
         if not (folder.path / "spec.json").exists():
             return
-        status = folder.status
-        run = self.runs.get(key) or self._find_or_create(key, folder.spec, status)
-        run_id = run.info.run_id
+        status, new = folder.status, False
+        if key not in self.runs or key in self.unsure:
+            new = self._find_or_create(key, folder.spec, status)
         if self.closed.get(key) == status:
             return
+        run_id = self.runs[key]
         if key in self.closed:  # it had failed when this start looked first, and was tried again
-            self._reopen(run_id)
+            self._reopen(key, self.client.get_run(run_id))
             del self.closed[key]
         rows = [row for row in folder.history() if row["epoch"] > self.logged[key]]
-        # A point of the same time is the same point to MLflow, also where it is sent again.
         values = [
+            # A point of the same time is the same point to MLflow, also where it is sent again.
             Metric(name, row[name], stamp_of(row.get("ended")), row["epoch"])
             for row in rows
-            for name in row.keys() - {"epoch", "ended"}
+            # The loss comes last: where MLflow has it, it has the whole epoch.
+            for name in sorted(row.keys() - {"epoch", "ended"}, key=lambda name: name == "loss")
         ]
-        tags = {}
         if status == "done":
-            values += self._scores(run, folder)
-            tags = folder.record("device") | (artifacts.TABLES if folder.spec.classifies else {})
-        elif status == "failed":
-            tags = {"reason": folder.record("failed").get("reason", "")[:4000]}
-        self._log(run_id, values, self.params.pop(key, []), [RunTag(name, value) for name, value in tags.items()])
+            self._log_results(folder, values, new)
+        else:
+            tags = [RunTag("reason", folder.record("failed").get("reason", "")[:4000])] if status == "failed" else []
+            self.client.log_batch(run_id, values, self.params.pop(key, []), tags)
         if rows:
             self.logged[key] = rows[-1]["epoch"]
         if status != "pending":
-            self._close(run_id, folder, status)
+            self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
             self.closed[key] = status
+            if file_of(self.uri) is None:
+                keep_one(self.client, self.experiment, "key", key, run_id)
 
-    def _log(self, run_id: str, metrics: list[Metric], params: list[Param], tags: list[RunTag]) -> None:
-        """In as few calls as MLflow allows: it takes 1000 things at a time."""
-        size = 1000 - len(params) - len(tags)
-        for start in range(0, max(len(metrics), len(params), len(tags)), size):
-            self.client.log_batch(run_id, metrics[start : start + size], params, tags)
-            params, tags = [], []
-
-    def _find_or_create(self, key: str, spec: RunSpec, status: str) -> Run:
-        if key in self.unsure:
-            self.found |= by_tag(self.client, self.experiment, "key", key)
-            self.unsure.discard(key)
-        run, self.logged[key] = self.found.pop(key, None), 0
+    def _find_or_create(self, key: str, spec: RunSpec, status: str) -> bool:
+        """Whether it is new."""
+        run = found = keep_one(self.client, self.experiment, "key", key, self.runs.get(key))
         if run is None:
-            run = self._create(key, spec)
-        elif (run.info.status, status) == ("FINISHED", "done"):
+            run, self.logged[key] = self._create(key, spec), 0
+        elif (run.info.status, status) == ("FINISHED", "done") and run.data.params:
             self.closed[key] = "done"
         else:
-            history = self.client.get_metric_history(run.info.run_id, "loss")
-            self.logged[key] = max((int(m.step) for m in history), default=0)
-            stage_graph.look_up(self.client, self.experiment, key, self.models)
-            self._reopen(run.info.run_id)
+            self._reopen(key, run)
         if not run.data.params:
             self.params[key] = [Param(k, v) for k, v in flat(spec.to_json()["spec"]).items()]
         if not run.inputs or not run.inputs.dataset_inputs:
             self.client.log_inputs(run.info.run_id, [self._data(spec)])
-        self.runs[key] = run
-        return run
+        self.runs[key] = run.info.run_id
+        self.unsure.discard(key)
+        return found is None
 
     def _create(self, key: str, spec: RunSpec) -> Run:
         tags = self.tags | experiment_page.of_run(spec) | {"mlflow.parentRunId": self.parent, "key": key}
@@ -162,29 +152,45 @@ class Tracker:
         found = Dataset(self.about["corpus"], spec.data.recordings, "local", source, profile=json.dumps(profile))
         return DatasetInput(found, [InputTag("mlflow.data.context", "training and test")])
 
-    def _reopen(self, run_id: str) -> None:
-        self.client.update_run(run_id, status="RUNNING")
-        if "reason" in self.client.get_run(run_id).data.tags:
-            self.client.delete_tag(run_id, "reason")
+    def _reopen(self, key: str, run: Run) -> None:
+        history = self.client.get_metric_history(run.info.run_id, "loss")
+        self.logged[key] = max((int(m.step) for m in history), default=0)
+        self.client.update_run(run.info.run_id, status="RUNNING")
+        if "reason" in run.data.tags:
+            self.client.delete_tag(run.info.run_id, "reason")
 
-    def _scores(self, run: Run, folder: RunFolder) -> list[Metric]:
-        """Of a run that is done: how it was scored, and what it took."""
-        metrics, ended, spec = folder.record("metrics"), folder.record("done"), folder.spec
+    def _log_results(self, folder: RunFolder, values: list[Metric], new: bool) -> None:
+        """Of a run that is done the files, and with the scores whatever else is left; the scores also where the files
+        are refused."""
+        run_id, tags, refused = self.runs[folder.key], folder.record("device"), None
+        try:
+            self._log_files(folder)
+        except Exception as error:
+            refused = error
+        if folder.spec.classifies and not refused:
+            tags |= artifacts.TABLES
+        model = stage_graph.log(self.client, self.experiment, run_id, folder.spec, self.models, new)
+        values = values + self._scores(folder, model)
+        params = self.params.pop(folder.key, [])
+        self.client.log_batch(run_id, values, params, [RunTag(name, value) for name, value in tags.items()])
+        if refused:
+            raise refused
+
+    def _scores(self, folder: RunFolder, model: str) -> list[Metric]:
+        """How it was scored, and what it took."""
+        metrics, ended = folder.record("metrics"), folder.record("done")
         stamp = stamp_of(ended.get("ended"))
-        of = {"dataset_name": self.about["corpus"], "dataset_digest": spec.data.recordings}
-        of |= {"model_id": stage_graph.log(self.client, self.experiment, run, spec, self.models)}
+        of = {"dataset_name": self.about["corpus"], "dataset_digest": folder.spec.data.recordings, "model_id": model}
         final = [n for n in metrics if n in FINAL or n.startswith("top1_without")]
         values = [Metric(f"test_{n}", float(metrics[n]), stamp, 0, **of) for n in final]
         times = folder.record("times") | {"all": ended["seconds"]}
         return values + [Metric(f"seconds_{n}", float(seconds), stamp, 0) for n, seconds in times.items()]
 
-    def _close(self, run_id: str, folder: RunFolder, status: str) -> None:
-        if status == "done":
-            with tempfile.TemporaryDirectory() as scratch:
-                about = self.about["classes"], self.about["modalities"], self.about.get("protocol_text", "")
-                for file in artifacts.write(Path(scratch), folder, *about):
-                    self._log_file(run_id, file)
-        self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
+    def _log_files(self, folder: RunFolder) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            about = self.about["classes"], self.about["modalities"], self.about.get("protocol_text", "")
+            for file in artifacts.write(Path(scratch), folder, *about):
+                self._log_file(self.runs[folder.key], file)
 
     def _log_file(self, run_id: str, file: Path, below: str | None = None) -> None:
         """Raises Elsewhere where a server has its clients write into a folder that isn't here."""
@@ -200,6 +206,7 @@ class Tracker:
 
     def end(self, status: str, files: list[Path], metrics: dict[str, int]) -> None:
         """Close the invocation's parent run with the report, unless that was done."""
+        keep_one(self.client, self.experiment, "begun", self.about["created"], self.parent)
         if self.client.get_run(self.parent).info.status == status:
             return
         for file in files:
@@ -209,10 +216,6 @@ class Tracker:
         stamp = stamp_of(None)
         self.client.log_batch(self.parent, metrics=[Metric(k, float(v), stamp, 0) for k, v in metrics.items()])
         self.client.set_terminated(self.parent, status)
-        created = self.about["created"]
-        by_tag(self.client, self.experiment, "begun", created, {created: self.parent})
-        used = {key: run.info.run_id for key, run in self.runs.items()}
-        by_tag(self.client, self.experiment, "key", used=used)
 
 
 def stamp_of(ended: float | None) -> int:

@@ -197,7 +197,7 @@ def test_another_storage_s_artifacts_stay_where_they_are(root: Path, tmp_path: P
     tracker = Tracker(uri, Store(other), about)
     tracker.sync(IMU.key)
     relocation.follow(uri, root)
-    run = tracker.client.get_run(tracker.runs[IMU.key].info.run_id)
+    run = tracker.client.get_run(tracker.runs[IMU.key])
     assert run.info.artifact_uri.startswith(other.as_uri())
     experiment = tracker.client.get_experiment(tracker.experiment)
     assert experiment.artifact_location == (other / "mlartifacts").as_uri()

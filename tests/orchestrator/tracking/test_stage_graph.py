@@ -32,7 +32,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tracker, Store]:
         train(store, run, 1, 2)
         finish(store, run)
         tracker.sync(run.key)
-    tracker.client.update_run(tracker.runs[FUSION.key].info.run_id, status="RUNNING")
+    tracker.client.update_run(tracker.runs[FUSION.key], status="RUNNING")
     again = Tracker(uri, store, about)
     again.sync(FUSION.key)
     return tracker, store
@@ -47,7 +47,7 @@ def test_a_run_has_its_model_and_starts_from_its_parents(logged: tuple[Tracker, 
     tracker, _ = logged
     models = {run.key: model(tracker.client, tracker, run) for run in RUNS}
     for run in RUNS:
-        there = tracker.client.get_run(tracker.runs[run.key].info.run_id)
+        there = tracker.client.get_run(tracker.runs[run.key])
         assert [output.model_id for output in there.outputs.model_outputs] == [models[run.key].model_id]
         parents = {models[key].model_id for key in run.parents.values()}
         given = [given.model_id for given in there.inputs.model_inputs]
@@ -72,7 +72,7 @@ def test_scores_name_the_model_and_the_recordings(logged: tuple[Tracker, Store])
 
 def test_predictions_are_a_table_that_mlflow_reads(logged: tuple[Tracker, Store], tmp_path: Path):
     tracker, _ = logged
-    run_id = tracker.runs[FUSION.key].info.run_id
+    run_id = tracker.runs[FUSION.key]
     [tag] = json.loads(tracker.client.get_run(run_id).data.tags["mlflow.loggedArtifacts"])
     assert tag == {"path": artifacts.PREDICTIONS, "type": "table"}
     file = download_artifacts(run_id=run_id, artifact_path=artifacts.PREDICTIONS, dst_path=str(tmp_path),

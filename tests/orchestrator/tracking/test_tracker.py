@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from datasets.modalities import imu, video
 from models.spec import EncoderSpec, HeadSpec, NetworkSpec
@@ -18,6 +19,7 @@ from orchestrator.plan.spec import DataSpec, Optimization, RunSpec
 from orchestrator.storage import metrics
 from orchestrator.storage.store import Store
 from orchestrator.tracking.background import Background
+from orchestrator.tracking.duplicates import keep_one
 from orchestrator.tracking.tracker import Tracker
 from tests.support.mlflow_view import SCORED, TRAINED
 
@@ -278,18 +280,53 @@ def test_a_server_that_answers_too_slowly_is_not_waited_for(view: View, store: S
     background.thread.join(60)
 
 
-def test_of_two_that_log_beside_each_other_one_is_left(view: View, store: Store) -> None:
-    """Neither knows of the other's run until one of them ends, and keeps the run that it wrote to."""
+def test_two_that_log_beside_each_other_share_a_run(view: View, store: Store) -> None:
+    """A driver, and track.py on its storage: whatever the other has logged meanwhile stands there once."""
     store.run(IMU.key).begin(IMU)
     driver, track = view.tracker(), view.tracker()
     for tracker in (track, driver):
         tracker.sync(IMU.key)
-    assert len(view.runs(IMU.key)) == 2
-    train(store, IMU, 1, 3)
+    for epoch in (1, 2, 3):
+        store.run(IMU.key).append_history({"epoch": epoch, "loss": 1 / epoch, "seconds": 0.1, "ended": 1e9 + epoch})
     finish(store, IMU)
-    driver.sync(IMU.key)
-    driver.end("FINISHED", [], {})
-    assert (view.run(IMU.key).info.status, view.steps(IMU.key)) == ("FINISHED", [1, 2, 3])
+    for tracker in (driver, track, view.tracker()):
+        tracker.sync(IMU.key)
+    there = view.run(IMU.key)
+    assert (there.info.status, view.steps(IMU.key)) == ("FINISHED", [1, 2, 3])
+    assert there.outputs and len(there.outputs.model_outputs) == 1
+
+
+def test_of_two_runs_the_finished_one_is_kept_or_the_one_in_use(view: View, store: Store) -> None:
+    """A client that got no answer in time has made the first, and then its own."""
+    store.run(IMU.key).begin(IMU)
+    tracker = view.tracker()
+    first = view.client.create_run(tracker.experiment, tags={"key": IMU.key}).info.run_id
+    own = view.client.create_run(tracker.experiment, tags={"key": IMU.key}).info.run_id
+    tracker.runs[IMU.key] = own
+    tracker.unsure.add(IMU.key)
+    tracker.sync(IMU.key)
+    assert view.run(IMU.key).info.run_id == own
+    view.client.restore_run(first)
+    view.client.set_terminated(first, "FINISHED")
+    assert keep_one(view.client, tracker.experiment, "key", IMU.key, own)
+    assert view.run(IMU.key).info.run_id == first
+
+
+def test_a_run_that_fails_again_while_the_server_is_away_says_why(view: View, store: Store) -> None:
+    store.run(IMU.key).begin(IMU)
+    store.run(IMU.key).fail("the first time", "Traceback")
+    tracker = view.tracker()
+    tracker.sync(IMU.key)
+    store.run(IMU.key).begin(IMU)
+    client, tracker.client = tracker.client, MlflowClient("http://127.0.0.1:1")
+    with pytest.raises(MlflowException):
+        tracker.sync(IMU.key)
+    train(store, IMU, 1, 2)
+    store.run(IMU.key).fail("the second time", "Traceback")
+    tracker.client = client
+    tracker.sync(IMU.key)
+    run = view.run(IMU.key)
+    assert (run.info.status, run.data.tags["reason"], view.steps(IMU.key)) == ("FAILED", "the second time", [1, 2])
 
 
 def test_what_an_earlier_try_left_out_of_a_run_is_added(view: View, store: Store) -> None:
@@ -304,8 +341,10 @@ def test_what_an_earlier_try_left_out_of_a_run_is_added(view: View, store: Store
     view.tracker().sync(IMU.key)
     there = view.run(IMU.key)
     assert there.info.run_id == run.info.run_id and there.data.params["seed"] == "3"
-    assert there.inputs.dataset_inputs and len(there.outputs.model_outputs) == 1
-    assert len(view.client.search_logged_models([tracker.experiment], f"tags.key = '{IMU.key}'")) == 1
+    assert there.inputs and there.inputs.dataset_inputs and there.outputs
+    [model] = view.client.search_logged_models([tracker.experiment], f"tags.key = '{IMU.key}'")
+    assert [output.model_id for output in there.outputs.model_outputs] == [model.model_id]
+    assert model.status == "READY"
 
 
 def test_a_start_is_found_again_by_when_it_began(view: View, store: Store) -> None:
