@@ -140,7 +140,14 @@ CHOSEN: dict[str, dict[str, dict[str, Any]]] = {
             "augmentation.skeleton.scale": 0.1, "augmentation.skeleton.crop": 0.1,
         },
     },
-    "mumu-tuned": {"mumu": _BOTH | _SMOOTHED},
+    "mumu-tuned": {
+        "mumu": _SMOOTHED | {
+            "optimization.schedule": "one-cycle", "optimization.lr": 1e-3,
+            "augmentation.imu.rotation": 15, "augmentation.imu.noise": 0.1, "augmentation.imu.warp": 0.3,
+            "augmentation.imu.scale": 0.1, "augmentation.skeleton.rotation": 10, "augmentation.skeleton.noise": 0.02,
+            "augmentation.skeleton.warp": 0.3, "augmentation.skeleton.scale": 0.1, "augmentation.skeleton.crop": 0.1,
+        },
+    },
     "vskd-tuned": dict.fromkeys(("vskd_student", "vskd_dask"), _ONE_CYCLE | _SMOOTHED),
 }  # fmt: skip
 
