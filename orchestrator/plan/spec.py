@@ -4,8 +4,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import field, fields, is_dataclass
-from functools import cached_property
+from dataclasses import MISSING, field, fields, is_dataclass
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter
@@ -163,15 +163,22 @@ class RunSpec:
 def dump(value: Any) -> Any:
     """A spec as plain data. A field that comes later states, in its metadata, the value at which it is left out:
     field(default=x, metadata={"left_out_at": x}). So no run that a storage has gets another key."""
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, EncoderSpec):
         return {"name": value.name, "settings": dump(value.telling)}
     if is_dataclass(value):
-        given = {f.name: (f.metadata, getattr(value, f.name)) for f in fields(value)}
-        kept = {name: v for name, (meta, v) in given.items() if "left_out_at" not in meta or meta["left_out_at"] != v}
-        return {name: dump(v) for name, v in kept.items()}
+        given = ((name, getattr(value, name), left_out) for name, left_out in _fields(type(value)))
+        return {name: dump(v) for name, v, left_out in given if v != left_out}
     if isinstance(value, Mapping):
         return {name: dump(v) for name, v in value.items()}
     return [dump(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, Any], ...]:
+    """The fields of a dataclass, each with the value at which it is left out; no value equals MISSING."""
+    return tuple((each.name, each.metadata.get("left_out_at", MISSING)) for each in fields(kind))
 
 
 ADAPTER = TypeAdapter(RunSpec)

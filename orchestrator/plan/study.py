@@ -133,7 +133,10 @@ class Study:
             asked = (own, repr(stage), seed, ratio, repr(hidden), *(made[name].key for name in stage.parents.values()))
             if asked not in self._asked:
                 parents = {role: made[name].key for role, name in stage.parents.items()}
-                spec = self._spec(stage, own, seed, ratio, hidden or {}, parents)
+                starred = {m: tuple(hidden[m]) for m in stage.modalities if hidden and hidden.get(m)}
+                spec = self._of_stage(stage, own)
+                data = replace(spec.data, ratio=ratio, hidden=starred)
+                spec = replace(spec, data=data, seed=seed, parents=parents)
                 self._asked[asked] = self.runs.setdefault(spec.key, spec)
             made[stage.name] = self._asked[asked]
         return _cell(experiment, stages[-1], seed, ratio, hidden, method, self.protocol, made[stages[-1].name].key)
@@ -156,9 +159,19 @@ class Study:
             changed["weights"] = self.weights.get(ENCODERS[found.name].backbone, self.weights.get("", usual))
         return replace(found, settings=changed)
 
-    def _spec(
-        self, stage: Stage, own: str, seed: int, ratio: float, hidden: Hidden, parents: dict[str, str]
-    ) -> RunSpec:
+    @cached_property
+    def _stages(self) -> dict[tuple[str, str], RunSpec]:
+        """A plan asks for a stage with many seeds."""
+        return {}
+
+    def _of_stage(self, stage: Stage, own: str) -> RunSpec:
+        """With seed 0, all the data, nothing hidden and no parents."""
+        asked = (own, repr(stage))
+        if asked not in self._stages:
+            self._stages[asked] = self._spec(stage, own)
+        return self._stages[asked]
+
+    def _spec(self, stage: Stage, own: str) -> RunSpec:
         read, recipe = stage.modalities, self.recipe_by(own, stage.modalities)
         inputs = {m: self._input(m, recipe) if own else self.inputs[m] for m in read}
         recipe = overrides.apply(recipe, {f"{stage.name}.{name}": v for name, v in stage.changes.items()})
@@ -181,16 +194,13 @@ class Study:
                 recordings=self.manifest.digest_of(read),
                 inputs=inputs,
                 protocol=self.protocol,
-                ratio=ratio,
-                hidden={m: tuple(hidden[m]) for m in read if hidden.get(m)},
             ),
             optimization=replace(optimization, epochs=epochs if optimization.epochs else 0),
-            seed=seed,
+            seed=0,
             augmentation={m: varied for m, varied in augmentation.items() if m in read},
             missing=how.missing,
             workers=workers,
             threads=self.scaled.threads_of(read),
-            parents=parents,
         )
 
     def _check_workers(self, stage: Stage, workers: int, batch: int) -> None:
