@@ -41,7 +41,7 @@ test-long: setup
 soak: setup
 	.venv/bin/pytest -m soak
 
-# Mutations of whole recordings and stored files, 800 of each of 32 kinds: what reads them, and how many it refused.
+# Mutations of whole recordings and stored files, 800 of each of 34 kinds: what reads them, and how many it refused.
 fuzz: setup
 	FUZZ=800 .venv/bin/pytest -s tests/datasets/test_fuzzed_recordings.py tests/orchestrator/storage/test_fuzzed_storage.py
 
