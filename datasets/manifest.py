@@ -44,7 +44,7 @@ class Manifest:
     bad: tuple[BadFile, ...] = field(default=())
     notes: tuple[str, ...] = ()  # what a reader of results should know of the recordings, in words
 
-    @property
+    @cached_property
     def modalities(self) -> tuple[str, ...]:
         """By name."""
         names = self.clips.column_names

@@ -1,9 +1,11 @@
 """How a part of a network is named: "models.encoders.cnn:CNN". No torch."""
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 
+@cache
 def part(where: str) -> Any:
     """The class or function that a name leads to."""
     module, _, name = where.partition(":")
