@@ -22,7 +22,7 @@ from orchestrator.tracking import relocation
 from orchestrator.tracking.address import Address, address, file_of, is_own, sqlite
 from orchestrator.tracking.background import Background
 from orchestrator.tracking.tracker import Tracker
-from tests.orchestrator.tracking.test_tracker import ABOUT, CLASSES, FUSION, IMU, finish, train
+from tests.support.tracked import ABOUT, CLASSES, FUSION, IMU, finish, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from orchestrator.storage.store import Store
 from orchestrator.tracking.tracker import Tracker
-from tests.orchestrator.tracking.test_tracker import ABOUT, CLASSES, finish, spec, train
+from tests.support.tracked import ABOUT, CLASSES, finish, spec, train
 
 pytestmark = pytest.mark.long
 PARENTS = {"imu": "a1" * 8, "video": "b2" * 8}

@@ -19,8 +19,8 @@ from orchestrator.tracking.background import Background
 from orchestrator.tracking.errors import is_elsewhere
 from orchestrator.tracking.tracker import Tracker
 from tests.orchestrator.tracking.test_server import answers
-from tests.orchestrator.tracking.test_tracker import ABOUT, CLASSES, IMU, finish, train
 from tests.support.processes import started, wait_for
+from tests.support.tracked import ABOUT, CLASSES, IMU, finish, train
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from orchestrator.plan.spec import RunSpec
 from orchestrator.storage.store import Store
 from orchestrator.tracking import artifacts
 from orchestrator.tracking.tracker import Tracker
-from tests.orchestrator.tracking.test_tracker import ABOUT, CLASSES, finish, spec, train
+from tests.support.tracked import ABOUT, CLASSES, finish, spec, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 ALONE = [spec("imu", "imu"), spec("video", "video")]
