@@ -11,9 +11,12 @@ from orchestrator.report.labels import Results
 
 
 def tables(results: Results) -> list[Table]:
-    """Table 2 and Figures 2 and 3 for the terminal; the paper's numbers stand apart unless they compare."""
-    out = [_terminal_table2(results), _terminal_methods(results), *_terminal_subsets(results)]
-    table2 = out[0]
+    """Table 2 and Figures 2 and 3 for the terminal.
+
+    The paper's numbers stand below a Table 2 that they don't compare with.
+    """
+    table2 = _terminal_table2(results)
+    out = [table2, _terminal_methods(results), *_terminal_subsets(results)]
     if table2.row_count and not scores.comparable(results) and not results.get("methods"):
         out.append(_terminal_paper(results))
     if shares := scores.ratios(results):

@@ -5,7 +5,7 @@ a model that holds them.
 """
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, LoggedModelInput, LoggedModelOutput, LoggedModelStatus
+from mlflow.entities import LoggedModelInput, LoggedModelOutput, LoggedModelStatus
 
 from orchestrator.plan.spec import RunSpec
 
@@ -17,11 +17,12 @@ def log(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec, model
     run, unless that is `new`.
     """
     outputs = None if new else client.get_run(run_id).outputs
-    linked = [output.model_id for output in outputs.model_outputs] if outputs else []
-    found = next(iter(linked), None) or (None if new else find(client, experiment, spec.key))
-    model = models[spec.key] = found or _create(client, experiment, run_id, spec).model_id
-    if not linked:
+    if outputs and outputs.model_outputs:
+        model = outputs.model_outputs[0].model_id
+    else:
+        model = (None if new else find(client, experiment, spec.key)) or _create(client, experiment, run_id, spec)
         client.log_outputs(run_id, [LoggedModelOutput(model, step=0)])
+    models[spec.key] = model
     for key in spec.parents.values():
         if key not in models and (parent := find(client, experiment, key)):
             models[key] = parent
@@ -40,9 +41,9 @@ def find(client: MlflowClient, experiment: str, key: str) -> str | None:
     return None
 
 
-def _create(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec) -> LoggedModel:
+def _create(client: MlflowClient, experiment: str, run_id: str, spec: RunSpec) -> str:
     params = {"reads": "+".join(spec.modalities), "seed": str(spec.seed)}
     params |= {f"{name}_encoder": encoder.name for name, encoder in spec.network.encoders.items()}
     name = f"{spec.stage}-{spec.key[:8]}"
     made = client.create_logged_model(experiment, name, run_id, {"key": spec.key}, params, model_type=spec.stage)
-    return client.finalize_logged_model(made.model_id, "READY")
+    return client.finalize_logged_model(made.model_id, "READY").model_id

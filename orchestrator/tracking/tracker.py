@@ -119,11 +119,11 @@ class Tracker:
         if status != "pending":
             self.client.set_terminated(run_id, "FINISHED" if status == "done" else "FAILED")
             self.closed[key] = status
-            if file_of(self.uri) is None:
+            if file_of(self.uri) is None:  # only what is asked over the net may be carried out twice
                 keep_one(self.client, self.experiment, "key", key, run_id)
 
     def _find_or_create(self, key: str, spec: RunSpec, status: str) -> bool:
-        """Whether it is new."""
+        """Returns whether the run was made just now."""
         run = found = keep_one(self.client, self.experiment, "key", key, self.runs.get(key))
         if run is None:
             run, self.logged[key] = self._create(key, spec), 0
@@ -160,8 +160,8 @@ class Tracker:
             self.client.delete_tag(run.info.run_id, "reason")
 
     def _log_results(self, folder: RunFolder, values: list[Metric], new: bool) -> None:
-        """Of a run that is done the files, and with the scores whatever else is left; the scores also where the files
-        are refused."""
+        """Log the files of a run that is done, then its scores and `values`, which are logged also where the files are
+        refused."""
         run_id, tags, refused = self.runs[folder.key], folder.record("device"), None
         try:
             self._log_files(folder)
